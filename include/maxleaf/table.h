@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * One page table: map, unmap, protect, translate, walk, split, fold, share, adopt, check.
+ *
+ * Common to all calls, unless a call says otherwise:
+ *
+ * - va, pa and len are bytes and multiples of the format's base page. A range is checked
+ *   before anything changes, each fault with its own error: ML_ERR_EMPTY, ML_ERR_ALIGN,
+ *   ML_ERR_WRAP, ML_ERR_CANONICAL, ML_ERR_PA_RANGE. The last page of the address space is
+ *   an ordinary page.
+ * - All or nothing: a call that returns an error has changed nothing. Everything that can
+ *   fail happens before the first store; no allocating callback runs after it.
+ * - Locking: the caller holds the table's lock for every call that changes it, one writer
+ *   at a time. ml_translate, ml_walk and ml_run_next may run beside a writer if tables
+ *   that are freed stay readable until the reader is done.
+ * - Flushing: on a live table every call invalidates what it changed and waits for
+ *   completion before it returns, and releases tables and reports leaves only then. A
+ *   table that is not live is never invalidated.
+ * - op may be NULL: no reserve, no sink, no flags.
+ *
+ * Mapping over an existing mapping is refused (ML_ERR_EXISTS) unless ML_OP_REPLACE is
+ * given; then the old leaves are removed, reported to the sink, invalidated, and the new
+ * ones made, under the same all-or-nothing rule. While the old and the new pass each
+ * other, an access to the range may fault.
+ *
+ * Holes: unmap, protect, split and fold skip what is not mapped; that is no error.
+ * op->bytes tells how much was there.
+ *
+ * A/D: mapping sets ML_ACCESSED, and ML_DIRTY if writable, unless the table tracks them.
+ */
+#ifndef MAXLEAF_TABLE_H
+#define MAXLEAF_TABLE_H
+
+#include <maxleaf/format.h>
+#include <maxleaf/platform.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A run of equal, consecutive leaves. */
+struct ml_run {
+	ml_va va;
+	ml_pa pa;
+	uint64_t length; /* bytes */
+	ml_prot prot;    /* accessed and dirty OR-ed over the run */
+	uint8_t rung;    /* index into format->rungs of every leaf of the run */
+};
+
+/*
+ * A sink hears every run that an operation removes, after the invalidation that covers
+ * it completed, when hardware can no longer write it. It must not re-enter the table.
+ */
+typedef void ml_sink(void *sink_cookie, const struct ml_run *run);
+
+/* Spare tables: all of one size, not zeroed, chained through their own first words. */
+struct ml_reserve {
+	void *first;
+	uint64_t count;
+};
+
+#define ML_OP_REPLACE 1u /* ml_map, ml_map_extents: replace what is mapped in the range */
+
+/* What one operation brings and gets back. Zero is a plain operation. */
+struct ml_op {
+	void *context;              /* the embedder's; callbacks get the ml_op itself */
+	struct ml_reserve *reserve; /* borrows: take tables from here only, do not allocate */
+	ml_sink *sink;              /* NULL: removed leaves are not reported, whole subtrees go unread */
+	void *sink_cookie;
+	unsigned flags;             /* ML_OP_* */
+	/* results */
+	uint64_t tables_needed;     /* with ML_ERR_SHORT and ML_ERR_NO_MEMORY: tables the operation takes */
+	uint64_t bytes;             /* bytes that were mapped, removed or changed */
+};
+
+enum ml_fold_policy {
+	ML_FOLD_MAP,      /* sizes are chosen when mapping; growing back only by ml_fold() */
+	ML_FOLD_COMPLETE, /* the store that completes a contiguous group folds it, in any order */
+	ML_FOLD_BLOCK     /* ... and a range call that completes a whole table replaces it by one leaf;
+	                     the table stays as the leaf's reserve. Implies guaranteed. */
+};
+
+struct ml_table_config {
+	const struct ml_platform *platform; /* borrows, must outlive the table */
+	void *cookie;          /* for the callbacks */
+	char *base;            /* if all table memory is at base + pa: saves the hook; else NULL */
+	uint64_t types;        /* IA32_PAT / MAIR_EL1 as programmed; 0: the format's default */
+	uint32_t rungs;        /* bit n allows format->rungs[n]; 0: all not off by default */
+	uint8_t levels;        /* 0: the format's default */
+	uint8_t pa_bits;       /* physical width of the machine; 0: what the format can hold */
+	uint8_t fold;          /* enum ml_fold_policy */
+	bool high;             /* formats with one table per half: this is the upper half (Arm TTBR1) */
+	bool live;             /* walkers may be using it from the start */
+	bool guaranteed;       /* every leaf above level 0 owns the tables its split needs */
+	bool track_ad;         /* mapping takes accessed and dirty from the caller's prot */
+	bool hardware_ad;      /* walkers set accessed/dirty: live edits are atomic */
+	/* The unit in which the embedder tracks accessed/dirty around pa, in bytes; a group or block folds
+	 * only inside one unit. NULL: nobody reads accessed/dirty. */
+	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
+	const struct ml_table_ops *ops; /* NULL: the format's own; &ml_table_ops_any: run-time descriptor */
+};
+
+/* Algorithms that read the descriptor at run time: the smallest build, and a check on the fast ones. */
+extern const struct ml_table_ops ml_table_ops_any;
+
+/* Counted as things happen, except leaves[], which ml_table_stats() counts by reading the table. */
+struct ml_stats {
+	uint64_t leaves[ML_RUNG_MAX]; /* by rung; a group counts once */
+	uint64_t tables;              /* linked tables of its own, the root included */
+	uint64_t reserved;            /* spare tables held for guaranteed splits */
+	uint64_t table_bytes;         /* tables + reserved, in bytes */
+	uint64_t splits;              /* leaves taken apart, by one rung step or one table */
+	uint64_t folds;               /* leaves made out of smaller ones */
+	uint64_t invalidations;       /* calls of platform->invalidate */
+	uint64_t completions;         /* calls of platform->complete */
+};
+
+/* A page table. The caller allocates it; the fields are the library's. */
+struct ml_table {
+	const struct ml_format *format;
+	const struct ml_table_ops *ops;
+	const struct ml_platform *platform;
+	void *cookie;
+	char *base;
+	ml_pte *root;
+	ml_va origin;          /* the lowest address translated, as if the space began there */
+	struct ml_types types;
+	ml_pa root_pa;
+	uint32_t rungs;
+	uint8_t levels;
+	uint8_t va_bits;
+	uint8_t pa_bits;
+	uint8_t fold;
+	bool live;
+	bool guaranteed;
+	bool track_ad;
+	bool hardware_ad;
+	uint32_t shared_first, shared_count; /* root entries borrowed from another table */
+	uint32_t pinned_first, pinned_count; /* root entries lent to other tables */
+	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
+	struct ml_reserve spare; /* deposits of guaranteed leaves */
+	uint64_t owed;           /* tables that guaranteed leaves may need: spare.count >= owed */
+	const ml_pte *neighbour; /* the entry last found in the way of freeing or folding a table */
+	struct ml_stats stats;
+};
+
+/*
+ * Initialise *t with an empty root. Copies config, borrows config->platform. Allocates
+ * the root. Errors: ML_ERR_CONFIG, ML_ERR_NO_MEMORY.
+ */
+ML_API ML_MUST_CHECK int ml_table_init(struct ml_table *t, const struct ml_format *format,
+				       const struct ml_table_config *config);
+
+/* Unmap everything and free every table of t's own; the sink of op hears every leaf. t is unusable
+ * afterwards. The walkers must have left a live table's root. Cannot fail. */
+ML_API void ml_table_fini(struct ml_table *t, struct ml_op *op);
+
+/* From now on walkers may use the table: every change keeps the live rules. Cannot fail. */
+ML_API void ml_table_set_live(struct ml_table *t, bool live);
+
+/* The physical address to program as root (CR3, TTBR, satp). */
+ML_API ml_pa ml_table_root(const struct ml_table *t);
+
+/* The inclusive ends of what the table translates: for x86-64 the space has a hole between
+ * ml_table_low_last() and the upper half. Returns false when va is outside. */
+ML_API bool ml_table_covers(const struct ml_table *t, ml_va va, uint64_t len);
+
+/* ---- preparing ------------------------------------------------------------------- */
+
+/*
+ * The dry run: how many tables ml_map() with these arguments would take now. Checks what
+ * ml_map() checks and returns its error. Allocates nothing, changes nothing.
+ */
+ML_API ML_MUST_CHECK int ml_map_tables(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa,
+				       ml_prot prot, const struct ml_op *op, uint64_t *tables);
+
+/*
+ * Fill *reserve (zero it first) up to `tables` tables, allocating through the platform.
+ * Needs no lock. All or nothing: on ML_ERR_NO_MEMORY the reserve holds what it held.
+ */
+ML_API ML_MUST_CHECK int ml_reserve_fill(const struct ml_table *t, struct ml_reserve *reserve,
+					 uint64_t tables, struct ml_op *op);
+
+/* Give every table of a reserve back to the platform. Cannot fail. */
+ML_API void ml_reserve_empty(const struct ml_table *t, struct ml_reserve *reserve,
+			     struct ml_op *op);
+
+/*
+ * Prepare an operation outside the caller's locks: fill the reserve with the tables that
+ * mapping [va, va + len) to pa would take in the worst case (an empty table; with
+ * ML_OP_REPLACE also the splits at both ends; with `guaranteed` also the deposits). The
+ * reserve serves any operation that needs no more. Allocates. Errors: those of ml_map().
+ */
+ML_API ML_MUST_CHECK int ml_prepare(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa,
+				    struct ml_reserve *reserve, struct ml_op *op);
+
+/* ---- changing -------------------------------------------------------------------- */
+
+/*
+ * Map [va, va + len) to pa with the largest leaves that alignment and the allowed rungs
+ * permit. Allocates tables (from op->reserve if given). Errors: range errors,
+ * ML_ERR_PROT, ML_ERR_EXISTS, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
+ */
+ML_API ML_MUST_CHECK int ml_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
+				struct ml_op *op);
+
+/* Memory that is mapped one after another. */
+struct ml_extent {
+	ml_pa pa;
+	uint64_t length;
+};
+
+/*
+ * Map extents one after another from va on. Adjacent extents merge before sizes are
+ * chosen (S0.13). All or nothing over all of them (S0.15). Errors as ml_map();
+ * ML_ERR_ARGUMENT when count is 0.
+ */
+ML_API ML_MUST_CHECK int ml_map_extents(struct ml_table *t, ml_va va,
+					const struct ml_extent *extents, size_t count,
+					ml_prot prot, struct ml_op *op);
+
+/*
+ * Remove every mapping in [va, va + len). Leaves that reach over an end are split, which
+ * may take tables; wholly covered leaves and tables are removed whole. With op->sink every
+ * removed run is reported; without, whole subtrees go unread: legal only where nobody
+ * counts references or reads accessed/dirty. Tables that become empty are freed. Errors:
+ * range errors, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never when guaranteed).
+ */
+ML_API ML_MUST_CHECK int ml_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
+
+/*
+ * Change only what mask names, to value, in every leaf of [va, va + len). Leaves that
+ * reach over an end are split if they change at all. What a partial change split is not
+ * folded again until ml_fold() or a whole rewrite. Bits the library does not name stay.
+ * Errors: range errors, ML_ERR_PROT (some leaf could not hold the result; value outside
+ * mask), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
+ */
+ML_API ML_MUST_CHECK int ml_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask,
+				    ml_prot value, struct ml_op *op);
+
+/*
+ * Split until no leaf in [va, va + len) is larger than format->rungs[rung]; leaves reaching
+ * over an end are split as a whole. Translation and protection stay; accessed/dirty are
+ * copied to every piece. Errors: range errors, ML_ERR_SIZE (no such rung), ML_ERR_SHARED,
+ * ML_ERR_NO_MEMORY, ML_ERR_SHORT (never when guaranteed).
+ */
+ML_API ML_MUST_CHECK int ml_split(struct ml_table *t, ml_va va, uint64_t len, unsigned rung,
+				  struct ml_op *op);
+
+/*
+ * Fold what can be folded into leaves up to format->rungs[rung] that lie wholly inside
+ * [va, va + len): equal protection and memory type, frames in sequence, aligned, inside one
+ * ad_unit, rung allowed. Replaced tables are freed (or kept as reserve when guaranteed).
+ * accessed/dirty are OR-ed. Never allocates. Errors: range errors, ML_ERR_SIZE, ML_ERR_SHARED.
+ */
+ML_API ML_MUST_CHECK int ml_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned rung,
+				 struct ml_op *op);
+
+/*
+ * A walk through a long range in bounded steps, so that the caller may drop its lock in
+ * between. Set va and len (and pa, prot for mapping); each call does about `tables` level-0
+ * tables' worth of the range, advances all three, and stops at a leaf boundary. Done when
+ * len is 0. Each step by itself is all or nothing.
+ */
+struct ml_step {
+	ml_va va;
+	uint64_t len;
+	ml_pa pa;
+	ml_prot prot;
+	uint64_t tables; /* how much to do at once; 0 counts as 1 */
+};
+
+/* One step of ml_map(). Large leaves never fall victim to the step size. Errors as ml_map(). */
+ML_API ML_MUST_CHECK int ml_map_step(struct ml_table *t, struct ml_step *step, struct ml_op *op);
+
+/* One step of ml_unmap(). Errors as ml_unmap(). */
+ML_API ML_MUST_CHECK int ml_unmap_step(struct ml_table *t, struct ml_step *step, struct ml_op *op);
+
+/* One step of ml_table_fini(): start with *step all zero but `tables`. Returns true while there is
+ * more; after false the table is gone. Cannot fail. */
+ML_API ML_MUST_CHECK bool ml_table_fini_step(struct ml_table *t, struct ml_step *step,
+					     struct ml_op *op);
+
+/* ---- reading --------------------------------------------------------------------- */
+
+/* What one address translates to. */
+struct ml_translation {
+	ml_pa pa;      /* of the very address asked for */
+	ml_prot prot;  /* effective: limits of the tables above the leaf applied */
+	ml_pte pte;    /* the leaf entry as read */
+	uint8_t level; /* where the leaf stands */
+	uint8_t rung;  /* its size: format->rungs[rung] */
+};
+
+/*
+ * Translate one address (any byte). Reads only; safe in a signal handler. Errors:
+ * ML_ERR_CANONICAL, ML_ERR_NOT_MAPPED, ML_ERR_BAD_TABLE (only in adopted tables).
+ */
+ML_API ML_MUST_CHECK int ml_translate(const struct ml_table *t, ml_va va,
+				      struct ml_translation *translation);
+
+/* One entry on the way down. */
+struct ml_walk_entry {
+	ml_pa table;    /* the table read, */
+	uint32_t index; /* which entry of it, */
+	uint8_t level;  /* its level, */
+	ml_pte pte;     /* its value, */
+	enum ml_kind kind; /* and what it is */
+};
+
+/* The way down, from the root (entries[0]) to where it ends. */
+struct ml_walk {
+	struct ml_walk_entry entries[ML_LEVEL_MAX];
+	uint8_t count;
+};
+
+/* Every entry a walker reads for va. Errors: ML_ERR_CANONICAL, ML_ERR_BAD_TABLE; a walk that ends at
+ * an empty entry is no error. */
+ML_API ML_MUST_CHECK int ml_walk(const struct ml_table *t, ml_va va, struct ml_walk *walk);
+
+/*
+ * The next run of equal leaves in [*cursor, last], both inclusive, cut to that range; moves
+ * *cursor past it. Returns false at the end. Start with *cursor anywhere in the table's
+ * space; *done (zero it first) is set when the last address has been handed out. Runs merge over
+ * tables; accessed/dirty are OR-ed.
+ */
+struct ml_cursor {
+	ml_va va;
+	ml_va last;
+	bool done;
+};
+ML_API ML_MUST_CHECK bool ml_run_next(const struct ml_table *t, struct ml_cursor *cursor,
+				      struct ml_run *run);
+
+/* ---- tables of others ------------------------------------------------------------ */
+
+/*
+ * Let t use lender's root entries for [va, va + len), multiples of what a root entry
+ * covers: the kernel half of every process. t walks them and never changes them
+ * (ML_ERR_SHARED). Missing tables of the lender below those entries are allocated and
+ * from then on kept, so that what lender maps later is seen by t. Both tables must have
+ * one format, level count, layout and cookie; t must be empty there. lender must hold no
+ * leaf in its root there. A table lends and borrows one range at most; shared tables must outlive
+ * their borrowers. Changing the lender must invalidate for all borrowers (map it global, or
+ * do so in the platform). Errors: range errors, ML_ERR_ALIGN, ML_ERR_CONFIG, ML_ERR_EXISTS, ML_ERR_NO_MEMORY.
+ */
+ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va,
+					uint64_t len, struct ml_op *op);
+
+/*
+ * Initialise *t around a root that other code built (boot tables). The whole tree is
+ * checked first: every table pointer through platform->table_pointer, reserved bits,
+ * group uniformity, no more than `tables_most` tables (a tree that loops has more).
+ * Afterwards the tables belong to t and are freed through the platform when empty.
+ * Allocates nothing. Errors: ML_ERR_CONFIG, ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY.
+ */
+ML_API ML_MUST_CHECK int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
+					const struct ml_table_config *config, ml_pa root,
+					uint64_t tables_most);
+
+/* ---- checking -------------------------------------------------------------------- */
+
+/* Where a check failed. */
+struct ml_fault {
+	ml_va va;
+	ml_pa table;
+	ml_pte pte;
+	uint32_t index;
+	uint8_t level;
+	const char *what; /* "reserved bit set" */
+};
+
+/*
+ * Read the whole table and check it: table pointers, reserved bits, leaf alignment, physical
+ * width, contiguous groups uniform and aligned, no empty table, table and reserve accounting.
+ * fault may be NULL; it is written when an error is returned. Errors: ML_ERR_BAD_TABLE,
+ * ML_ERR_BAD_ENTRY, ML_ERR_BAD_COUNT.
+ */
+ML_API ML_MUST_CHECK int ml_table_check(const struct ml_table *t, struct ml_fault *fault);
+
+/* Statistics; counts leaves by reading the whole table. Cannot fail. */
+ML_API void ml_table_stats(const struct ml_table *t, struct ml_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
