@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# The one build of maxleaf. Everything it makes is below $(O).
+#
+#   O=DIR      where to build (default: build)     V=1        show commands
+#   CC, CLANG  the two compilers                   WERROR=1   warnings are errors (also CI=true)
+#   CFLAGS, LDFLAGS  appended                      ML_NO_DEPS=1  install nothing
+
+O ?= build
+V ?=
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+FUZZ_SECONDS ?= 60
+STRESS_OPS ?= 20000000
+SIZE ?= size
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+VERSION := $(shell sed -n 's/^.define ML_VERSION_STRING "\(.*\)"/\1/p' include/maxleaf/types.h)
+CORE := $(shell sed -e '/^\#/d' -e '/^ *$$/d' src/core.list 2>/dev/null || ls src/*/*.c)
+HAVE_CLANG := $(shell command -v $(CLANG) 2>/dev/null)
+
+all: $(O)/libmaxleaf.a $(O)/maxleaf ## the library and the tool (needs gcc and make alone)
+.PHONY: all FORCE
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+FORCE:
+
+include mk/flags.mk mk/variant.mk
+
+# ---- variants --------------------------------------------------------------------
+
+HOSTED_PORT := -DML_PORT_HEADER='"hosted_port.h"' -Iports/hosted
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TEST_INCLUDES := -Isrc -Itests -Iports/hosted -Iports/process -Icli
+
+$(eval $(call variant,plain,$(CC),$(call core-flags,$(CC)) $(call stack-flags,$(CC)) $(OPTIMISE),$\
+	$(call hosted-flags,$(CC)) $(OPTIMISE) $(TEST_INCLUDES)))
+$(eval $(call variant,hosted,$(CC),$(call core-flags,$(CC)) $(OPTIMISE) $(HOSTED_PORT),$\
+	$(call hosted-flags,$(CC)) $(OPTIMISE) $(HOSTED_PORT) $(TEST_INCLUDES)))
+$(eval $(call variant,asan,$(CC),$(call core-flags,$(CC)) -O1 $(SANITIZE) $(HOSTED_PORT),$\
+	$(call hosted-flags,$(CC)) -O1 $(SANITIZE) $(HOSTED_PORT) $(TEST_INCLUDES)))
+
+# ---- library and tool ------------------------------------------------------------
+
+PROCESS := $(wildcard ports/process/*.c)
+CLI := $(wildcard cli/*.c)
+
+$(O)/libmaxleaf.a: $(O)/plain/core.a
+	$(Q)cp $< $@
+
+$(O)/maxleaf: $(CLI:%.c=$(O)/plain/%.o) $(PROCESS:%.c=$(O)/plain/%.o) $(O)/libmaxleaf.a
+	$(call link,$(CC) -pthread)
+
+run: all ## what larger leaves do on this CPU
+	@tools/deps run
+	$(O)/maxleaf bench
+.PHONY: run
+
+# ---- tests -----------------------------------------------------------------------
+
+TESTS := $(wildcard tests/*.c)
+TEST_HELPERS := $(wildcard tests/*/*.c)
+PROCESS_TESTS := $(patsubst %.c,$(O)/plain/%,$(filter tests/process%,$(TESTS)))
+HOSTED_TESTS := $(patsubst %.c,$(O)/hosted/%,$(filter-out tests/process%,$(TESTS)))
+ASAN_TESTS := $(HOSTED_TESTS:$(O)/hosted/%=$(O)/asan/%)
+REPLAYS := $(patsubst fuzz/%.c,$(O)/asan/fuzz/%,$(wildcard fuzz/*_fuzzer.c))
+HOSTED := $(wildcard ports/hosted/*.c) $(TEST_HELPERS)
+
+$(HOSTED_TESTS): $(O)/hosted/%: $(O)/hosted/%.o $(HOSTED:%.c=$(O)/hosted/%.o) $(O)/hosted/core.a
+	$(call link,$(CC) -pthread)
+$(ASAN_TESTS): $(O)/asan/%: $(O)/asan/%.o $(HOSTED:%.c=$(O)/asan/%.o) $(O)/asan/core.a
+	$(call link,$(CC) -pthread $(SANITIZE))
+$(PROCESS_TESTS): $(O)/plain/%: $(O)/plain/%.o $(PROCESS:%.c=$(O)/plain/%.o) \
+		$(TEST_HELPERS:%.c=$(O)/plain/%.o) $(O)/plain/core.a
+	$(call link,$(CC) -pthread)
+$(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
+		$(HOSTED:%.c=$(O)/asan/%.o) $(O)/asan/core.a
+	$(call link,$(CC) -pthread $(SANITIZE))
+
+TEST_ENV = O='$(O)' CC='$(CC)' CLANG='$(CLANG)' MAKE='$(MAKE)' VERSION='$(VERSION)'
+
+test-programs: $(HOSTED_TESTS) $(PROCESS_TESTS) $(ASAN_TESTS) $(REPLAYS)
+test: all test-programs ## everything that shows it is right, under prove
+	@tools/deps test
+	@$(TEST_ENV) tools/run-tests $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) \
+		$(PROCESS_TESTS) $(ASAN_TESTS) $(REPLAYS)
+
+asan: $(ASAN_TESTS) $(REPLAYS) ## the hosted tests under ASan and UBSan, full length
+	@ML_TEST_FULL=1 $(TEST_ENV) tools/run-tests $^
+
+stress: $(HOSTED_TESTS) ## the random tests for long, with a seed of the clock
+	@ML_TEST_OPS=$(STRESS_OPS) ML_TEST_SEED=$$(date +%s) $(TEST_ENV) tools/run-tests $^
+.PHONY: test test-programs asan stress
+
+# ---- the rest --------------------------------------------------------------------
+
+include mk/extra.mk
+
+clean: ## remove everything that was built
+	rm -rf $(O)
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
+		awk -F '\t' '{ printf "  make %-20s %s\n", $$1, $$2 }'
+.PHONY: clean help
+
+-include $(wildcard $(O)/*/*.d $(O)/*/*/*.d $(O)/*/*/*/*.d $(O)/*/*/*/*/*.d)
