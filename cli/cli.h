@@ -79,6 +79,9 @@ bool cli_colour_choose(const char *when);
  */
 const char *cli_ink(FILE *stream, enum cli_ink ink);
 
+/* From now on take every stream for a terminal: for tests of colour and progress. */
+void cli_terminal_pretend(void);
+
 /* One line on stderr that shows how far a long job is: terminals only, after 500 ms,
  * at most ten times a second, erased by cli_progress_end(). */
 struct cli_progress {
