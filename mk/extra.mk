@@ -1,2 +1,95 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Targets beside building and testing: bench, fuzz, cross, lint, size, install.
+# Targets beside building and testing: benchmarks, fuzzing, cross builds, lint, size, install.
+
+# ---- benchmarks: one program for each compiler, both with their own core ----------
+
+BENCH := $(patsubst %.c,%.o,$(wildcard bench/*.c))
+BENCH_COMPILERS := $(CC) $(if $(HAVE_CLANG),$(CLANG))
+bench-variant = bench-$(notdir $(1))
+$(foreach c,$(sort $(BENCH_COMPILERS)),\
+	$(eval $(call variant,$(call bench-variant,$c),$c,$(call core-flags,$c) -O2,$\
+		$(call hosted-flags,$c) -O2 $(strip $(call machine-flags,$c)) -Isrc -Ibench))\
+	$(eval $(O)/$(call bench-variant,$c)/bench/maxleaf-bench: \
+		$(BENCH:%=$(O)/$(call bench-variant,$c)/%) $(O)/$(call bench-variant,$c)/core.a ; \
+		$$(call link,$c)))
+BENCHES := $(foreach c,$(BENCH_COMPILERS),$(O)/$(call bench-variant,$c)/bench/maxleaf-bench)
+
+# ---- fuzzing ----------------------------------------------------------------------
+
+FUZZERS := $(patsubst fuzz/%.c,$(O)/fuzz/fuzz/%,$(wildcard fuzz/*_fuzzer.c))
+ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
+FUZZ_FLAGS := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_LINK := $(CLANG) -pthread -fsanitize=fuzzer,address,undefined
+$(eval $(call variant,fuzz,$(CLANG),$(call core-flags,$(CLANG)) $(FUZZ_FLAGS) $(HOSTED_PORT),$\
+	$(call hosted-flags,$(CLANG)) $(FUZZ_FLAGS) $(HOSTED_PORT) $(TEST_INCLUDES)))
+$(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/%.o $(HOSTED:%.c=$(O)/fuzz/%.o) $(O)/fuzz/core.a
+	$(call link,$(FUZZ_LINK))
+endif
+
+fuzz: $(FUZZERS) ## every fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
+	$(Q)for fuzzer in $(FUZZERS); do \
+		name=$$(basename $$fuzzer _fuzzer); mkdir -p $(O)/corpus/$$name; \
+		echo "$$name: $(FUZZ_SECONDS) s"; \
+		$$fuzzer -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			-artifact_prefix=$(O)/corpus/ $(O)/corpus/$$name fuzz/corpus/$$name || exit 1; \
+	done
+.PHONY: fuzz
+
+# ---- cross builds: the core alone, warnings are errors ------------------------------
+
+CROSS := aarch64-linux-gnu riscv64-linux-gnu powerpc64le-linux-gnu powerpc64-linux-gnu
+CROSS_MADE := $(filter $(CROSS:%=cross-%),$(MAKECMDGOALS))
+ifneq ($(CROSS_MADE),)
+$(foreach t,$(CROSS_MADE:cross-%=%),$(eval $(call variant,cross-$t,$t-gcc,\
+	$(call core-flags,$t-gcc) -Werror $(call stack-flags,$t-gcc) $(OPTIMISE),,$t-ar)))
+endif
+$(CROSS:%=cross-%): cross-%: $(O)/cross-%/core.a
+.PHONY: $(CROSS:%=cross-%)
+
+# The native core by clang, warnings as errors: for the test of symbols.
+ifneq ($(filter native-clang,$(MAKECMDGOALS)),)
+$(eval $(call variant,native-clang,$(CLANG),\
+	$(call core-flags,$(CLANG)) -Werror $(call stack-flags,$(CLANG)) $(OPTIMISE),))
+endif
+native-clang: $(O)/native-clang/core.a
+.PHONY: native-clang
+
+# ---- lint, size -----------------------------------------------------------------------
+
+lint: ## formatting, clang-tidy, shellcheck, spelling, licence lines
+	@tools/deps lint
+	@CLANG='$(CLANG)' tools/lint
+size: $(O)/libmaxleaf.a ## text bytes and deepest stack by format and by floor
+	@SIZE='$(SIZE)' tools/size $(O)/plain $(CORE)
+.PHONY: lint size
+
+# ---- install -----------------------------------------------------------------------------
+
+SCDOC := $(shell command -v scdoc 2>/dev/null)
+MAN := $(if $(SCDOC),$(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd)))
+HEADERS := $(notdir $(wildcard include/maxleaf/*.h))
+mandir-of = $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(1)))
+
+$(O)/man/%: man/%.scd
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)scdoc <$< >$@
+
+$(O)/maxleaf.pc: maxleaf.pc.in FORCE
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $< >$@
+
+install: all $(O)/maxleaf.pc $(MAN) ## to DESTDIR PREFIX (/usr/local)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/maxleaf
+	install -m 755 $(O)/maxleaf $(DESTDIR)$(BINDIR)/maxleaf
+	install -m 644 $(O)/libmaxleaf.a $(DESTDIR)$(LIBDIR)/libmaxleaf.a
+	install -m 644 $(O)/maxleaf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/maxleaf.pc
+	install -m 644 $(HEADERS:%=include/maxleaf/%) $(DESTDIR)$(INCLUDEDIR)/maxleaf
+	$(foreach m,$(MAN),install -D -m 644 $m $(call mandir-of,$m)/$(notdir $m) &&) true
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/maxleaf $(DESTDIR)$(LIBDIR)/libmaxleaf.a \
+		$(DESTDIR)$(LIBDIR)/pkgconfig/maxleaf.pc $(HEADERS:%=$(DESTDIR)$(INCLUDEDIR)/maxleaf/%) \
+		$(foreach m,$(patsubst man/%.scd,%,$(wildcard man/*.scd)),$(call mandir-of,$m)/$m)
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/maxleaf
+.PHONY: install uninstall

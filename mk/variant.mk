@@ -9,7 +9,7 @@
 # holds both, and which is written only when they differ.
 
 define variant
-FLAGS-$1 := $2 | $3 | $4
+FLAGS-$1 := $2 | $3 | $4 | $(CFLAGS)
 
 $(O)/$1/.flags: FORCE
 	@mkdir -p $$(@D)
