@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# A floor includes only the floors below it: base < format < table < inst. The public
+# headers keep the order of the floors; tool and ports see the public headers and their
+# own folder. No floor above format names an ISA.
+. tests/support/tap.sh
+
+# included FILES: "file header" for every include, standard headers of the compiler left out.
+included() {
+	awk '/^[ \t]*#[ \t]*include/ {
+		name = $0
+		sub(/^[^"<]*["<]/, "", name)
+		sub(/[">].*/, "", name)
+		print FILENAME, name
+	}' "$@" /dev/null | grep -vE ' (stdbool|stddef|stdint|stdarg|stdalign|limits)\.h$'
+}
+
+# only FOLDER PATTERN: no file of the folder includes what the pattern does not match.
+only() {
+	[ -n "$(find "$1" -name '*.[ch]')" ] && is_empty "$(included "$1"/*.[ch] | grep -vE " ($2)$")"
+}
+mem='string\.h'
+ok "base" only src/base 'base/.*|maxleaf/(types|port)\.h'
+ok "format" only src/format "(base|format)/.*|maxleaf/(types|port|format)\.h|$mem"
+ok "table" only src/table "(base|format|table)/.*|maxleaf/(types|port|format|platform|pool|table)\.h|$mem"
+ok "inst" only src/inst "(base|format|table|inst)/.*|maxleaf/(types|port|format|platform|table)\.h"
+
+# public HEADER PATTERN
+public() {
+	is_empty "$(included "include/maxleaf/$1.h" | grep -vE " maxleaf/($2)\.h$")"
+}
+ok "types.h" public types none
+ok "format.h" public format types
+ok "platform.h" public platform types
+ok "pool.h" public pool 'types|platform'
+ok "table.h" public table 'types|format|platform'
+
+# outside FOLDER: includes in quotes are files of the folder itself (or the port header of
+# the configuration); nothing reaches into src.
+outside() {
+	bad=
+	for file in "$1"/*.[ch]; do
+		[ -e "$file" ] || continue
+		for name in $(sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' "$file"); do
+			[ -e "$1/$name" ] || bad="$bad $file:$name"
+		done
+	done
+	is_empty "$bad"
+}
+for folder in cli ports/*; do
+	ok "$folder includes public headers and its own" outside "$folder"
+done
+
+# Word by word, comments too: a comment that needs an ISA's name explains the wrong floor.
+isa='x86|x86_64|arm64|arm64_4k|aarch64|riscv|powerpc|ML_ENCODING_[A-Z0-9_]*'
+for floor in base table; do
+	ok "no ISA's name in $floor" is_empty "$(grep -rniwE "$isa" src/$floor)"
+done
+
+# Every source of the core is in the list, and the list names nothing else.
+listed() {
+	grep -v '^#' src/core.list | sort >"$scratch/listed"
+	find src -name '*.c' | sort | diff "$scratch/listed" -
+}
+ok "core.list is complete" listed
+done_testing
