@@ -26,7 +26,7 @@ VERSION := $(shell sed -n 's/^.define ML_VERSION_STRING "\(.*\)"/\1/p' include/m
 CORE := $(shell sed -e '/^\#/d' -e '/^ *$$/d' src/core.list 2>/dev/null || ls src/*/*.c)
 HAVE_CLANG := $(shell command -v $(CLANG) 2>/dev/null)
 
-all: $(O)/libmaxleaf.a $(O)/maxleaf ## the library and the tool (needs gcc and make alone)
+all: libraries $(O)/maxleaf ## the libraries and the tool (needs gcc and make alone)
 .PHONY: all FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -48,21 +48,27 @@ $(eval $(call variant,hosted,$(CC),$(call core-flags,$(CC)) $(OPTIMISE) $(HOSTED
 $(eval $(call variant,asan,$(CC),$(call core-flags,$(CC)) -O1 $(SANITIZE) $(HOSTED_PORT),$\
 	$(call hosted-flags,$(CC)) -O1 $(SANITIZE) $(HOSTED_PORT) $(TEST_INCLUDES)))
 
-# ---- library and tool ------------------------------------------------------------
+# ---- libraries and tool ----------------------------------------------------------
 
-PROCESS := $(wildcard ports/process/*.c)
+LIBRARIES := $(O)/libmaxleaf-hosted.a $(O)/libmaxleaf.a
+PORTS := $(wildcard ports/hosted/*.c ports/process/*.c)
 CLI := $(wildcard cli/*.c)
 
 $(O)/libmaxleaf.a: $(O)/plain/core.a
 	$(Q)cp $< $@
 
-$(O)/maxleaf: $(CLI:%.c=$(O)/plain/%.o) $(PROCESS:%.c=$(O)/plain/%.o) $(O)/libmaxleaf.a
+$(O)/libmaxleaf-hosted.a: $(PORTS:%.c=$(O)/plain/%.o)
+	$(archive)
+
+$(O)/maxleaf: $(CLI:%.c=$(O)/plain/%.o) $(LIBRARIES)
 	$(call link,$(CC) -pthread)
+
+libraries: $(LIBRARIES)
 
 run: all ## what larger leaves do on this CPU
 	@tools/deps run
 	$(O)/maxleaf bench
-.PHONY: run
+.PHONY: libraries run
 
 # ---- tests -----------------------------------------------------------------------
 
@@ -78,8 +84,7 @@ $(HOSTED_TESTS): $(O)/hosted/%: $(O)/hosted/%.o $(HOSTED:%.c=$(O)/hosted/%.o) $(
 	$(call link,$(CC) -pthread)
 $(ASAN_TESTS): $(O)/asan/%: $(O)/asan/%.o $(HOSTED:%.c=$(O)/asan/%.o) $(O)/asan/core.a
 	$(call link,$(CC) -pthread $(SANITIZE))
-$(PROCESS_TESTS): $(O)/plain/%: $(O)/plain/%.o $(PROCESS:%.c=$(O)/plain/%.o) \
-		$(TEST_HELPERS:%.c=$(O)/plain/%.o) $(O)/plain/core.a
+$(PROCESS_TESTS): $(O)/plain/%: $(O)/plain/%.o $(TEST_HELPERS:%.c=$(O)/plain/%.o) $(LIBRARIES)
 	$(call link,$(CC) -pthread)
 $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
 		$(HOSTED:%.c=$(O)/asan/%.o) $(O)/asan/core.a

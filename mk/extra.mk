@@ -67,6 +67,7 @@ size: $(O)/libmaxleaf.a ## text bytes and deepest stack by format and by floor
 
 SCDOC := $(shell command -v scdoc 2>/dev/null)
 MAN := $(if $(SCDOC),$(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd)))
+PKGCONFIG := maxleaf.pc maxleaf-hosted.pc
 HEADERS := $(notdir $(wildcard include/maxleaf/*.h))
 mandir-of = $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(1)))
 
@@ -75,21 +76,22 @@ $(O)/man/%: man/%.scd
 	$(Q)mkdir -p $(@D)
 	$(Q)scdoc <$< >$@
 
-$(O)/maxleaf.pc: maxleaf.pc.in FORCE
+$(O)/%.pc: %.pc.in FORCE
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $< >$@
 
-install: all $(O)/maxleaf.pc $(MAN) ## to DESTDIR PREFIX (/usr/local)
+install: all $(PKGCONFIG:%=$(O)/%) $(MAN) ## to DESTDIR PREFIX (/usr/local)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/maxleaf
 	install -m 755 $(O)/maxleaf $(DESTDIR)$(BINDIR)/maxleaf
-	install -m 644 $(O)/libmaxleaf.a $(DESTDIR)$(LIBDIR)/libmaxleaf.a
-	install -m 644 $(O)/maxleaf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/maxleaf.pc
+	install -m 644 $(LIBRARIES) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(PKGCONFIG:%=$(O)/%) $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 $(HEADERS:%=include/maxleaf/%) $(DESTDIR)$(INCLUDEDIR)/maxleaf
 	$(foreach m,$(MAN),install -D -m 644 $m $(call mandir-of,$m)/$(notdir $m) &&) true
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/maxleaf $(DESTDIR)$(LIBDIR)/libmaxleaf.a \
-		$(DESTDIR)$(LIBDIR)/pkgconfig/maxleaf.pc $(HEADERS:%=$(DESTDIR)$(INCLUDEDIR)/maxleaf/%) \
+	rm -f $(DESTDIR)$(BINDIR)/maxleaf $(LIBRARIES:$(O)/%=$(DESTDIR)$(LIBDIR)/%) \
+		$(PKGCONFIG:%=$(DESTDIR)$(LIBDIR)/pkgconfig/%) \
+		$(HEADERS:%=$(DESTDIR)$(INCLUDEDIR)/maxleaf/%) \
 		$(foreach m,$(patsubst man/%.scd,%,$(wildcard man/*.scd)),$(call mandir-of,$m)/$m)
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/maxleaf
 .PHONY: install uninstall

@@ -17,7 +17,7 @@ machine = $(shell $(1) -dumpmachine 2>/dev/null)
 # No floating-point registers in the core; no calls into libgcc for atomics.
 machine-flags = $(if $(filter x86_64-%,$(machine)),-mgeneral-regs-only) \
 	$(if $(filter aarch64-%,$(machine)),-mgeneral-regs-only -mno-outline-atomics)
-stack-flags = $(if $(is-clang),-Wframe-larger-than=1024,-Wstack-usage=1024 -fstack-usage)
+stack-flags = $(if $(is-clang),-Wframe-larger-than=1024,-Wstack-usage=1024 -fcallgraph-info=su)
 
 core-flags = -std=c11 -ffreestanding -fno-common -ffunction-sections -fdata-sections -g \
 	$(CORE_WARNINGS) $(ERRORS) $(strip $(machine-flags)) -Iinclude -Isrc

@@ -27,9 +27,15 @@ $(O)/$1/%.o: %.c $(O)/$1/.flags
 	$$(Q)$2 $4 $(CFLAGS) -MMD -MP -c -o $$@ $$<
 
 $(O)/$1/core.a: $(CORE:%.c=$(O)/$1/%.o) $(wildcard src/core.list)
-	$$(call say,AR,$$@)
-	$$(Q)rm -f $$@
-	$$(Q)$(if $5,$5,$(AR)) rcs $$@ $$(filter %.o,$$^)
+	$$(archive)
+$(O)/$1/core.a: AR := $(if $5,$5,$(AR))
+endef
+
+# The recipe of an archive.
+define archive
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 endef
 
 # $(call link,COMPILER AND FLAGS): the recipe of a program from its prerequisites.
