@@ -14,7 +14,10 @@ struct error_case {
 	int want_errno;
 };
 
-#define CASE(error, number, want_errno) { error, #error, number, want_errno }
+#define CASE(error, number, want_errno)           \
+	{                                         \
+		error, #error, number, want_errno \
+	}
 
 /* The numbers are the library's ABI: they never change. */
 static const struct error_case cases[] = {

@@ -34,11 +34,11 @@ struct t_test {
 extern const struct t_test *const __start_t_tests[];
 extern const struct t_test *const __stop_t_tests[];
 
-#define TEST(test_name)                                                          \
-	static void test_##test_name(void);                                      \
+#define TEST(test_name)                                                                        \
+	static void test_##test_name(void);                                                    \
 	static const struct t_test t_##test_name = { #test_name, test_##test_name, __LINE__ }; \
-	static const struct t_test *const t_entry_##test_name                    \
-		__attribute__((section("t_tests"), used)) = &t_##test_name;      \
+	static const struct t_test *const t_entry_##test_name                                  \
+		__attribute__((section("t_tests"), used)) = &t_##test_name;                    \
 	static void test_##test_name(void)
 
 /* What the test that runs now has come to. */
@@ -67,7 +67,8 @@ static inline bool t_ok_at(bool good, const char *what, const char *file, int li
 	return good;
 }
 
-static inline bool t_eq_at(uint64_t got, uint64_t want, const char *what, const char *file, int line)
+static inline bool t_eq_at(uint64_t got, uint64_t want, const char *what, const char *file,
+			   int line)
 {
 	if (got != want && t_complain(file, line))
 		T_PRINTF("%s: got 0x%llx (%lld), want 0x%llx (%lld)\n", what,
@@ -86,7 +87,8 @@ static inline bool t_str_at(const char *got, const char *want, const char *what,
 	if (a && b && *a == *b)
 		return true;
 	if (t_complain(file, line))
-		T_PRINTF("%s: got \"%s\", want \"%s\"\n", what, got ? got : "(null)", want ? want : "(null)");
+		T_PRINTF("%s: got \"%s\", want \"%s\"\n", what, got ? got : "(null)",
+			 want ? want : "(null)");
 	return false;
 }
 
@@ -127,10 +129,9 @@ static inline const struct ml_format *t_format(unsigned number)
 	return formats[number];
 }
 
-#define FOR_EACH_FORMAT(format)                                                             \
-	for (unsigned format##_number = 0;                                                  \
-	     ((format) = t_format(format##_number)) != NULL &&                              \
-	     (T_CONTEXT((format)->name, format##_number), true);                            \
+#define FOR_EACH_FORMAT(format)                                                                \
+	for (unsigned format##_number = 0; ((format) = t_format(format##_number)) != NULL &&   \
+					   (T_CONTEXT((format)->name, format##_number), true); \
 	     format##_number++)
 
 /* A stream of random numbers (splitmix64): every state is a good seed. */

@@ -58,10 +58,10 @@ enum ml_event_kind {
 
 struct ml_event {
 	enum ml_event_kind kind;
-	const void *pointer;  /* the entry or table, in the host's memory */
-	uint64_t address;     /* entry or table: physical (0: not in the arena); INVALIDATE: virtual */
-	uint64_t value;       /* the entry stored, in CPU order of memory; ALLOC, FREE: bytes; INVALIDATE: length */
-	uint64_t old;         /* what the entry held before */
+	const void *pointer; /* the entry or table, in the host's memory */
+	uint64_t address;    /* of it, physical (0: not in the arena); INVALIDATE: virtual */
+	uint64_t value;      /* the entry stored, as in memory; bytes of the table or range */
+	uint64_t old;        /* what the entry held before */
 	struct ml_invalidation what; /* INVALIDATE */
 };
 
@@ -121,31 +121,31 @@ struct ml_arena_stack {
 };
 
 /*
- * Physical memory for tables. Tables are filled with garbage that decodes as valid leaves when they are
- * handed out and when they come back; giving back what was not handed out, or before an invalidation
- * completed, ends the program with a message.
+ * Physical memory for tables. Tables are filled with garbage that decodes as valid leaves
+ * when they are handed out and when they come back; giving back what was not handed out, or
+ * before an invalidation completed, ends the program with a message.
  */
 struct ml_arena {
 	struct ml_platform platform; /* for ml_table_config; the cookie is the arena */
 	/* the caller's to change at any time */
-	uint64_t fail_nth;    /* the n-th allocation from now fails, once; 0: none */
+	uint64_t fail_nth;     /* the n-th allocation from now fails, once; 0: none */
 	uint64_t in_use_limit; /* allocations beyond so many tables fail; 0: until memory ends */
-	uint64_t poison[2];   /* the garbage: even and odd entries */
+	uint64_t poison[2];    /* the garbage: even and odd entries */
 	/* counts */
 	uint64_t allocs;
-	uint64_t refusals;    /* allocations that failed */
+	uint64_t refusals; /* allocations that failed */
 	uint64_t frees;
 	uint64_t in_use;      /* tables handed out now, */
 	uint64_t in_use_most; /* and at most so far */
 	uint64_t invalidations;
 	uint64_t completions;
-	uint64_t pending;     /* invalidations not yet complete */
+	uint64_t pending; /* invalidations not yet complete */
 	/* private */
 	char *memory;
 	ml_pa pa;
 	size_t bytes;
-	size_t next;          /* bytes never handed out start here */
-	uint8_t *classes;     /* by unit: 1 + class of the table that starts there, 0: none */
+	size_t next;      /* bytes never handed out start here */
+	uint8_t *classes; /* by unit: 1 + class of the table that starts there, 0: none */
 	struct ml_arena_stack free[ML_ARENA_CLASSES];
 };
 
@@ -172,13 +172,16 @@ ML_API bool ml_arena_read(void *arena, ml_pa pa, uint64_t *memory);
 
 /* ---- the model MMU --------------------------------------------------------------- */
 
+#define ML_MODEL_PAT 0x0407050600070106u  /* WB WC UC- UC WB WP UC- WT */
+#define ML_MODEL_MAIR 0x0000bb040044f0ffu /* WB, tagged, NC, nGnRnE, nGnRE, WT */
+
 enum ml_model_kind { ML_MODEL_X86_64, ML_MODEL_ARM64_4K, ML_MODEL_TOY };
 
 /*
  * A memory management unit as its registers are set. x86-64: CR0.WP, EFER.NXE and
  * CR4.SMEP are on, CR4.SMAP and protection keys off; all MTRRs say write-back. arm64:
  * EL1&0 stage 1, 4 KiB granule, 48-bit output, no top-byte ignore, no WXN, no E0PD, and
- * hierarchical permissions are on.
+ * hierarchical permissions are on. x86-64 and toy always set accessed and dirty themselves.
  */
 struct ml_model {
 	enum ml_model_kind kind;
@@ -187,8 +190,8 @@ struct ml_model {
 	ml_pa root;       /* CR3, TTBR */
 	uint64_t types;   /* IA32_PAT, MAIR_EL1 */
 	bool high;        /* arm64: the root is TTBR1's */
-	bool hardware_accessed; /* arm64: TCR.HA */
-	bool hardware_dirty;    /* arm64: TCR.HD */
+	bool hardware_accessed;                                 /* arm64: TCR.HA */
+	bool hardware_dirty;                                    /* arm64: TCR.HD */
 	bool (*read)(void *cookie, ml_pa pa, uint64_t *memory); /* 8 bytes as they lie in memory */
 	void *cookie;
 };
@@ -210,22 +213,22 @@ enum ml_model_fault {
 /* What a walk saw. Everything below `level` is meaningful once a leaf was reached. */
 struct ml_model_result {
 	enum ml_model_fault fault;
-	unsigned level;       /* of the entry that ended the walk */
-	ml_pa entry_pa;       /* and where it lies */
-	uint64_t entry;       /* and its value */
-	ml_pa pa;             /* the address accessed */
-	uint64_t leaf_bytes;  /* what this one entry maps */
-	uint64_t page_bytes;  /* what one translation may cover: a whole group if contiguous */
-	ml_prot prot;         /* effective, as hardware sees it: no software bits; the memory type */
+	unsigned level;      /* of the entry that ended the walk */
+	ml_pa entry_pa;      /* and where it lies */
+	uint64_t entry;      /* and its value */
+	ml_pa pa;            /* the address accessed */
+	uint64_t leaf_bytes; /* what this one entry maps */
+	uint64_t page_bytes; /* what one translation may cover: a whole group if contiguous */
+	ml_prot prot;        /* effective, as hardware sees it: no software bits; the memory type */
 	bool contiguous;
-	bool sets_accessed;   /* this access would set an accessed flag on its way */
-	bool sets_dirty;      /* this access would mark the leaf dirty */
-	bool shadow_stack;    /* x86-64: read-only and dirty, a shadow-stack page if those are on */
+	bool sets_accessed; /* this access would set an accessed flag on its way */
+	bool sets_dirty;    /* this access would mark the leaf dirty */
+	bool shadow_stack;  /* x86-64: read-only and dirty, a shadow-stack page if those are on */
 };
 
 /*
- * Access one address as hardware would, changing nothing. Returns result->fault. Types without an
- * ML_TYPE number read as ML_TYPE(ML_TYPE_COUNT).
+ * Access one address as hardware would, changing nothing. Returns result->fault. Types
+ * without an ML_TYPE number read as ML_TYPE(ML_TYPE_COUNT).
  */
 ML_API enum ml_model_fault ml_model_walk(const struct ml_model *model, ml_va va,
 					 enum ml_model_access access, bool user,

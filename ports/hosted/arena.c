@@ -42,9 +42,9 @@ static _Noreturn void arena_fail(const char *what, ml_pa pa, size_t bytes)
 /* The class of a table size, or ML_ARENA_CLASSES if there is no such size. */
 static unsigned arena_class(size_t bytes)
 {
-	for (unsigned class = 0; class < ML_ARENA_CLASSES; class++)
-		if (bytes == (size_t)ML_ARENA_UNIT << class)
-			return class;
+	for (unsigned size_class = 0; size_class < ML_ARENA_CLASSES; size_class++)
+		if (bytes == (size_t)ML_ARENA_UNIT << size_class)
+			return size_class;
 	return ML_ARENA_CLASSES;
 }
 
@@ -56,11 +56,11 @@ static void arena_poison(struct ml_arena *arena, void *table, size_t bytes)
 		entries[i] = arena->poison[i & 1];
 }
 
-/* Bytes from the start of the arena to a table of this size to hand out, or `bytes` of the arena. */
-static size_t arena_take(struct ml_arena *arena, unsigned class)
+/* Where a table of this size can be had: bytes from the arena's start; its end if nowhere. */
+static size_t arena_take(struct ml_arena *arena, unsigned size_class)
 {
-	size_t bytes = (size_t)ML_ARENA_UNIT << class;
-	struct ml_arena_stack *stack = &arena->free[class];
+	size_t bytes = (size_t)ML_ARENA_UNIT << size_class;
+	struct ml_arena_stack *stack = &arena->free[size_class];
 	size_t offset = (arena->next + bytes - 1) & ~(bytes - 1);
 
 	if (stack->count)
@@ -88,18 +88,18 @@ static void arena_event(enum ml_event_kind kind, const void *table, ml_pa pa, si
 static void *arena_alloc(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
 {
 	struct ml_arena *arena = cookie;
-	unsigned class = arena_class(bytes);
+	unsigned size_class = arena_class(bytes);
 	size_t offset;
 
 	(void)op;
-	if (class == ML_ARENA_CLASSES)
+	if (size_class == ML_ARENA_CLASSES)
 		arena_fail("asked for no legal table size", 0, bytes);
-	offset = arena_refuses(arena) ? arena->bytes : arena_take(arena, class);
+	offset = arena_refuses(arena) ? arena->bytes : arena_take(arena, size_class);
 	if (offset == arena->bytes) {
 		arena->refusals++;
 		return NULL;
 	}
-	arena->classes[offset / ML_ARENA_UNIT] = (uint8_t)(class + 1);
+	arena->classes[offset / ML_ARENA_UNIT] = (uint8_t)(size_class + 1);
 	arena->allocs++;
 	if (++arena->in_use > arena->in_use_most)
 		arena->in_use_most = arena->in_use;
@@ -127,13 +127,13 @@ static void arena_push(struct ml_arena_stack *stack, size_t unit)
 static void arena_free(void *cookie, struct ml_op *op, void *table, ml_pa pa, size_t bytes)
 {
 	struct ml_arena *arena = cookie;
-	unsigned class = arena_class(bytes);
+	unsigned size_class = arena_class(bytes);
 	size_t offset = (size_t)(pa - arena->pa);
 
 	(void)op;
 	if (pa < arena->pa || offset >= arena->bytes || table != arena->memory + offset)
 		arena_fail("freed what is not the arena's", pa, bytes);
-	if (offset % ML_ARENA_UNIT || arena->classes[offset / ML_ARENA_UNIT] != class + 1)
+	if (offset % ML_ARENA_UNIT || arena->classes[offset / ML_ARENA_UNIT] != size_class + 1)
 		arena_fail("freed what is not handed out", pa, bytes);
 	if (arena->pending)
 		arena_fail("freed before the invalidation completed", pa, bytes);
@@ -143,7 +143,7 @@ static void arena_free(void *cookie, struct ml_op *op, void *table, ml_pa pa, si
 	arena_poison(arena, table, bytes);
 	arena_event(ML_EVENT_FREE, table, pa, bytes);
 	ASAN_POISON_MEMORY_REGION(table, bytes);
-	arena_push(&arena->free[class], offset / ML_ARENA_UNIT);
+	arena_push(&arena->free[size_class], offset / ML_ARENA_UNIT);
 }
 
 static void *arena_table_pointer(void *cookie, ml_pa pa, size_t bytes)
@@ -184,7 +184,8 @@ static void arena_complete(void *cookie, struct ml_op *op)
 static char *arena_map(size_t bytes)
 {
 	size_t whole = bytes + 3 * ARENA_ALIGN;
-	char *map = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *map =
+		mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *memory;
 
 	if (map == MAP_FAILED)
@@ -229,8 +230,8 @@ int ml_arena_init(struct ml_arena *arena, ml_pa pa, size_t bytes)
 
 void ml_arena_fini(struct ml_arena *arena)
 {
-	for (unsigned class = 0; class < ML_ARENA_CLASSES; class++)
-		free(arena->free[class].units);
+	for (unsigned size_class = 0; size_class < ML_ARENA_CLASSES; size_class++)
+		free(arena->free[size_class].units);
 	free(arena->classes);
 	if (arena->memory) {
 		ASAN_UNPOISON_MEMORY_REGION(arena->memory, arena->bytes);
@@ -250,11 +251,11 @@ void *ml_arena_pointer(const struct ml_arena *arena, ml_pa pa, size_t bytes)
 
 	if (pa < arena->pa || offset >= arena->bytes)
 		return NULL;
-	for (unsigned class = 0; class < ML_ARENA_CLASSES; class++) {
-		size_t table_bytes = (size_t)ML_ARENA_UNIT << class;
+	for (unsigned size_class = 0; size_class < ML_ARENA_CLASSES; size_class++) {
+		size_t table_bytes = (size_t)ML_ARENA_UNIT << size_class;
 		size_t start = offset & ~(table_bytes - 1);
 
-		if (arena->classes[start / ML_ARENA_UNIT] == class + 1 &&
+		if (arena->classes[start / ML_ARENA_UNIT] == size_class + 1 &&
 		    offset - start + bytes <= table_bytes)
 			return arena->memory + offset;
 	}
