@@ -90,9 +90,13 @@ $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
 		$(HOSTED:%.c=$(O)/asan/%.o) $(O)/asan/core.a
 	$(call link,$(CC) -pthread $(SANITIZE))
 
+EXAMPLES := $(patsubst %.c,$(O)/plain/%,$(wildcard examples/*.c))
+$(EXAMPLES): $(O)/plain/%: $(O)/plain/%.o $(LIBRARIES)
+	$(call link,$(CC) -pthread)
+
 TEST_ENV = O='$(O)' CC='$(CC)' CLANG='$(CLANG)' MAKE='$(MAKE)' VERSION='$(VERSION)'
 
-test-programs: $(HOSTED_TESTS) $(PROCESS_TESTS) $(ASAN_TESTS) $(REPLAYS)
+test-programs: $(EXAMPLES) $(HOSTED_TESTS) $(PROCESS_TESTS) $(ASAN_TESTS) $(REPLAYS)
 test: all test-programs ## everything that shows it is right, under prove
 	@tools/deps test
 	@$(TEST_ENV) tools/run-tests $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) \
