@@ -31,6 +31,9 @@ all: libraries $(O)/maxleaf ## the libraries and the tool (needs gcc and make al
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1) # -jN given by the user wins
+endif
 FORCE:
 
 include mk/flags.mk mk/variant.mk
@@ -78,6 +81,11 @@ PROCESS_TESTS := $(patsubst %.c,$(O)/plain/%,$(filter tests/process%,$(TESTS)))
 HOSTED_TESTS := $(patsubst %.c,$(O)/hosted/%,$(filter-out tests/process%,$(TESTS)))
 ASAN_TESTS := $(HOSTED_TESTS:$(O)/hosted/%=$(O)/asan/%)
 REPLAYS := $(patsubst fuzz/%.c,$(O)/asan/fuzz/%,$(wildcard fuzz/*_fuzzer.c))
+ifneq ($(filter test test-programs,$(MAKECMDGOALS)),)
+CAN_SANITIZE := $(shell echo 'int main(void) { return 0; }' | \
+	$(CC) $(SANITIZE) -x c - -o /dev/null 2>/dev/null && echo yes)
+endif
+SANITIZED := $(if $(CAN_SANITIZE),$(ASAN_TESTS) $(REPLAYS))
 HOSTED := $(wildcard ports/hosted/*.c) $(TEST_HELPERS)
 
 $(HOSTED_TESTS): $(O)/hosted/%: $(O)/hosted/%.o $(HOSTED:%.c=$(O)/hosted/%.o) $(O)/hosted/core.a
@@ -96,18 +104,21 @@ $(EXAMPLES): $(O)/plain/%: $(O)/plain/%.o $(LIBRARIES)
 
 TEST_ENV = O='$(O)' CC='$(CC)' CLANG='$(CLANG)' MAKE='$(MAKE)' VERSION='$(VERSION)'
 
-test-programs: $(EXAMPLES) $(HOSTED_TESTS) $(PROCESS_TESTS) $(ASAN_TESTS) $(REPLAYS)
-test: all test-programs ## everything that shows it is right, under prove
-	@tools/deps test
+test-programs: $(EXAMPLES) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
+test: deps-test all test-programs ## everything that shows it is right, under prove
 	@$(TEST_ENV) tools/run-tests $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) \
-		$(PROCESS_TESTS) $(ASAN_TESTS) $(REPLAYS)
+		$(PROCESS_TESTS) $(SANITIZED)
+
+deps-test:
+	@tools/deps test
+	$(if $(CAN_SANITIZE),,@echo '# SKIP the ASan and UBSan build: $(CC) cannot link it here')
 
 asan: $(ASAN_TESTS) $(REPLAYS) ## the hosted tests under ASan and UBSan, full length
 	@ML_TEST_FULL=1 $(TEST_ENV) tools/run-tests $^
 
 stress: $(HOSTED_TESTS) ## the random tests for long, with a seed of the clock
 	@ML_TEST_OPS=$(STRESS_OPS) ML_TEST_SEED=$$(date +%s) $(TEST_ENV) tools/run-tests $^
-.PHONY: test test-programs asan stress
+.PHONY: test deps-test test-programs asan stress
 
 # ---- the rest --------------------------------------------------------------------
 
