@@ -34,7 +34,7 @@ const char *cli_number_parse(const char *text, uint64_t *value);
 
 /* A short text returned by value: use its .text inside the same expression. */
 struct cli_text {
-	char text[32];
+	char text[48];
 };
 
 /* The shortest exact form cli_number_parse() reads back: 4K, 2M, 1G, 4097. */
@@ -86,9 +86,9 @@ void cli_terminal_pretend(void);
  * at most ten times a second, erased by cli_progress_end(). */
 struct cli_progress {
 	const char *label;
-	uint64_t total;    /* 0: unknown */
+	uint64_t total; /* 0: unknown */
 	uint64_t start_ns;
-	uint64_t next_ns;  /* not before this time again */
+	uint64_t next_ns; /* not before this time again */
 	bool enabled;
 	bool shown;
 };
@@ -107,8 +107,8 @@ void cli_progress_end(struct cli_progress *progress);
 struct cli_json {
 	FILE *stream;
 	unsigned depth;
-	bool comma;          /* the next item needs one before it */
-	char closers[8];     /* '}' or ']' for every open level */
+	bool comma;      /* the next item needs one before it */
+	char closers[8]; /* '}' or ']' for every open level */
 };
 
 void cli_json_open(struct cli_json *json, FILE *stream); /* { of a new record */
@@ -131,6 +131,38 @@ extern const struct ml_format *const cli_formats[];
 
 /* The format of that name, or die with the list of the known ones. */
 const struct ml_format *cli_format_or_die(const char *where, const char *name);
+
+/* Its leaf sizes, ascending: "4K, 2M, 1G". */
+struct cli_text cli_ladder(const struct ml_format *format);
+
+/* The rung of that leaf size, or die with the ladder. */
+unsigned cli_rung_or_die(const char *where, const struct ml_format *format, const char *size);
+
+/* The register that defines the memory types: "IA32_PAT", "MAIR_EL1"; NULL: none does. */
+const char *cli_types_register(const struct ml_format *format);
+
+/* Die unless value is a multiple of unit, a power of two. */
+void cli_check_aligned(const char *where, uint64_t value, uint64_t unit);
+
+/* --- prot.c: protections as text -------------------------------------------------- */
+
+/* One bit of a protection that has a name. Ended by a NULL word. */
+struct cli_prot_word {
+	char letter; /* of the short form; 0: none */
+	const char *word;
+	ml_prot bit;
+};
+
+extern const struct cli_prot_word cli_prot_words[];
+
+/* The access letters in their places, "rwxuk": "rw-u-". x: user may execute, k: kernel may. */
+struct cli_text cli_prot_access(ml_prot prot);
+
+/* "WB", "DEV-STRICT", ...; "unknown" for a number without a name. */
+const char *cli_type_name(unsigned type);
+
+/* "rwu,dirty,soft0,type=nc" as a protection, or die. */
+ml_prot cli_prot_or_die(const char *where, const char *text);
 
 /* --- common.c: options every command has ------------------------------------------ */
 

@@ -11,12 +11,13 @@
 enum { KEY_JSON = 0x1000, KEY_COLOUR, KEY_DUMP_OPTIONS, KEY_FAKE_TTY };
 
 static const struct argp_option options[] = {
-	{"json", KEY_JSON, NULL, 0, "Print JSON records, one a line", 50},
-	{"color", KEY_COLOUR, "WHEN", 0, "Colour: auto (default), always or never", 50},
-	{"colour", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 50},
-	{"dump-options", KEY_DUMP_OPTIONS, NULL, OPTION_HIDDEN, "List the options, for completion", 50},
-	{"fake-tty", KEY_FAKE_TTY, NULL, OPTION_HIDDEN, "Take the streams for terminals", 50},
-	{0},
+	{ "json", KEY_JSON, NULL, 0, "Print JSON records, one a line", 50 },
+	{ "color", KEY_COLOUR, "WHEN", 0, "Colour: auto (default), always or never", 50 },
+	{ "colour", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 50 },
+	{ "dump-options", KEY_DUMP_OPTIONS, NULL, OPTION_HIDDEN, "List the options, for completion",
+	  50 },
+	{ "fake-tty", KEY_FAKE_TTY, NULL, OPTION_HIDDEN, "Take the streams for terminals", 50 },
+	{ 0 },
 };
 
 static void print_options(const struct argp_option *option)
@@ -33,7 +34,7 @@ static void print_options(const struct argp_option *option)
 /* Breadth first over an argp and its children. */
 static void dump_options(const struct argp *root)
 {
-	const struct argp *queue[ARGP_TREE_MAX] = {root};
+	const struct argp *queue[ARGP_TREE_MAX] = { root };
 	unsigned head, tail = 1;
 
 	for (head = 0; head < tail; head++) {
@@ -68,7 +69,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp cli_common_argp = {.options = options, .parser = parse};
+const struct argp cli_common_argp = { .options = options, .parser = parse };
 
 void cli_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input)
 {

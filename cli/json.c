@@ -47,7 +47,7 @@ static void go_down(struct cli_json *json, char opener, char closer)
 
 void cli_json_open(struct cli_json *json, FILE *stream)
 {
-	*json = (struct cli_json){.stream = stream};
+	*json = (struct cli_json){ .stream = stream };
 	go_down(json, '{', '}');
 }
 

@@ -14,10 +14,10 @@ static const struct command {
 	const char *summary;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"bench", "measure what larger leaves give on this machine's own MMU", cmd_bench},
-	{"plan", "show which leaves a mapping gets, and why none is larger", cmd_plan},
-	{"formats", "describe the page-table formats", cmd_formats},
-	{"pte", "decode or encode one page-table entry", cmd_pte},
+	{ "bench", "measure what larger leaves give on this machine's own MMU", cmd_bench },
+	{ "plan", "show which leaves a mapping gets, and why none is larger", cmd_plan },
+	{ "formats", "describe the page-table formats", cmd_formats },
+	{ "pte", "decode or encode one page-table entry", cmd_pte },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -16,7 +16,7 @@ static bool pretend_terminal;
 
 bool cli_colour_choose(const char *when)
 {
-	static const char *const names[] = {"auto", "always", "never"};
+	static const char *const names[] = { "auto", "always", "never" };
 	unsigned i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -62,8 +62,8 @@ static bool is_coloured(FILE *stream)
 const char *cli_ink(FILE *stream, enum cli_ink ink)
 {
 	static const char *const escapes[] = {
-		[CLI_PLAIN] = "\033[0m",  [CLI_STRONG] = "\033[1m", [CLI_FAINT] = "\033[2m",
-		[CLI_GOOD] = "\033[32m",  [CLI_NOTE] = "\033[33m",  [CLI_BAD] = "\033[31m",
+		[CLI_PLAIN] = "\033[0m", [CLI_STRONG] = "\033[1m", [CLI_FAINT] = "\033[2m",
+		[CLI_GOOD] = "\033[32m", [CLI_NOTE] = "\033[33m",  [CLI_BAD] = "\033[31m",
 		[CLI_NAME] = "\033[36m",
 	};
 
@@ -84,7 +84,7 @@ static uint64_t now_ns(void)
 
 void cli_progress_begin(struct cli_progress *progress, const char *label, uint64_t total)
 {
-	*progress = (struct cli_progress){.label = label, .total = total};
+	*progress = (struct cli_progress){ .label = label, .total = total };
 	progress->enabled = is_terminal(stderr);
 	progress->start_ns = now_ns();
 	progress->next_ns = progress->start_ns + FIRST_SHOWN_NS;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What `maxleaf plan` was asked: between its options (cmd_plan.c) and its report (plan_report.c). */
+#ifndef MAXLEAF_CLI_PLAN_H
+#define MAXLEAF_CLI_PLAN_H
+
+#include "cli.h"
+
+/* A checked request: aligned, not wrapping, inside what the format translates. */
+struct plan_request {
+	const struct ml_format *format;
+	ml_va va;
+	ml_pa pa;
+	uint64_t size;
+	uint32_t rungs;
+	unsigned levels;
+};
+
+/* Whether `levels` levels of the format translate every byte of [va, va + size). */
+bool plan_covers(const struct ml_format *format, unsigned levels, ml_va va, uint64_t size);
+
+void plan_report_text(const struct plan_request *request);
+void plan_report_json(const struct plan_request *request);
+
+#endif
