@@ -16,8 +16,8 @@ struct arguments {
 };
 
 static const char documentation[] =
-	"Describe the page-table formats: leaf sizes, levels, widths, memory types, protections,\n"
-	"software bits, and which changes of a live table need break-before-make.\n"
+	"Describe the page-table formats: leaf sizes, levels, widths, memory types,\n"
+	"protections, software bits, and the rules of changing a live table.\n"
 	"\n"
 	"  maxleaf formats\n"
 	"  maxleaf formats arm64-4k\n"

@@ -164,17 +164,16 @@ static void check_va(const struct plan_request *r)
 			r->va, cli_size_exact(r->size).text);
 	if (plan_covers(format, r->levels, r->va, r->size))
 		return;
-	cli_error("plan: --va",
-		  "0x%" PRIx64
-		  " + %s is not all translated by %u levels of %s: it must lie below 0x%" PRIx64
-		  " or from 0x%" PRIx64,
-		  r->va, cli_size_exact(r->size).text, r->levels, format->name, half, 0 - half);
+	cli_error("plan: --va", "0x%" PRIx64 " + %s is not all translated by %u levels of %s",
+		  r->va, cli_size_exact(r->size).text, r->levels, format->name);
 	for (levels = r->levels + 1; levels <= format->levels_max; levels++) {
-		if (plan_covers(format, levels, r->va, r->size)) {
-			cli_hint("--levels %u covers it", levels);
+		if (plan_covers(format, levels, r->va, r->size))
 			break;
-		}
 	}
+	if (levels <= format->levels_max)
+		cli_hint("--levels %u covers it", levels);
+	else
+		cli_hint("they translate below 0x%" PRIx64 " and from 0x%" PRIx64, half, 0 - half);
 	exit(CLI_TROUBLE);
 }
 

@@ -50,7 +50,7 @@ static const char documentation[] =
 	"  maxleaf pte -f x86-64 0x80000000000000e7@1\n"
 	"  maxleaf pte -f arm64-4k 0x0060000040200f11@L2\n"
 	"  maxleaf pte -f x86-64 --types 0x0007040600070406 0x1f\n"
-	"  maxleaf pte -f arm64-4k --encode --pa 0x40000000 --prot rwx,type=nc --size 64K\n"
+	"  maxleaf pte -f arm64-4k --encode --pa 64K --prot rwa,type=nc --size 64K\n"
 	"\v"
 	"Without @LEVEL a value is shown at every level where it is a leaf or a table with no "
 	"reserved bit set, or at level 0 if there is none. Levels count up from 0, the smallest "
@@ -220,9 +220,14 @@ static void check_encoding(const struct arguments *a)
 static void refuse_prot(const struct arguments *a, const struct ml_types *types, ml_prot prot)
 {
 	const unsigned type = ML_TYPE_OF(prot);
+	const struct cli_prot_word *word = cli_prot_words;
 
+	while (word->word && !(word->bit & prot & ~a->format->prot_mask))
+		word++;
 	cli_error("pte: --prot", "%s cannot express '%s'", a->format->name, a->prot);
-	if (!(prot & ML_READ))
+	if (word->word)
+		cli_hint("it has no %s", word->word);
+	else if (!(prot & ML_READ))
 		cli_hint("every leaf is readable: add r");
 	else if ((types->slot_of_type >> (4 * type) & 0xf) == 0xf)
 		cli_hint("type %s is not in the layout: see --types", cli_type_name(type));

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Completion of maxleaf for bash. The tool itself lists its commands and options.
+# Install as bash-completion/completions/maxleaf, or source it.
+
+_maxleaf()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
+
+	[[ $previous == = ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}
+	[[ $current == = ]] && current=
+	if ((COMP_CWORD == 1)); then
+		words=$("$1" --dump-options 2>/dev/null)' --help --version'
+	elif [[ $previous == --color ]]; then
+		words='auto always never'
+	elif [[ $previous == -f || $previous == --format || $previous == formats ]]; then
+		words=$("$1" formats --json 2>/dev/null | sed -n 's/^{"name":"\([^"]*\)".*/\1/p')
+	else
+		words=$("$1" "${COMP_WORDS[1]}" --dump-options 2>/dev/null)
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+	[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+}
+complete -F _maxleaf maxleaf

@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Every option is in the command's --help and in its manual page, and the page has no other;
+# completion offers what the tool lists.
+
+MAXLEAF=${MAXLEAF:-${O:-build}/maxleaf}
+export LC_ALL=C
+number=0
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+
+# verdict NAME FILE: ok if the file of complaints is empty.
+verdict() {
+	number=$((number + 1))
+	if [ -s "$2" ]; then
+		echo "not ok $number - $1"
+		sed 's/^/# /' "$2"
+	else
+		echo "ok $number - $1"
+	fi
+}
+
+if [ ! -x "$MAXLEAF" ]; then
+	echo "Bail out! no tool at $MAXLEAF"
+	exit 1
+fi
+commands=$("$MAXLEAF" --dump-options)
+for command in $commands; do
+	page=man/maxleaf-$command.1.scd
+	"$MAXLEAF" "$command" --dump-options | sed 's/=$//' | sort >"$scratch/options"
+	"$MAXLEAF" "$command" --help | grep -o -e '--[a-z][a-z-]*' | sort -u >"$scratch/help"
+	# Option headings of the page: lines that begin with *- in the OPTIONS section.
+	sed -n '/^# OPTIONS/,/^# [A-NP-Z]/s/^\(\*-.*\)/\1/p' "$page" |
+		grep -o -e '--[a-z][a-z-]*' | sort -u >"$scratch/page"
+	comm -23 "$scratch/options" "$scratch/help" >"$scratch/missing"
+	verdict "maxleaf $command --help tells every option" "$scratch/missing"
+	comm -3 "$scratch/options" "$scratch/page" >"$scratch/different"
+	verdict "$page tells every option and no other" "$scratch/different"
+	for section in 'EXIT STATUS' ENVIRONMENT EXAMPLES; do
+		grep -q "^# $section" "$page" || echo "$section"
+	done >"$scratch/sections"
+	verdict "$page has its sections" "$scratch/sections"
+	grep -q "^\*$command\*" man/maxleaf.1.scd || echo "$command" >"$scratch/unlisted"
+	: >>"$scratch/unlisted"
+	verdict "man/maxleaf.1.scd lists $command" "$scratch/unlisted"
+done
+
+if command -v bash >/dev/null 2>&1; then
+	ln -s "$(realpath "$MAXLEAF")" "$scratch/maxleaf"
+	PATH=$scratch:$PATH bash -c '
+		source cli/maxleaf.bash
+		compopt() { :; }
+		offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _maxleaf maxleaf; echo "${COMPREPLY[*]}"; }
+		offer maxleaf pl
+		offer maxleaf plan --si
+		offer maxleaf plan --format = arm
+		offer maxleaf formats t
+		offer maxleaf pte --color = n' >"$scratch/offered" 2>&1
+	printf '%s\n' plan --size= arm64-4k toy never | diff - "$scratch/offered" >"$scratch/wrong"
+	verdict "completion offers commands, options, formats" "$scratch/wrong"
+else
+	number=$((number + 1))
+	echo "ok $number - completion # SKIP no bash"
+fi
+echo "1..$number"
