@@ -33,6 +33,7 @@ for command in $commands; do
 	sed -n '/^# OPTIONS/,/^# [A-NP-Z]/s/^\(\*-.*\)/\1/p' "$page" |
 		grep -o -e '--[a-z][a-z-]*' | sort -u >"$scratch/page"
 	comm -23 "$scratch/options" "$scratch/help" >"$scratch/missing"
+	[ -s "$scratch/options" ] || echo "no options at all" >"$scratch/missing"
 	verdict "maxleaf $command --help tells every option" "$scratch/missing"
 	comm -3 "$scratch/options" "$scratch/page" >"$scratch/different"
 	verdict "$page tells every option and no other" "$scratch/different"
