@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * What the files of the process port share. process.c owns the object and the platform
+ * callbacks, fill.c the mappings the kernel holds for it, fault.c the signal handler and
+ * the probe, sync.c the prefill, confirm.c the reading back.
+ */
+#ifndef ML_PROCESS_INTERNAL_H
+#define ML_PROCESS_INTERNAL_H
+
+#include <maxleaf/process.h>
+
+#define PROCESS_PAGE_SHIFT 12
+
+#pragma GCC visibility push(hidden)
+
+/* A spin lock that a signal handler may take: holders keep every signal blocked. */
+void process_lock(int *lock);
+void process_unlock(int *lock);
+
+/* fill.c: let the kernel map a run as the table says; leaf: bytes of one leaf. False: *refusal is set. */
+bool process_fill(const struct ml_process *p, const struct ml_run *run, uint64_t leaf,
+		  struct ml_process_refusal *refusal);
+
+/* fill.c: no mapping any more in the range; accesses fault. False: errno of mmap() is set. */
+bool process_drop(const struct ml_process *p, ml_va va, uint64_t len);
+
+/* fill.c: a range inside the window, or what is wrong with it. */
+int process_range_check(const struct ml_process *p, ml_va va, uint64_t len);
+
+/* fill.c: the pointer behind an address of the window. */
+char *process_pointer(const struct ml_process *p, ml_va va);
+
+/* fault.c: handle faults of p's window from now on / no more. False: errno is set. */
+bool process_register(struct ml_process *p);
+void process_unregister(struct ml_process *p);
+
+/* confirm.c: the two ways to ask; false when this kernel has no such interface. */
+bool process_confirm_scan(const struct ml_process *p, ml_va va, uint64_t len,
+			  struct ml_process_sizes *sizes);
+bool process_confirm_smaps(const struct ml_process *p, ml_va va, uint64_t len,
+			   struct ml_process_sizes *sizes);
+
+#pragma GCC visibility pop
+#endif

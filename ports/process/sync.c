@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * The prefill: maps the runs of a range as the table has them, brings the memory in, and
+ * asks the kernel to make its leaves as large as the table's.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "internal.h"
+#include "kernel_abi.h"
+
+/*
+ * Memory is brought in and collapsed piece by piece: the small pages that a collapse gives
+ * back are those the next piece is populated with, so that little more memory is touched
+ * than the range has.
+ */
+#define PIECE_BYTES ((uint64_t)32 << 20)
+
+/* The first refusal is the one told. */
+static void keep_refusal(struct ml_process *p, const char *what, int error, ml_va va,
+			 uint64_t length)
+{
+	if (p->refusal.what)
+		return;
+	p->refusal.what = what;
+	p->refusal.error = error;
+	p->refusal.va = va;
+	p->refusal.length = length;
+}
+
+/* For kernels before 5.14, which cannot be asked to populate. */
+static void touch(const char *start, uint64_t length)
+{
+	uint64_t offset;
+
+	for (offset = 0; offset < length; offset += (uint64_t)1 << PROCESS_PAGE_SHIFT)
+		(void)*(const volatile char *)(start + offset);
+}
+
+static bool populate(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot)
+{
+	char *start = process_pointer(p, va);
+	int advice = prot & ML_WRITE ? KERNEL_MADV_POPULATE_WRITE : KERNEL_MADV_POPULATE_READ;
+
+	if (!(prot & ML_USER) || !(prot & ML_READ))
+		return false;
+	if (madvise(start, length, advice) == 0)
+		return true;
+	if (errno == EINVAL) {
+		touch(start, length);
+		return true;
+	}
+	keep_refusal(p, "populate", errno, va, length);
+	return false;
+}
+
+/* EAGAIN and EBUSY are told for pages that somebody holds for a moment. */
+static void collapse(struct ml_process *p, ml_va va, uint64_t length)
+{
+	int tries = 3;
+	int error;
+
+	do {
+		error = 0;
+		if (madvise(process_pointer(p, va), length, KERNEL_MADV_COLLAPSE))
+			error = errno;
+	} while ((error == EAGAIN || error == EBUSY) && --tries);
+	if (error)
+		keep_refusal(p, "MADV_COLLAPSE", error, va, length);
+}
+
+/* A part of a large leaf is synchronised with the rest of its 2 MiB: the kernel needs it whole. */
+static void widen(struct ml_run *run)
+{
+	uint64_t head = run->va & (ML_PROCESS_HUGE_BYTES - 1);
+
+	run->va -= head;
+	run->pa -= head;
+	run->length = (run->length + head + ML_PROCESS_HUGE_BYTES - 1) & ~(ML_PROCESS_HUGE_BYTES - 1);
+}
+
+/* False: the kernel has no mapping for it, and will have none for what follows. */
+static bool sync_run(struct ml_process *p, struct ml_run *run)
+{
+	uint64_t leaf = (uint64_t)1 << p->table->format->rungs[run->rung].shift;
+	bool large = leaf >= ML_PROCESS_HUGE_BYTES;
+	struct ml_process_refusal refusal;
+	ml_va va, end;
+
+	if (large)
+		widen(run);
+	if (!process_fill(p, run, leaf, &refusal)) {
+		keep_refusal(p, refusal.what, refusal.error, refusal.va, refusal.length);
+		return refusal.error == 0;
+	}
+	end = run->va + run->length;
+	for (va = run->va; va < end; va += PIECE_BYTES) {
+		uint64_t length = end - va < PIECE_BYTES ? end - va : PIECE_BYTES;
+
+		if (populate(p, va, length, run->prot) && large)
+			collapse(p, va, length);
+	}
+	return true;
+}
+
+int ml_process_sync(struct ml_process *p, ml_va va, uint64_t len)
+{
+	struct ml_cursor cursor = { .va = va, .last = va + len - 1 };
+	int error = process_range_check(p, va, len);
+	struct ml_run run;
+
+	if (error)
+		return error;
+	if (!p->table)
+		return ML_ERR_CONFIG;
+	p->refusal = (struct ml_process_refusal){ 0 };
+	while (ml_run_next(p->table, &cursor, &run))
+		if (!sync_run(p, &run))
+			break;
+	return p->refusal.what ? ML_ERR_REFUSED : ML_OK;
+}

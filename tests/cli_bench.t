@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# maxleaf bench: the shape of its output, its promises about time and pairs, bad input. The
+# figures themselves are this machine's; no test has an opinion of them.
+. tests/support/tap.sh
+
+maxleaf=$(realpath "${MAXLEAF:-$O/maxleaf}") || exit 99
+export LC_ALL=C
+unset CLICOLOR_FORCE
+
+# refuses TEXT ARGUMENT...: exit status 2, nothing on stdout, TEXT in the first line of stderr
+refuses() {
+	expected=$1
+	shift
+	"$maxleaf" bench "$@" >"$scratch/out" 2>"$scratch/err"
+	status=$?
+	cat "$scratch/out" "$scratch/err"
+	[ $status -eq 2 ] && [ ! -s "$scratch/out" ] &&
+		head -n 1 "$scratch/err" | grep -F -q -e "$expected"
+}
+
+ok "a working set below 16M is refused" refuses "maxleaf bench: --max: 8M is not" --max 8M
+ok "text is no size" refuses "maxleaf bench: --max: 'much' is not a number" --max much
+ok "no time is refused" refuses "maxleaf bench: --seconds: 0 is not" --seconds 0
+ok "a chart has a known kind" refuses "'chart.txt' ends neither" --plot chart.txt
+ok "other arguments are refused" refuses "unexpected argument 'now'" now
+
+# without_gnuplot: told before anything is measured, with what to do about it
+without_gnuplot() {
+	PATH=$scratch/nothing "$maxleaf" bench --plot "$scratch/chart.svg" >"$scratch/out" 2>"$scratch/err"
+	status=$?
+	cat "$scratch/out" "$scratch/err"
+	[ $status -eq 2 ] && [ ! -s "$scratch/out" ] && grep -q '^hint: .*gnuplot-nox' "$scratch/err"
+}
+ok "a missing gnuplot is told first" without_gnuplot
+
+# short_of_addresses: a limit of this process is obeyed and named
+short_of_addresses() {
+	(
+		ulimit -v 100000 || exit 99
+		exec "$maxleaf" bench --seconds 1
+	) >"$scratch/out" 2>&1
+	status=$?
+	cat "$scratch/out"
+	[ $status -eq 2 ] && grep -q 'RLIMIT_AS leaves' "$scratch/out"
+}
+ok "RLIMIT_AS is obeyed" short_of_addresses
+
+# text: every part of the report; nothing on stderr, which is no terminal
+text() {
+	"$maxleaf" bench --max 16M --seconds 4 >"$scratch/text" 2>"$scratch/err"
+	status=$?
+	cat "$scratch/text" "$scratch/err"
+	[ $status -eq 0 ] && [ ! -s "$scratch/err" ] || return 1
+	[ "$(grep -c '^ *16 MiB' "$scratch/text")" -eq 3 ] || return 1
+	for part in 'Dependent loads of every line' 'one line a page' memcpy 'kernel confirms' \
+		'^  x86-64 ' '^  arm64-4k ' 'not measured\|pairs a row'; do
+		grep -q -e "$part" "$scratch/text" || return 1
+	done
+	! grep -q -i -w -e nan -e inf "$scratch/text"
+}
+ok "the report has its parts" text
+
+if ! have jq; then
+	skip "the records" "no jq"
+	done_testing
+fi
+
+# check FILTER FILE: the filter over all records, as an array, is true
+check() {
+	jq -s -e "$1" "$2"
+}
+
+"$maxleaf" bench --max 32M --seconds 6 --json >"$scratch/json" 2>"$scratch/err"
+ok "--json succeeds, silent on stderr" test $? -eq 0 -a ! -s "$scratch/err"
+ok "the first record names the schema and the machine" check \
+	'.[0] | .schema == "maxleaf.bench/1" and (.cpu | length > 0) and (.virtual | type == "boolean")' \
+	"$scratch/json"
+ok "the last record is the summary, and counts" check \
+	'(.[-1].summary.measured == ([.[] | select(.work and .measured)] | length)) and
+	 (.[-1].summary.not_measured == ([.[] | select(.work and (.measured | not))] | length))' \
+	"$scratch/json"
+ok "every work has every working set" check \
+	'[.[] | select(.work) | [.work, .working_set_bytes]] == [("random", "pages", "copy") as $w |
+	 (16777216, 33554432) as $b | [$w, $b]]' "$scratch/json"
+ok "no row is shown with fewer than 101 pairs" check \
+	'[.[] | select(.work and .measured)] | all(.pairs >= 101 and .chunk > 0)' "$scratch/json"
+ok "quartiles are in order, and sure means away from 0" check \
+	'[.[] | select(.work and .measured) | .sure as $sure | .saved.small |
+	 .q1 <= .median and .median <= .q3 and $sure == (.q1 > 0 or .q3 < 0)] | all' "$scratch/json"
+ok "addresses are hex strings" check \
+	'[.[] | select(.view) | .va, .pa | test("^0x[0-9a-f]+$")] | all' "$scratch/json"
+ok "no size is claimed that the kernel does not confirm" check \
+	'[.[] | select(.view) | .huge_bytes == null or
+	 (.view == "largest" and .huge_bytes <= .present_bytes) or .huge_bytes == 0] | all' "$scratch/json"
+ok "leaves of every mapping add up to it" check \
+	'[.[] | select(.mapping) | (.leaves | map(.leaf_bytes * .count) | add) == .bytes] | all' \
+	"$scratch/json"
+ok "the largest leaves take fewer tables in every format" check \
+	'[.[] | select(.mapping)] | group_by(.format) | map((map({(.mapping): .tables}) | add) |
+	 .largest < .small and .small <= .shifted) | length > 1 and all' "$scratch/json"
+
+# short_of_time: the budget ends it, and what does not fit is told as not measured
+short_of_time() {
+	"$maxleaf" bench --max 256M --seconds 1 --json >"$scratch/json" || return 1
+	cat "$scratch/json"
+	check '.[-1].summary | .elapsed_s < 5 and .not_measured > 0' "$scratch/json" &&
+		check '[.[] | select(.work and (.measured | not))] | all(has("ns") | not)' "$scratch/json"
+}
+ok "the budget holds" short_of_time
+
+# interrupted: ^C prints what there is
+interrupted() {
+	"$maxleaf" bench --max 64M --seconds 20 --json >"$scratch/json" &
+	sleep 2
+	kill -INT $!
+	wait $!
+	status=$?
+	cat "$scratch/json"
+	[ $status -eq 130 ] && check '.[-1].summary.interrupted and .[-1].summary.elapsed_s < 15' \
+		"$scratch/json"
+}
+ok "^C ends it with a summary and status 130" interrupted
+
+# chart KIND MAGIC: the file is of its kind, and no other file is left
+chart() {
+	mkdir "$scratch/$1" && "$maxleaf" bench --max 16M --seconds 3 --plot "$scratch/$1/it's.$1" || return 1
+	[ "$(ls "$scratch/$1")" = "it's.$1" ] && head -c 2000 "$scratch/$1/it's.$1" | grep -a -q "$2"
+}
+if have gnuplot; then
+	ok "--plot draws an SVG" chart svg '<svg'
+	ok "--plot draws a PNG" chart png '^.PNG'
+else
+	skip "--plot" "no gnuplot"
+fi
+
+done_testing

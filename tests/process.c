@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * The process port with real loads, stores, fetches and faults on this machine's MMU. What
+ * is read back is compared with the memfd itself, so no translation of ours is its own judge.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <maxleaf/process.h>
+
+#include "../ports/process/internal.h"
+#include "t.h"
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+#define PAGE (4 * KIB)
+#define USER_RW (ML_USER | ML_RW)
+#define USER_RO (ML_USER | ML_READ)
+
+/* One address space: a window and the table that translates it. */
+struct space {
+	struct ml_process process;
+	struct ml_table table;
+};
+
+static bool space_init(struct space *s, const struct ml_format *format, uint32_t rungs,
+		       const struct ml_process_config *config)
+{
+	struct ml_table_config table = { .rungs = rungs };
+
+	if (!t_eq(ml_process_init(&s->process, config), ML_OK))
+		return false;
+	ml_process_configure(&s->process, &table);
+	return t_eq(ml_table_init(&s->table, format, &table), ML_OK) &&
+	       t_eq(ml_process_attach(&s->process, &s->table), ML_OK);
+}
+
+static bool space_small(struct space *s, const struct ml_format *format)
+{
+	const struct ml_process_config config = { .window_bytes = 16 * MIB,
+						  .memory_bytes = 16 * MIB,
+						  .memory_pa = 64 * MIB };
+
+	return space_init(s, format, 0, &config);
+}
+
+static void space_fini(struct space *s)
+{
+	t_eq(ml_table_check(&s->table, NULL), ML_OK);
+	ml_process_detach(&s->process, &s->table);
+	ml_table_fini(&s->table, NULL);
+	t_eq(s->process.pool.used, 0);
+	ml_process_fini(&s->process);
+}
+
+static int space_map(struct space *s, uint64_t offset, uint64_t length, uint64_t memory,
+		     ml_prot prot)
+{
+	return ml_map(&s->table, s->process.window_va + offset, length,
+		      s->process.memory_pa + memory, prot, NULL);
+}
+
+static int probe(struct space *s, enum ml_process_access access, uint64_t offset, uint64_t *value)
+{
+	return ml_process_probe(&s->process, access, s->process.window_va + offset, value);
+}
+
+static int load(struct space *s, uint64_t offset, uint64_t *value)
+{
+	return probe(s, ML_PROCESS_LOAD, offset, value);
+}
+
+static int store(struct space *s, uint64_t offset, uint64_t value)
+{
+	return probe(s, ML_PROCESS_STORE, offset, &value);
+}
+
+/* What the memory itself holds, seen without any mapping. */
+static uint64_t memory_word(const struct space *s, uint64_t offset)
+{
+	uint64_t word = ~(uint64_t)0;
+
+	t_eq(pread(s->process.memory_fd, &word, sizeof(word), (off_t)offset), sizeof(word));
+	return word;
+}
+
+static void memory_write(const struct space *s, uint64_t offset, uint64_t word)
+{
+	t_eq(pwrite(s->process.memory_fd, &word, sizeof(word), (off_t)offset), sizeof(word));
+}
+
+/* The formats whose tables can cover addresses of a process. */
+static const struct ml_format *const formats[] = { &ml_format_x86_64, &ml_format_arm64_4k };
+#define FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+static void check_rung(struct space *s, unsigned rung)
+{
+	uint64_t leaf = (uint64_t)1 << s->table.format->rungs[rung].shift;
+	/* A leaf's own size into window and memory, so that no address is the window's first. */
+	uint64_t offset = leaf, memory = 2 * leaf;
+	const uint64_t places[] = { 0, leaf / 2 & ~(uint64_t)7, leaf - 8 };
+	struct ml_translation found;
+	uint64_t value;
+
+	T_CONTEXT(s->table.format->name, rung);
+	t_eq(space_map(s, offset, leaf, memory, USER_RW), ML_OK);
+	T_REQUIRE(t_eq(ml_translate(&s->table, s->process.window_va + offset, &found), ML_OK));
+	t_eq(found.rung, rung);
+	for (unsigned i = 0; i < 3; i++) {
+		t_eq(store(s, offset + places[i], leaf + i), ML_OK);
+		t_eq(memory_word(s, memory + places[i]), leaf + i);
+		memory_write(s, memory + places[i], 7 * leaf + i);
+		t_eq(load(s, offset + places[i], &value), ML_OK);
+		t_eq(value, 7 * leaf + i);
+	}
+	t_eq(load(s, offset - 8, &value), ML_ERR_REFUSED);
+	t_eq(load(s, offset + leaf, &value), ML_ERR_REFUSED);
+}
+
+TEST(every_rung_translates)
+{
+	const struct ml_process_config config = { .window_bytes = 3 * GIB,
+						  .memory_bytes = 3 * GIB,
+						  .memory_pa = 8 * GIB };
+	struct space s;
+
+	for (unsigned f = 0; f < FORMATS; f++) {
+		uint32_t rungs = ml_format_default_rungs(formats[f]);
+
+		for (unsigned rung = 0; rung < formats[f]->rung_count; rung++) {
+			if (!(rungs & 1u << rung))
+				continue;
+			T_REQUIRE(space_init(&s, formats[f], 1u << rung | 1, &config));
+			check_rung(&s, rung);
+			space_fini(&s);
+		}
+	}
+}
+
+static void check_permissions(struct space *s)
+{
+	uint64_t value = 0;
+
+	t_eq(space_map(s, 0, PAGE, 0, USER_RO), ML_OK);
+	t_eq(space_map(s, PAGE, PAGE, PAGE, USER_RW), ML_OK);
+	t_eq(space_map(s, 2 * PAGE, PAGE, 2 * PAGE, ML_RW), ML_OK);
+	memory_write(s, 0, 11);
+	t_eq(load(s, 0, &value), ML_OK);
+	t_eq(value, 11);
+	t_eq(store(s, 0, 12), ML_ERR_REFUSED);
+	t_eq(memory_word(s, 0), 11);
+	t_eq(store(s, PAGE, 13), ML_OK);
+	t_eq(memory_word(s, PAGE), 13);
+	/* privileged memory is not for this process */
+	value = 99;
+	t_eq(load(s, 2 * PAGE, &value), ML_ERR_REFUSED);
+	t_eq(value, 99);
+	t_eq(store(s, 2 * PAGE, 1), ML_ERR_REFUSED);
+	t_eq(s->process.stats.refused, 3);
+}
+
+TEST(permissions_are_honoured)
+{
+	struct space s;
+
+	for (unsigned f = 0; f < FORMATS; f++) {
+		T_CONTEXT(formats[f]->name, f);
+		T_REQUIRE(space_small(&s, formats[f]));
+		check_permissions(&s);
+		space_fini(&s);
+	}
+}
+
+TEST(only_executable_memory_runs)
+{
+#if defined(__aarch64__)
+	const uint64_t code = 0xd65f03c0; /* ret */
+#else
+	const uint64_t code = 0xc3; /* ret */
+#endif
+	struct space s;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	memory_write(&s, 0, code);
+	t_eq(space_map(&s, 0, PAGE, 0, USER_RO), ML_OK);
+	t_eq(space_map(&s, PAGE, PAGE, 0, USER_RO | ML_EXEC), ML_OK);
+	t_eq(probe(&s, ML_PROCESS_FETCH, 0, NULL), ML_ERR_REFUSED);
+	t_eq(probe(&s, ML_PROCESS_FETCH, PAGE, NULL), ML_OK);
+	t_eq(ml_protect(&s.table, s.process.window_va + PAGE, PAGE, ML_EXEC, 0, NULL), ML_OK);
+	t_eq(probe(&s, ML_PROCESS_FETCH, PAGE, NULL), ML_ERR_REFUSED);
+	space_fini(&s);
+}
+
+TEST(unmap_really_unmaps)
+{
+	struct space s;
+	uint64_t value;
+
+	for (unsigned f = 0; f < FORMATS; f++) {
+		T_CONTEXT(formats[f]->name, f);
+		T_REQUIRE(space_small(&s, formats[f]));
+		t_eq(space_map(&s, 0, 4 * MIB, 0, USER_RW), ML_OK);
+		for (uint64_t at = 0; at < 4 * MIB; at += PAGE)
+			t_eq(store(&s, at, at), ML_OK);
+		/* a page in the middle of a large leaf, and a whole large leaf */
+		t_eq(ml_unmap(&s.table, s.process.window_va + 5 * PAGE, PAGE, NULL), ML_OK);
+		t_eq(ml_unmap(&s.table, s.process.window_va + 2 * MIB, 2 * MIB, NULL), ML_OK);
+		for (uint64_t at = 0; at < 4 * MIB; at += PAGE) {
+			bool gone = at == 5 * PAGE || at >= 2 * MIB;
+
+			t_eq(load(&s, at, &value), gone ? ML_ERR_REFUSED : ML_OK);
+			t_ok(gone || value == at);
+		}
+		space_fini(&s);
+	}
+}
+
+TEST(protect_reaches_the_hardware)
+{
+	struct space s;
+	uint64_t value;
+	ml_va page;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	page = s.process.window_va + 7 * PAGE;
+	t_eq(space_map(&s, 0, 2 * MIB, 0, USER_RW), ML_OK);
+	t_eq(store(&s, 7 * PAGE, 1), ML_OK);
+	t_eq(ml_protect(&s.table, page, PAGE, ML_WRITE, 0, NULL), ML_OK);
+	t_eq(store(&s, 7 * PAGE, 2), ML_ERR_REFUSED);
+	t_eq(load(&s, 7 * PAGE, &value), ML_OK);
+	t_eq(value, 1);
+	t_eq(store(&s, 6 * PAGE, 3), ML_OK);
+	t_eq(store(&s, 8 * PAGE, 3), ML_OK);
+	t_eq(ml_protect(&s.table, page, PAGE, ML_WRITE, ML_WRITE, NULL), ML_OK);
+	t_eq(store(&s, 7 * PAGE, 4), ML_OK);
+	t_eq(memory_word(&s, 7 * PAGE), 4);
+	space_fini(&s);
+}
+
+/* Synchronise, and say whether this kernel makes large leaves at all. */
+static bool sync_or_explain(struct space *s, uint64_t offset, uint64_t length)
+{
+	int error = ml_process_sync(&s->process, s->process.window_va + offset, length);
+
+	if (error == ML_ERR_REFUSED && !strcmp(s->process.refusal.what, "MADV_COLLAPSE"))
+		return false;
+	t_eq(error, ML_OK);
+	return true;
+}
+
+static struct ml_process_sizes confirm(struct space *s, uint64_t offset, uint64_t length)
+{
+	struct ml_process_sizes sizes = { 0 };
+
+	t_eq(ml_process_confirm(&s->process, s->process.window_va + offset, length, &sizes), ML_OK);
+	return sizes;
+}
+
+TEST(split_and_fold_show_in_the_kernel)
+{
+	struct ml_process_sizes sizes;
+	struct space s;
+	ml_va base;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	base = s.process.window_va;
+	t_eq(space_map(&s, 0, 8 * MIB, 0, USER_RW), ML_OK);
+	if (!sync_or_explain(&s, 0, 8 * MIB)) {
+		space_fini(&s);
+		T_SKIP("this kernel does not collapse memory of a memfd");
+	}
+	sizes = confirm(&s, 0, 8 * MIB);
+	t_eq(sizes.present, 8 * MIB);
+	t_eq(sizes.huge, sizes.huge_known ? 8 * MIB : 0);
+	t_eq(store(&s, 2 * MIB + 3 * PAGE, 42), ML_OK);
+
+	t_eq(ml_split(&s.table, base + 2 * MIB, PAGE, 0, NULL), ML_OK);
+	t_eq(ml_process_sync(&s.process, base, 8 * MIB), ML_OK);
+	sizes = confirm(&s, 0, 8 * MIB);
+	t_eq(sizes.present, 8 * MIB);
+	t_eq(sizes.huge, sizes.huge_known ? 6 * MIB : 0);
+	t_eq(confirm(&s, 2 * MIB, 2 * MIB).huge, 0);
+
+	t_eq(ml_fold(&s.table, base, 8 * MIB, s.table.format->rung_count - 1u, NULL), ML_OK);
+	t_eq(ml_process_sync(&s.process, base, 8 * MIB), ML_OK);
+	sizes = confirm(&s, 0, 8 * MIB);
+	t_eq(sizes.huge, sizes.huge_known ? 8 * MIB : 0);
+	t_eq(memory_word(&s, 2 * MIB + 3 * PAGE), 42);
+	space_fini(&s);
+}
+
+TEST(a_part_of_a_large_leaf_can_be_synchronised)
+{
+	struct ml_process_sizes sizes;
+	struct space s;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	t_eq(space_map(&s, 2 * MIB, 4 * MIB, 2 * MIB, USER_RO), ML_OK);
+	if (!sync_or_explain(&s, 3 * MIB, 2 * MIB)) {
+		space_fini(&s);
+		T_SKIP("this kernel does not collapse memory of a memfd");
+	}
+	sizes = confirm(&s, 2 * MIB, 4 * MIB);
+	t_eq(sizes.huge, sizes.huge_known ? 4 * MIB : 0);
+	t_eq(confirm(&s, 0, 2 * MIB).present, 0);
+	t_eq(store(&s, 3 * MIB, 1), ML_ERR_REFUSED);
+	space_fini(&s);
+}
+
+/* The three views of the benchmark: one memory, three sizes at once. */
+TEST(views_of_one_memory_keep_their_own_sizes)
+{
+	const struct ml_process_config first = { .window_bytes = 4 * MIB,
+						 .memory_bytes = 4 * MIB };
+	struct ml_process_config more = { .window_bytes = 8 * MIB };
+	struct space large, small, shifted;
+	bool collapses;
+	uint64_t value;
+
+	T_REQUIRE(space_init(&large, ml_process_format(), 0, &first));
+	more.memory_of = &large.process;
+	T_REQUIRE(space_init(&small, ml_process_format(), 1, &more));
+	T_REQUIRE(space_init(&shifted, ml_process_format(), 0, &more));
+	t_eq(space_map(&large, 0, 4 * MIB, 0, USER_RW), ML_OK);
+	t_eq(space_map(&small, 0, 4 * MIB, 0, USER_RW), ML_OK);
+	t_eq(space_map(&shifted, PAGE, 4 * MIB, 0, USER_RW), ML_OK);
+	collapses = sync_or_explain(&large, 0, 4 * MIB);
+	t_ok(sync_or_explain(&small, 0, 4 * MIB));
+	t_ok(sync_or_explain(&shifted, PAGE, 4 * MIB));
+	if (collapses && confirm(&large, 0, 4 * MIB).huge_known) {
+		t_eq(confirm(&large, 0, 4 * MIB).huge, 4 * MIB);
+		t_eq(confirm(&small, 0, 4 * MIB).present, 4 * MIB);
+		t_eq(confirm(&small, 0, 4 * MIB).huge, 0);
+		t_eq(confirm(&shifted, PAGE, 4 * MIB).present, 4 * MIB);
+		t_eq(confirm(&shifted, PAGE, 4 * MIB).huge, 0);
+	}
+	for (uint64_t at = 0; at < 4 * MIB; at += 37 * PAGE) {
+		t_eq(store(&large, at, ~at), ML_OK);
+		t_eq(load(&small, at, &value), ML_OK);
+		t_eq(value, ~at);
+		t_eq(store(&shifted, PAGE + at, at), ML_OK);
+		t_eq(load(&large, at, &value), ML_OK);
+		t_eq(value, at);
+	}
+	space_fini(&shifted);
+	space_fini(&small);
+	space_fini(&large);
+}
+
+TEST(two_ways_to_ask_the_kernel_agree)
+{
+	struct ml_process_sizes scan, smaps;
+	struct space s;
+	ml_va base;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	base = s.process.window_va;
+	t_eq(space_map(&s, 0, 4 * MIB, 0, USER_RW), ML_OK);
+	t_eq(space_map(&s, 8 * MIB, 64 * KIB, 8 * MIB, USER_RW), ML_OK);
+	sync_or_explain(&s, 0, 16 * MIB);
+	if (!process_confirm_scan(&s.process, base, 16 * MIB, &scan) ||
+	    !process_confirm_smaps(&s.process, base, 16 * MIB, &smaps)) {
+		space_fini(&s);
+		T_SKIP("this kernel has not both interfaces");
+	}
+	t_eq(scan.present, 4 * MIB + 64 * KIB);
+	t_eq(scan.present, smaps.present);
+	t_eq(scan.huge, smaps.huge);
+	t_ok(smaps.present_known && smaps.huge_known);
+	/* a mapping of which only a part is asked for leaves smaps without an answer */
+	t_ok(process_confirm_smaps(&s.process, base + 2 * MIB, MIB, &smaps));
+	t_ok(!smaps.present_known);
+	t_ok(!smaps.huge_known || scan.huge == 0);
+	space_fini(&s);
+}
+
+TEST(a_refusal_is_told_and_changes_no_table)
+{
+	struct ml_translation before, after;
+	struct space s;
+	ml_va base;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	base = s.process.window_va;
+	t_eq(space_map(&s, 0, PAGE, 0, USER_RW), ML_OK);
+	t_eq(ml_process_sync(&s.process, base, PAGE), ML_OK);
+	t_eq(space_map(&s, PAGE, PAGE, 16 * MIB, USER_RW), ML_OK);
+	t_eq(space_map(&s, 2 * PAGE, PAGE, 2 * PAGE, USER_RW | ML_NC), ML_OK);
+	t_eq(space_map(&s, 3 * PAGE, PAGE, 3 * PAGE, USER_RW), ML_OK);
+	t_eq(ml_translate(&s.table, base + PAGE, &before), ML_OK);
+
+	t_eq(ml_process_sync(&s.process, base, 4 * PAGE), ML_ERR_REFUSED);
+	t_str(s.process.refusal.what, "physical address");
+	t_eq(s.process.refusal.error, 0);
+	t_eq(s.process.refusal.va, base + PAGE);
+	t_eq(s.process.refusal.length, PAGE);
+	t_eq(ml_process_sync(&s.process, base + 2 * PAGE, PAGE), ML_ERR_REFUSED);
+	t_str(s.process.refusal.what, "memory type");
+	t_eq(ml_translate(&s.table, base + PAGE, &after), ML_OK);
+	t_eq(before.pte, after.pte);
+
+	/* what could be had is there, what could not faults */
+	t_eq(confirm(&s, 3 * PAGE, PAGE).present, PAGE);
+	t_eq(store(&s, PAGE, 1), ML_ERR_REFUSED);
+	t_eq(store(&s, 2 * PAGE, 1), ML_ERR_REFUSED);
+	t_eq(store(&s, 3 * PAGE, 1), ML_OK);
+	space_fini(&s);
+}
+
+static uint64_t kernel_map_count(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+	unsigned long long count = 0;
+
+	if (file && fscanf(file, "%llu", &count) != 1)
+		count = 0;
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/* More different pages than the kernel keeps mappings: told by sync, survived by faults. */
+TEST(running_out_of_kernel_mappings)
+{
+	uint64_t pages = kernel_map_count() + 512;
+	struct ml_process_config config = { .memory_bytes = 2 * MIB };
+	struct space s;
+	uint64_t value;
+
+	if (pages == 512 || pages > 100000)
+		T_SKIP("the kernel's limit of mappings is unknown or large");
+	config.window_bytes = (pages * PAGE + 2 * MIB - 1) & ~(2 * MIB - 1);
+	T_REQUIRE(space_init(&s, ml_process_format(), 0, &config));
+	memory_write(&s, 0, 5);
+	for (uint64_t i = 0; i < pages; i++)
+		T_REQUIRE(t_eq(space_map(&s, i * PAGE, PAGE, 0, USER_RO), ML_OK));
+	t_eq(ml_process_sync(&s.process, s.process.window_va, pages * PAGE), ML_ERR_REFUSED);
+	t_eq(s.process.refusal.error, ENOMEM);
+	t_ok(s.process.refusal.va > s.process.window_va);
+	t_eq(s.process.stats.evictions, 0);
+	for (uint64_t i = 0; i < pages; i++) {
+		T_REQUIRE(t_eq(load(&s, i * PAGE, &value), ML_OK));
+		t_eq(value, 5);
+	}
+	t_ok(s.process.stats.evictions > 0);
+	/* a page in the middle, while the kernel has hardly a mapping left */
+	t_eq(ml_unmap(&s.table, s.process.window_va + 100 * PAGE, PAGE, NULL), ML_OK);
+	t_eq(load(&s, 100 * PAGE, &value), ML_ERR_REFUSED);
+	t_eq(load(&s, 101 * PAGE, &value), ML_OK);
+	space_fini(&s);
+}
+
+/* --- threads ---------------------------------------------------------------------- */
+
+struct toucher {
+	struct space *space;
+	int stop;
+	uint64_t wrong;
+	uint64_t hits;
+};
+
+static void *touch_until_stopped(void *cookie)
+{
+	struct toucher *toucher = cookie;
+	uint64_t value;
+
+	while (!__atomic_load_n(&toucher->stop, __ATOMIC_RELAXED)) {
+		if (load(toucher->space, PAGE, &value) != ML_OK)
+			continue;
+		toucher->hits++;
+		if (value != 1 && value != 2)
+			toucher->wrong++;
+	}
+	return NULL;
+}
+
+/* A thread that keeps faulting must never bring back what an unmap has removed. */
+TEST(no_fault_outlives_an_unmap)
+{
+	struct toucher toucher = { 0 };
+	struct space s;
+	pthread_t thread;
+	uint64_t value;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	toucher.space = &s;
+	memory_write(&s, PAGE, 1);
+	memory_write(&s, 2 * PAGE, 2);
+	T_REQUIRE(t_eq(pthread_create(&thread, NULL, touch_until_stopped, &toucher), 0));
+	for (unsigned i = 0; i < 4000; i++) {
+		uint64_t frame = 1 + i % 2;
+
+		T_CONTEXT("round", i);
+		t_eq(space_map(&s, PAGE, PAGE, frame * PAGE, USER_RO), ML_OK);
+		t_eq(load(&s, PAGE, &value), ML_OK);
+		t_eq(value, frame);
+		t_eq(ml_unmap(&s.table, s.process.window_va + PAGE, PAGE, NULL), ML_OK);
+		t_eq(load(&s, PAGE, &value), ML_ERR_REFUSED);
+	}
+	__atomic_store_n(&toucher.stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	t_eq(toucher.wrong, 0);
+	t_ok(toucher.hits > 0);
+	space_fini(&s);
+}
+
+/* --- whose fault it is ------------------------------------------------------------ */
+
+static sigjmp_buf handed_over;
+static volatile sig_atomic_t handed_count;
+static void *volatile handed_address;
+
+static void earlier_handler(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)context;
+	handed_count++;
+	handed_address = info->si_addr;
+	siglongjmp(handed_over, 1);
+}
+
+static bool load_is_handed_over(const void *pointer)
+{
+	if (sigsetjmp(handed_over, 1))
+		return true;
+	(void)*(const volatile char *)pointer;
+	return false;
+}
+
+TEST(other_faults_go_to_the_earlier_handler)
+{
+	struct sigaction mine = { .sa_sigaction = earlier_handler, .sa_flags = SA_SIGINFO };
+	struct sigaction before, now;
+	struct space s;
+	void *hole = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	T_REQUIRE(t_ok(hole != MAP_FAILED));
+	t_eq(sigaction(SIGSEGV, &mine, &before), 0);
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	t_eq(space_map(&s, PAGE, PAGE, 0, USER_RO), ML_OK);
+	handed_count = 0;
+	t_ok(load_is_handed_over(hole));
+	t_ok(handed_address == hole);
+	t_ok(load_is_handed_over(s.process.window));
+	t_ok(handed_address == (void *)s.process.window);
+	t_ok(!load_is_handed_over(s.process.window + PAGE));
+	t_eq(handed_count, 2);
+	t_eq(s.process.stats.fills, 1);
+	space_fini(&s);
+	t_eq(sigaction(SIGSEGV, &before, &now), 0);
+	t_ok(now.sa_sigaction == earlier_handler);
+	munmap(hole, PAGE);
+}
+
+/* --- bad calls -------------------------------------------------------------------- */
+
+static int init_error(uint64_t window, uint64_t memory, uint64_t pa, uint64_t tables)
+{
+	const struct ml_process_config config = {
+		.window_bytes = window, .memory_bytes = memory, .memory_pa = pa, .table_bytes = tables
+	};
+	struct ml_process p;
+
+	return ml_process_init(&p, &config);
+}
+
+TEST(bad_configurations_are_refused)
+{
+	struct ml_process_config shared = { .window_bytes = 2 * MIB, .memory_bytes = 2 * MIB };
+	struct ml_table_config unconfigured = { 0 };
+	struct ml_process p;
+	struct space s;
+	struct ml_table other;
+
+	t_eq(init_error(0, 2 * MIB, 0, 0), ML_ERR_EMPTY);
+	t_eq(init_error(2 * MIB, 0, 0, 0), ML_ERR_EMPTY);
+	t_eq(init_error(2 * MIB + PAGE, 2 * MIB, 0, 0), ML_ERR_ALIGN);
+	t_eq(init_error(2 * MIB, 2 * MIB - PAGE, 0, 0), ML_ERR_ALIGN);
+	t_eq(init_error(2 * MIB, 2 * MIB, PAGE, 0), ML_ERR_ALIGN);
+	t_eq(init_error(2 * MIB, 2 * MIB, 0, 100), ML_ERR_ALIGN);
+	t_eq(init_error((uint64_t)1 << 50, 2 * MIB, 0, 0), ML_ERR_PA_RANGE);
+	t_eq(init_error(2 * MIB, 2 * MIB, (uint64_t)1 << 60, 0), ML_ERR_PA_RANGE);
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	shared.memory_of = &s.process;
+	t_eq(ml_process_init(&p, &shared), ML_ERR_CONFIG);
+	t_eq(ml_process_attach(&s.process, &s.table), ML_ERR_EXISTS);
+	ml_process_configure(&s.process, &unconfigured);
+	T_REQUIRE(t_eq(ml_table_init(&other, ml_process_format(), &unconfigured), ML_OK));
+	other.cookie = NULL;
+	t_eq(ml_process_attach(&s.process, &other), ML_ERR_CONFIG);
+	other.cookie = &s.process;
+	ml_table_fini(&other, NULL);
+	space_fini(&s);
+}
+
+/* No address space is left for the window: what, how much, and the kernel's own number. */
+TEST(an_impossible_window_is_told)
+{
+	const struct ml_process_config config = { .window_bytes = 64 * GIB,
+						  .memory_bytes = 2 * MIB };
+	struct rlimit before, tight;
+	struct ml_process p;
+
+	t_eq(getrlimit(RLIMIT_AS, &before), 0);
+	tight = before;
+	tight.rlim_cur = 32 * GIB;
+	t_eq(setrlimit(RLIMIT_AS, &tight), 0);
+	t_eq(ml_process_init(&p, &config), ML_ERR_REFUSED);
+	t_eq(setrlimit(RLIMIT_AS, &before), 0);
+	t_str(p.refusal.what, "mmap of the window");
+	t_eq(p.refusal.error, ENOMEM);
+	t_eq(p.refusal.length, 64 * GIB);
+}
+
+TEST(bad_ranges_are_refused)
+{
+	struct ml_process_sizes sizes;
+	struct ml_process *p;
+	struct space s;
+	ml_va base;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	p = &s.process;
+	base = p->window_va;
+	t_eq(ml_process_sync(p, base, 0), ML_ERR_EMPTY);
+	t_eq(ml_process_sync(p, base + 1, PAGE), ML_ERR_ALIGN);
+	t_eq(ml_process_sync(p, base, PAGE + 1), ML_ERR_ALIGN);
+	t_eq(ml_process_sync(p, ~(uint64_t)0 - PAGE + 1, 2 * PAGE), ML_ERR_WRAP);
+	t_eq(ml_process_sync(p, base - PAGE, 2 * PAGE), ML_ERR_CANONICAL);
+	t_eq(ml_process_sync(p, base + p->window_bytes - PAGE, 2 * PAGE), ML_ERR_CANONICAL);
+	t_eq(ml_process_confirm(p, base, 0, &sizes), ML_ERR_EMPTY);
+	t_eq(ml_process_confirm(p, base - PAGE, PAGE, &sizes), ML_ERR_CANONICAL);
+	t_eq(load(&s, 4, &(uint64_t){ 0 }), ML_ERR_ALIGN);
+	t_eq(load(&s, p->window_bytes, &(uint64_t){ 0 }), ML_ERR_CANONICAL);
+	ml_process_detach(p, &s.table);
+	t_eq(ml_process_sync(p, base, PAGE), ML_ERR_CONFIG);
+	t_eq(load(&s, 0, &(uint64_t){ 0 }), ML_ERR_REFUSED);
+	t_eq(ml_process_attach(p, &s.table), ML_OK);
+	space_fini(&s);
+}
