@@ -71,8 +71,8 @@ extern const struct ml_format ml_format_toy;      /* two levels of four entries,
  * ML_TYPE number decode as ML_TYPE_COUNT and refuse every edit of the type.
  */
 struct ml_types {
-	uint32_t slot_of_type; /* a nibble per ML_TYPE number; 0xf: not in the layout */
-	uint32_t type_of_slot; /* a nibble per slot; 0xf: unknown type */
+	uint64_t slot_of_type; /* a nibble per ML_TYPE number; 0xf: not in the layout */
+	uint64_t type_of_slot; /* a nibble per slot; ML_TYPE_COUNT: a type without a number */
 };
 
 /* Fill *types from the register value, or from the format's default when value is 0. Cannot fail. */

@@ -190,8 +190,8 @@ struct ml_model {
 	ml_pa root;       /* CR3, TTBR */
 	uint64_t types;   /* IA32_PAT, MAIR_EL1 */
 	bool high;        /* arm64: the root is TTBR1's */
-	bool hardware_accessed;                                 /* arm64: TCR.HA */
-	bool hardware_dirty;                                    /* arm64: TCR.HD */
+	bool hardware_accessed; /* arm64: TCR.HA */
+	bool hardware_dirty;    /* arm64: TCR.HD, in vain without HA */
 	bool (*read)(void *cookie, ml_pa pa, uint64_t *memory); /* 8 bytes as they lie in memory */
 	void *cookie;
 };

@@ -37,9 +37,11 @@ struct ml_process;
 
 struct ml_process_config {
 	uint64_t window_bytes; /* addresses to reserve; a multiple of 2 MiB */
-	uint64_t memory_bytes; /* physical memory to create; a multiple of 2 MiB; 0 with memory_of */
-	ml_pa memory_pa;       /* its physical address; a multiple of 2 MiB; ignored with memory_of */
-	uint64_t table_bytes;  /* memory for tables; 0: enough for 4 KiB leaves all over the window */
+	uint64_t
+		memory_bytes; /* physical memory to create; a multiple of 2 MiB; 0 with memory_of */
+	ml_pa memory_pa; /* its physical address; a multiple of 2 MiB; ignored with memory_of */
+	uint64_t
+		table_bytes; /* memory for tables; 0: enough for 4 KiB leaves all over the window */
 	/* Use the physical memory of that object instead of creating some: another address space on the
 	 * same machine. Borrows: it must be finished last. NULL: create. */
 	const struct ml_process *memory_of;
@@ -55,19 +57,20 @@ struct ml_process_refusal {
 
 /* Counted as things happen; read while no other thread uses the window for exact values. */
 struct ml_process_stats {
-	uint64_t fills;     /* faults answered from the table */
-	uint64_t refused;   /* faults in the window that the table does not allow */
-	uint64_t drops;     /* ranges dropped by invalidations */
-	uint64_t evictions; /* times everything was dropped because the kernel had no mapping left */
+	uint64_t fills;   /* faults answered from the table */
+	uint64_t refused; /* faults in the window that the table does not allow */
+	uint64_t drops;   /* ranges dropped by invalidations */
+	uint64_t
+		evictions; /* times everything was dropped because the kernel had no mapping left */
 };
 
 /* The caller allocates it; the fields are the port's, those under "to read" may be read. */
 struct ml_process {
 	/* to read */
-	char *window;          /* the first address of the window, as a pointer, */
-	ml_va window_va;       /* and as an address */
+	char *window;    /* the first address of the window, as a pointer, */
+	ml_va window_va; /* and as an address */
 	uint64_t window_bytes;
-	int memory_fd;         /* the memfd; offset 0 is memory_pa */
+	int memory_fd; /* the memfd; offset 0 is memory_pa */
 	ml_pa memory_pa;
 	uint64_t memory_bytes;
 	struct ml_process_refusal refusal;
@@ -150,9 +153,8 @@ enum ml_process_access { ML_PROCESS_LOAD, ML_PROCESS_STORE, ML_PROCESS_FETCH };
  * Code that is called must return. Errors: ML_ERR_ALIGN, ML_ERR_CANONICAL (outside the window),
  * ML_ERR_REFUSED (p->refusal is not touched).
  */
-ML_API ML_MUST_CHECK int ml_process_probe(const struct ml_process *p,
-					  enum ml_process_access access, ml_va va,
-					  uint64_t *value);
+ML_API ML_MUST_CHECK int ml_process_probe(const struct ml_process *p, enum ml_process_access access,
+					  ml_va va, uint64_t *value);
 
 #ifdef __cplusplus
 }

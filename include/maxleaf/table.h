@@ -70,7 +70,7 @@ struct ml_op {
 	unsigned flags;             /* ML_OP_* */
 	/* results */
 	uint64_t tables_needed;     /* with ML_ERR_SHORT and ML_ERR_NO_MEMORY: tables the operation takes */
-	uint64_t bytes;             /* bytes that were mapped, removed or changed */
+	uint64_t bytes;             /* bytes that were mapped, changed, or (with a sink only) removed */
 };
 
 enum ml_fold_policy {
@@ -94,8 +94,8 @@ struct ml_table_config {
 	bool guaranteed;       /* every leaf above level 0 owns the tables its split needs */
 	bool track_ad;         /* mapping takes accessed and dirty from the caller's prot */
 	bool hardware_ad;      /* walkers set accessed/dirty: live edits are atomic */
-	/* The unit in which the embedder tracks accessed/dirty around pa, in bytes; a group or block folds
-	 * only inside one unit. NULL: nobody reads accessed/dirty. */
+	/* The unit in which the embedder tracks accessed/dirty around pa: bytes, a power of two, aligned to
+	 * itself. A group or block folds only inside one unit. NULL: nobody reads accessed/dirty. */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	const struct ml_table_ops *ops; /* NULL: the format's own; &ml_table_ops_any: run-time descriptor */
 };
@@ -135,12 +135,14 @@ struct ml_table {
 	bool guaranteed;
 	bool track_ad;
 	bool hardware_ad;
+	bool quick;            /* nothing configured stands against the short ways of mapping and unmapping */
 	uint32_t shared_first, shared_count; /* root entries borrowed from another table */
 	uint32_t pinned_first, pinned_count; /* root entries lent to other tables */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	struct ml_reserve spare; /* deposits of guaranteed leaves */
 	uint64_t owed;           /* tables that guaranteed leaves may need: spare.count >= owed */
-	const ml_pte *neighbour; /* the entry last found in the way of freeing or folding a table */
+	const ml_pte *neighbour_table; /* the table last found not empty, */
+	uint32_t neighbour_index;      /* and an entry of it that was in use */
 	struct ml_stats stats;
 };
 

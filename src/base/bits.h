@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Bits and checked arithmetic. Knows nothing of page tables. */
+#ifndef ML_BASE_BITS_H
+#define ML_BASE_BITS_H
+
+#include <maxleaf/port.h>
+
+#define ML_BIT(number) ((uint64_t)1 << (number))
+
+/* Bits first..last, both inclusive. */
+#define ML_BITS(last, first) ((~(uint64_t)0 >> (63 - (last))) & (~(uint64_t)0 << (first)))
+
+ML_INLINE bool ml_aligned(uint64_t value, unsigned shift)
+{
+	return (value & (ML_BIT(shift) - 1)) == 0;
+}
+
+ML_INLINE uint64_t ml_align_down(uint64_t value, unsigned shift)
+{
+	return value & ~(ML_BIT(shift) - 1);
+}
+
+/* The last address of the aligned unit that holds value. */
+ML_INLINE uint64_t ml_align_last(uint64_t value, unsigned shift)
+{
+	return value | (ML_BIT(shift) - 1);
+}
+
+ML_INLINE uint64_t ml_min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+ML_INLINE uint64_t ml_max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Position of the highest set bit; value is not 0. */
+ML_INLINE unsigned ml_highest_bit(uint64_t value)
+{
+	return 63u - (unsigned)__builtin_clzll(value);
+}
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * A change of protection, prepared once and applied to many entries: most are one mask, the rest
+ * go through the protection and back. Bits the library does not name are carried unchanged.
+ */
+#ifndef ML_FORMAT_EDIT_H
+#define ML_FORMAT_EDIT_H
+
+#include "format/codec.h"
+
+enum ml_edit_kind {
+	ML_EDIT_MASK,    /* (pte & ~clear) | set */
+	ML_EDIT_PROTECT, /* take writing away, keeping dirty where it belongs then */
+	ML_EDIT_CLEAN,   /* clear dirty */
+	ML_EDIT_GENERAL  /* decode, change, encode */
+};
+
+/* The change as it was asked for. */
+struct ml_edit {
+	ml_prot mask;
+	ml_prot value;
+	enum ml_edit_kind kind;
+};
+
+/* The raw masks of one level. */
+struct ml_edit_bits {
+	ml_pte clear;
+	ml_pte set;
+};
+
+ML_INLINE ml_prot codec_plain(const struct ml_format *f)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return X86_PLAIN;
+	case ML_ENCODING_ARM64:
+		return ARM64_PLAIN;
+	default:
+		return TOY_PLAIN;
+	}
+}
+
+ML_INLINE ml_pte codec_plain_bits(const struct ml_format *f, ml_prot mask, unsigned level)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return x86_plain_bits(mask, level);
+	case ML_ENCODING_ARM64:
+		return arm64_plain_bits(mask);
+	default:
+		return toy_plain_bits(mask);
+	}
+}
+
+ML_INLINE struct ml_edit edit_make(const struct ml_format *f, ml_prot mask, ml_prot value)
+{
+	struct ml_edit edit = { mask, value, ML_EDIT_GENERAL };
+
+	if (!(mask & ~codec_plain(f)))
+		edit.kind = ML_EDIT_MASK;
+	else if (mask == ML_WRITE && !value)
+		edit.kind = ML_EDIT_PROTECT;
+	else if (mask == ML_DIRTY && !value)
+		edit.kind = ML_EDIT_CLEAN;
+	return edit;
+}
+
+ML_INLINE struct ml_edit_bits edit_bits(const struct ml_format *f, const struct ml_types *types,
+					const struct ml_edit *edit, unsigned level)
+{
+	struct ml_edit_bits bits = { 0, 0 };
+
+	if (edit->kind == ML_EDIT_MASK) {
+		bits.clear = codec_plain_bits(f, edit->mask, level);
+		bits.set = codec_leaf_bits(f, types, edit->value | ML_READ, level) & bits.clear;
+	}
+	return bits;
+}
+
+/* Whether the change, if it applies to an expressible leaf, always leaves an expressible one. */
+ML_INLINE bool edit_is_closed(const struct ml_edit *edit)
+{
+	return edit->kind != ML_EDIT_GENERAL ||
+	       !(edit->mask & (ML_READ | ML_WRITE | ML_USER | ML_EXEC | ML_PEXEC));
+}
+
+ML_INLINE ml_prot edit_prot(const struct ml_edit *edit, ml_prot prot)
+{
+	return (prot & ~edit->mask) | edit->value;
+}
+
+ML_INLINE ml_pte edit_general(const struct ml_format *f, const struct ml_types *types,
+			      const struct ml_edit *edit, ml_pte pte, unsigned level)
+{
+	const ml_prot prot = edit_prot(edit, codec_prot(f, types, pte, level));
+	const ml_pte type = codec_type_bits(f, level);
+	ml_pte keep = ~codec_named(f);
+	ml_pte bits = codec_leaf_bits(f, types, prot, level);
+
+	if (edit->mask & ML_TYPE_MASK)
+		keep &= ~type;
+	else
+		bits &= ~type;
+	return (pte & keep) | (bits & ~keep);
+}
+
+ML_INLINE ml_pte edit_protect(const struct ml_format *f, ml_pte pte)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return x86_write_protect(pte);
+	case ML_ENCODING_ARM64:
+		return arm64_write_protect(pte);
+	default:
+		return pte & ~TOY_WRITE;
+	}
+}
+
+ML_INLINE ml_pte edit_clean(const struct ml_format *f, ml_pte pte)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return pte & ~(X86_DIRTY | X86_SAVED_DIRTY);
+	case ML_ENCODING_ARM64:
+		return arm64_clean(pte);
+	default:
+		return pte & ~TOY_DIRTY;
+	}
+}
+
+/* kind is edit->kind, passed apart so that a loop can fix it outside. */
+ML_INLINE ml_pte edit_apply(const struct ml_format *f, const struct ml_types *types,
+			    const struct ml_edit *edit, enum ml_edit_kind kind,
+			    struct ml_edit_bits bits, ml_pte pte, unsigned level)
+{
+	switch (kind) {
+	case ML_EDIT_MASK:
+		return (pte & ~bits.clear) | bits.set;
+	case ML_EDIT_PROTECT:
+		return edit_protect(f, pte);
+	case ML_EDIT_CLEAN:
+		return edit_clean(f, pte);
+	default:
+		return edit_general(f, types, edit, pte, level);
+	}
+}
+
+/* Whether going from one valid leaf to the other in place needs break-before-make (A11): the memory type
+ * changes, or the entry becomes global. */
+ML_INLINE bool edit_breaks(const struct ml_format *f, ml_pte from, ml_pte to, unsigned level)
+{
+	ml_pte bits = codec_type_bits(f, level);
+
+	if (!f->break_type)
+		return false;
+	if (f->encoding == ML_ENCODING_ARM64)
+		bits |= from & ARM64_NOT_GLOBAL;
+	return ((from ^ to) & bits) != 0;
+}
+
+/* Bits whose change a walker may hold on to: all but software's. */
+ML_INLINE bool edit_flushes(const struct ml_format *f, ml_pte from, ml_pte to)
+{
+	return ((from ^ to) & ~codec_software(f)) != 0;
+}
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The plan's public face: the next run with its reason, and the tables a whole plan takes. */
+#include "format/plan.h"
+
+uint32_t ml_format_default_rungs(const struct ml_format *format)
+{
+	uint32_t rungs = 0;
+	unsigned rung;
+
+	for (rung = 0; rung < format->rung_count; rung++)
+		if (!format->rungs[rung].off_by_default)
+			rungs |= (uint32_t)1 << rung;
+	return rungs;
+}
+
+static enum ml_why run_why(const struct ml_format *format, const struct ml_plan *plan,
+			   unsigned rung)
+{
+	const unsigned next = rung + 1u;
+	unsigned shift;
+	uint64_t head;
+
+	if (next == format->rung_count)
+		return ML_WHY_LARGEST;
+	shift = format->rungs[next].shift;
+	if (!ml_aligned(plan->va ^ plan->pa, shift))
+		return ML_WHY_ALIGNMENT;
+	if (!(plan->length >> shift))
+		return ML_WHY_LENGTH;
+	head = (0 - plan->va) & (ML_BIT(shift) - 1);
+	if (plan->left < head || !((plan->left - head) >> shift))
+		return ML_WHY_RANGE_END;
+	if (!(plan->rungs >> next & 1))
+		return ML_WHY_POLICY;
+	return ML_WHY_RANGE_START;
+}
+
+bool ml_plan_next(const struct ml_format *format, struct ml_plan *plan, struct ml_plan_run *run)
+{
+	unsigned rung;
+	uint64_t bytes;
+
+	if (!plan->left)
+		return false;
+	rung = plan_rung(format, plan->rungs, plan->va, plan->pa, plan->left);
+	run->va = plan->va;
+	run->pa = plan->pa;
+	run->rung = (uint8_t)rung;
+	run->why = (uint8_t)run_why(format, plan, rung);
+	run->count = plan_count(format, plan->rungs, rung, plan->va, plan->pa, plan->left);
+	bytes = run->count << format->rungs[rung].shift;
+	plan->va += bytes;
+	plan->pa += bytes;
+	plan->left -= bytes;
+	return true;
+}
+
+uint64_t ml_plan_tables(const struct ml_format *format, const struct ml_plan *plan,
+			unsigned levels)
+{
+	struct ml_plan rest = *plan;
+	struct ml_plan_run run;
+	uint64_t counted[ML_LEVEL_MAX] = { 0 }; /* spans below this have their table */
+	uint64_t tables = 0;
+	unsigned level;
+
+	while (ml_plan_next(format, &rest, &run)) {
+		const ml_va last = run.va + ((run.count << format->rungs[run.rung].shift) - 1);
+
+		for (level = format->rungs[run.rung].level; level + 1u < levels; level++) {
+			const unsigned shift = format->level_shift[level + 1];
+			const uint64_t from = ml_max(run.va >> shift, counted[level]);
+
+			tables += (last >> shift) + 1 - from;
+			counted[level] = (last >> shift) + 1;
+		}
+	}
+	return tables;
+}
+
+const char *ml_why_text(unsigned why)
+{
+	static const char *const texts[] = {
+		"nothing larger exists",
+		"va and pa differ modulo the next larger size",
+		"the mapping is shorter than the next larger size",
+		"the next larger size is not allowed",
+		"the next larger size starts after it",
+		"too little is left for the next larger size",
+	};
+
+	return why < sizeof(texts) / sizeof(texts[0]) ? texts[why] : "unknown";
+}

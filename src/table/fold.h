@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Growing back: groups out of entries, large leaves out of tables. Completion is tested outward
+ * from the entry that changed, so that filling in any order costs a few loads a call.
+ */
+#ifndef ML_TABLE_FOLD_H
+#define ML_TABLE_FOLD_H
+
+#include "table/unmap.h"
+
+/* Whether accessed and dirty of the aligned piece at pa are one unit to whoever reads them (S0.4). */
+ML_INLINE bool one_ad_unit(const struct ml_table *t, ml_pa pa, unsigned shift)
+{
+	return !t->ad_unit || t->ad_unit(t->cookie, pa) >> shift;
+}
+
+/* Whether entry p + index continues the sequence in which entry p + at is pte. */
+ML_INLINE bool entry_fits(const struct ml_format *f, const ml_pte *p, unsigned index, ml_pte pte,
+			  unsigned at, unsigned level)
+{
+	const uint64_t step = ML_BIT(f->level_shift[level]);
+	const ml_pte other = entry_load(f, p + index);
+
+	return codec_identity(f, other) == codec_identity(f, pte) + step * index - step * at;
+}
+
+/* Whether all `count` entries from p on are one sequence, the one at `at` being pte. Groups inside
+ * do not matter. */
+ML_INLINE bool sequence_is_complete(const struct ml_format *f, const ml_pte *p, unsigned count,
+				    ml_pte pte, unsigned at, unsigned level)
+{
+	unsigned left = at, right = at + 1;
+
+	while (left > 0 || right < count) {
+		if (right < count && !entry_fits(f, p, right++, pte, at, level))
+			return false;
+		if (left > 0 && !entry_fits(f, p, --left, pte, at, level))
+			return false;
+	}
+	return true;
+}
+
+/* Whether the leaf pte stands in a unit of this size as the frames would have to. */
+ML_INLINE bool congruent(const struct ml_format *f, ml_pte pte, ml_va va, unsigned level,
+			 unsigned shift)
+{
+	const ml_pa pa = codec_leaf_pa(f, pte, level);
+
+	return ml_aligned(pa ^ ml_align_down(va, f->level_shift[level]), shift);
+}
+
+/* The entry p at va was made: fold its group if that is complete now. True if it is folded. */
+ML_INLINE bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
+			  unsigned level, unsigned rung)
+{
+	const unsigned shift = f->rungs[rung].shift, count = 1u << f->rungs[rung].lg2_entries;
+	const unsigned at = index_of(f, va, level) & (count - 1);
+	const ml_pte pte = entry_load(f, p);
+
+	if (!codec_is_leaf(f, pte, level))
+		return false;
+	if (pte & codec_group(f))
+		return true;
+	if (!congruent(f, pte, va, level, shift) ||
+	    !sequence_is_complete(f, p - at, count, pte, at, level) ||
+	    !one_ad_unit(g->t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift))
+		return false;
+	group_convert(f, g, p, va, level, true);
+	return true;
+}
+
+/* Replace the table of level `level` that holds entry p, at va, by one leaf of the level above. */
+ML_INLINE void promote(const struct ml_format *f, struct gather *g, ml_pte *table, ml_va va,
+		       unsigned level)
+{
+	struct ml_table *t = g->t;
+	const struct place up = descend(f, t, va, level + 1);
+	const ml_pa pa = codec_table_pa(f, up.pte);
+	const unsigned count = table_entries(f, level);
+	ml_pte leaf;
+
+	entry_store(f, up.entry, 0);
+	if (t->live) {
+		gather_subtree_range(f, g, va, level + 1);
+		gather_now(g);
+	}
+	leaf = read_entries(f, table, count) & ~codec_group(f); /* walkers have left it */
+	entry_store(f, up.entry, codec_relevel(f, leaf, level, level + 1));
+	publish(t, g->op, up.entry, 1);
+	t->stats.folds++;
+	if (t->guaranteed) {
+		t->stats.tables--;
+		t->owed++;
+		spare_push(&t->spare, table, pa);
+	} else {
+		gather_free(f, g, table, pa, level);
+	}
+}
+
+/* The entry p at va is a leaf: whether its whole table is one leaf of the level above, and may be. */
+ML_INLINE bool table_folds(const struct ml_format *f, const struct ml_table *t, const ml_pte *p,
+			   ml_va va, unsigned level)
+{
+	const unsigned shift = f->level_shift[level + 1], at = index_of(f, va, level);
+	const ml_pte pte = entry_load(f, p);
+
+	return codec_is_leaf(f, pte, level) && congruent(f, pte, va, level, shift) &&
+	       sequence_is_complete(f, p - at, table_entries(f, level), pte, at, level) &&
+	       one_ad_unit(t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift);
+}
+
+/* The rung that folding the table of this level that holds va would give, or 0. Lent tables stay. */
+ML_INLINE unsigned promotion(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			     unsigned level)
+{
+	const unsigned rung = level < root_level(t) ? block_rung(f, level + 1) : 0;
+
+	if (!rung || !(t->rungs >> rung & 1) || level + 1 > top_level(f, t, va, va))
+		return 0;
+	return rung;
+}
+
+/* A leaf was made at va: fold what it completes, as the policy says. */
+ML_INLINE void fold_completed(const struct ml_format *f, struct gather *g, ml_va va)
+{
+	struct ml_table *t = g->t;
+	struct place at = descend(f, t, va, 0);
+	unsigned level = at.level;
+
+	for (;;) {
+		const unsigned rung = group_rung(f, level);
+
+		if (rung && t->rungs >> rung & 1 && !fold_group(f, g, at.entry, va, level, rung))
+			return;
+		if (t->fold != ML_FOLD_BLOCK || !promotion(f, t, va, level) ||
+		    !table_folds(f, t, at.entry, va, level))
+			return;
+		promote(f, g, at.entry - index_of(f, va, level), va, level);
+		at = descend(f, t, va, ++level);
+	}
+}
+
+/* Fold every group and then the table of this level at va into rungs up to most; returns the last
+ * address dealt with. */
+ML_INLINE ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va, ml_va last,
+			  unsigned level, unsigned most)
+{
+	struct ml_table *t = g->t;
+	const struct place at = descend(f, t, va, level);
+	const unsigned group = group_rung(f, level);
+	const unsigned above = promotion(f, t, va, level);
+	ml_va end;
+
+	if (at.level > level)
+		return ml_min(last, entry_last(f, va, at.level));
+	if (above && above <= most && ml_aligned(va, f->level_shift[level + 1]) &&
+	    entry_last(f, va, level + 1) <= last && table_folds(f, t, at.entry, va, level)) {
+		promote(f, g, at.entry, va, level);
+		return entry_last(f, va, level + 1);
+	}
+	if (!group || group > most || !(t->rungs >> group & 1))
+		return ml_min(last, level < root_level(t) ? entry_last(f, va, level + 1) : last);
+	end = ml_align_last(va, f->rungs[group].shift);
+	if (end > last)
+		return last;
+	if (ml_aligned(va, f->rungs[group].shift))
+		fold_group(f, g, at.entry, va, level, group);
+	return end;
+}
+
+ML_INLINE int table_fold(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			 unsigned rung, struct ml_op *op)
+{
+	const ml_va last = va + len - 1;
+	struct gather g;
+	unsigned level;
+	int error = check_change(f, t, va, len);
+
+	if (error)
+		return error;
+	if (rung >= f->rung_count)
+		return ML_ERR_SIZE;
+	assert_locked(t, op);
+	gather_open(&g, t, op);
+	for (level = 0; level < t->levels && level <= f->rungs[rung].level; level++) {
+		ml_va at = va, end;
+
+		for (; (end = fold_some(f, &g, at, last, level, rung)) != last; at = end + 1)
+			;
+	}
+	gather_close(&g);
+	return ML_OK;
+}
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * The gather: the one caller of the platform's invalidation, and the one who frees tables
+ * and reports removed leaves. It collects what an operation changed, invalidates once, waits
+ * for completion, and only then lets anything go.
+ */
+#ifndef ML_TABLE_GATHER_H
+#define ML_TABLE_GATHER_H
+
+#include "table/ops.h"
+#include "table/run.h"
+#include "table/supply.h"
+
+#define GATHER_ITEMS 12
+
+/* Something detached that nobody may reuse yet. */
+struct gather_item {
+	ml_va va;
+	ml_pte pte;     /* the first leaf, accessed and dirty of all merged; or the link of a subtree */
+	uint32_t count; /* leaf entries; 0: a subtree */
+	uint8_t level;
+	bool empty;     /* a subtree of one table, in which nothing is left */
+};
+
+struct gather {
+	struct ml_table *t;
+	struct ml_op *op;
+	struct joiner joiner; /* what the sink will hear next */
+	ml_va first, last;    /* the hull of what changed; first > last: nothing */
+	uint8_t stride;       /* lg2 of the smallest leaf among it */
+	uint8_t level;        /* of all of it, or 0xff */
+	bool tables;          /* a table was unlinked or replaced */
+	uint8_t items_count;
+	struct gather_item items[GATHER_ITEMS];
+};
+
+#define GATHER_NO_LEVEL 0xfe
+#define GATHER_LEVELS 0xff
+
+ML_INLINE void gather_restart(struct gather *g)
+{
+	g->first = ~(ml_va)0;
+	g->last = 0;
+	g->stride = 63;
+	g->level = GATHER_NO_LEVEL;
+	g->tables = false;
+	g->items_count = 0;
+}
+
+ML_INLINE void gather_open(struct gather *g, struct ml_table *t, struct ml_op *op)
+{
+	g->t = t;
+	g->op = op;
+	g->joiner.run.length = 0;
+	gather_restart(g);
+}
+
+ML_INLINE bool gather_has_sink(const struct gather *g)
+{
+	return g->op && g->op->sink;
+}
+
+/* Walkers may hold leaves of this level and size in [first, last]. */
+ML_INLINE void gather_range(struct gather *g, ml_va first, ml_va last, unsigned level,
+			    unsigned stride)
+{
+	if (!g->t->live)
+		return;
+	g->first = ml_min(g->first, first);
+	g->last = ml_max(g->last, last);
+	g->stride = (uint8_t)ml_min(g->stride, stride);
+	if (g->level == GATHER_NO_LEVEL)
+		g->level = (uint8_t)level;
+	else if (g->level != level)
+		g->level = GATHER_LEVELS;
+}
+
+/* Everything below an entry that linked a table. */
+ML_INLINE void gather_subtree_range(const struct ml_format *f, struct gather *g, ml_va va,
+				    unsigned level)
+{
+	gather_range(g, ml_align_down(va, f->level_shift[level]), entry_last(f, va, level),
+		     GATHER_LEVELS, f->page_shift);
+	g->tables = true;
+}
+
+/* Invalidate and wait for completion. */
+ML_INLINE void gather_invalidate(struct gather *g)
+{
+	struct ml_table *t = g->t;
+	struct ml_invalidation what;
+
+	if (!t->live || g->first > g->last)
+		return;
+	what.va = g->first;
+	what.length = g->last - g->first + 1;
+	what.stride_shift = g->stride;
+	what.level = g->tables ? GATHER_LEVELS : g->level;
+	what.leaves_only = !g->tables;
+	ML_PORT_PUBLISH();
+	t->platform->invalidate(t->cookie, g->op, &what);
+	t->platform->complete(t->cookie, g->op);
+	t->stats.invalidations++;
+	t->stats.completions++;
+}
+
+/* Tell the sink what the joiner holds. */
+ML_INLINE void gather_tell(struct gather *g)
+{
+	if (!g->joiner.run.length)
+		return;
+	g->op->bytes += g->joiner.run.length;
+	g->op->sink(g->op->sink_cookie, &g->joiner.run);
+	g->joiner.run.length = 0;
+}
+
+ML_INLINE void gather_report(const struct ml_format *f, struct gather *g, ml_va va, ml_pte pte,
+			     uint64_t count, unsigned level)
+{
+	const struct ml_run piece = run_of(f, &g->t->types, va, pte, count, level);
+
+	if (joins(&g->joiner, &piece)) {
+		join(&g->joiner, &piece);
+		return;
+	}
+	gather_tell(g);
+	g->joiner.run = piece;
+}
+
+/* Report every leaf of a detached table, and count what its large leaves owed. */
+ML_INLINE void gather_read_table(const struct ml_format *f, struct gather *g, const ml_pte *table,
+				 unsigned from, unsigned to, ml_va va, unsigned level)
+{
+	unsigned i = from, count;
+
+	for (i = from; i < to; i += count) {
+		const ml_pte pte = entry_load(f, table + i);
+		ml_pte merged;
+
+		count = 1;
+		if (!codec_is_leaf(f, pte, level))
+			continue;
+		count = run_length(f, table + i, pte, to - i, level, &merged);
+		if (gather_has_sink(g))
+			gather_report(f, g, va + ((uint64_t)(i - from) << f->level_shift[level]),
+				      merged, count, level);
+		if (g->t->guaranteed)
+			g->t->owed -= count * tables_owed(f, level);
+	}
+}
+
+ML_INLINE void gather_free(const struct ml_format *f, struct gather *g, ml_pte *table, ml_pa pa,
+			   unsigned level)
+{
+	struct ml_table *t = g->t;
+
+	t->stats.tables--;
+	t->platform->table_free(t->cookie, g->op, table, pa, table_bytes(f, level));
+}
+
+/* One table on the way through a detached subtree. */
+struct gather_frame {
+	ml_pte *table;
+	ml_pa pa;
+	unsigned index;
+};
+
+/* Read what must be read of a detached subtree, and free it, children before parents. */
+ML_INLINE void gather_release(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
+			      unsigned level)
+{
+	const bool reads = gather_has_sink(g);
+	struct gather_frame frames[ML_LEVEL_MAX];
+	struct gather_frame *frame = frames + --level;
+	const unsigned top = level;
+
+	frame->pa = codec_table_pa(f, link);
+	frame->table = table_at(f, g->t, frame->pa, level);
+	frame->index = 0;
+	for (;;) {
+		ml_pte pte;
+
+		if (level == 0 || frame->index == table_entries(f, level)) {
+			if (level == 0 && reads)
+				gather_read_table(f, g, frame->table, 0, table_entries(f, 0), va, 0);
+			va = level == 0 ? va + ML_BIT(f->level_shift[1]) : va;
+			gather_free(f, g, frame->table, frame->pa, level);
+			if (level == top)
+				return;
+			frame = frames + ++level;
+			continue;
+		}
+		pte = entry_load(f, frame->table + frame->index);
+		if (codec_is_table(f, pte, level)) {
+			frame->index++;
+			frame = frames + --level;
+			frame->pa = codec_table_pa(f, pte);
+			frame->table = table_at(f, g->t, frame->pa, level);
+			frame->index = 0;
+			continue;
+		}
+		if (pte && (reads || g->t->guaranteed))
+			gather_read_table(f, g, frame->table, frame->index, frame->index + 1, va,
+					  level);
+		frame->index++;
+		va += ML_BIT(f->level_shift[level]);
+	}
+}
+
+/* Invalidate, then release and report everything collected. */
+ML_INLINE void gather_flush(const struct ml_format *f, struct gather *g)
+{
+	const unsigned count = g->items_count;
+	unsigned i;
+
+	gather_invalidate(g);
+	for (i = 0; i < count; i++) {
+		const struct gather_item *item = &g->items[i];
+
+		if (item->empty)
+			gather_free(f, g, table_below(f, g->t, item->pte, item->level),
+				    codec_table_pa(f, item->pte), item->level - 1u);
+		else if (item->count)
+			gather_report(f, g, item->va, item->pte, item->count, item->level);
+		else
+			gather_release(f, g, item->va, item->pte, item->level);
+	}
+	gather_restart(g);
+}
+
+/* The flush as one call per format, not one copy per caller. */
+ML_INLINE void gather_now(struct gather *g)
+{
+	g->t->ops->flush(g);
+}
+
+ML_INLINE struct gather_item *gather_item(struct gather *g)
+{
+	if (ML_UNLIKELY(g->items_count == GATHER_ITEMS))
+		gather_now(g);
+	return &g->items[g->items_count++];
+}
+
+/* The entry at va of this level linked a table and no longer does. */
+ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
+			      unsigned level, bool empty)
+{
+	struct gather_item *item = gather_item(g);
+
+	item->va = ml_align_down(va, f->level_shift[level]);
+	item->pte = link;
+	item->count = 0;
+	item->level = (uint8_t)level;
+	item->empty = empty;
+	gather_subtree_range(f, g, va, level);
+}
+
+/* count leaf entries from va on were removed; pte is the first with accessed and dirty merged. */
+ML_INLINE void gather_leaves(struct gather *g, ml_va va, ml_pte pte, uint32_t count, unsigned level)
+{
+	struct gather_item *item;
+
+	if (!gather_has_sink(g))
+		return;
+	item = gather_item(g);
+	item->va = va;
+	item->pte = pte;
+	item->count = count;
+	item->level = (uint8_t)level;
+	item->empty = false;
+}
+
+/* The end of an operation: nothing may be left over, and deposits nobody needs go back. */
+ML_INLINE void gather_close(struct gather *g)
+{
+	if (g->items_count || g->first <= g->last)
+		gather_now(g);
+	if (gather_has_sink(g))
+		gather_tell(g);
+	if (ML_UNLIKELY(g->t->spare.count > g->t->owed))
+		supply_trim(g->t, g->op, &g->t->spare, g->t->owed);
+}
+
+#endif

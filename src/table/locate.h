@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Where an address stands in a table: indices, tables below entries, the way down, range checks. */
+#ifndef ML_TABLE_LOCATE_H
+#define ML_TABLE_LOCATE_H
+
+#include "format/codec.h"
+#include "table/entry.h"
+
+ML_INLINE unsigned table_entries(const struct ml_format *f, unsigned level)
+{
+	return 1u << f->index_bits[level];
+}
+
+ML_INLINE size_t table_bytes(const struct ml_format *f, unsigned level)
+{
+	return sizeof(ml_pte) << f->index_bits[level];
+}
+
+ML_INLINE unsigned index_of(const struct ml_format *f, ml_va va, unsigned level)
+{
+	return (unsigned)(va >> f->level_shift[level]) & (table_entries(f, level) - 1);
+}
+
+/* The last address below an entry of this level. */
+ML_INLINE ml_va entry_last(const struct ml_format *f, ml_va va, unsigned level)
+{
+	return ml_align_last(va, f->level_shift[level]);
+}
+
+/* The pointer to a table of this level; NULL only in tables of others. */
+ML_INLINE ml_pte *table_at(const struct ml_format *f, const struct ml_table *t, ml_pa pa,
+			   unsigned level)
+{
+	if (ML_LIKELY(t->base != NULL))
+		return (ml_pte *)(void *)(t->base + pa);
+	return t->platform->table_pointer(t->cookie, pa, table_bytes(f, level));
+}
+
+ML_INLINE ml_pte *table_below(const struct ml_format *f, const struct ml_table *t, ml_pte pte,
+			      unsigned level)
+{
+	return table_at(f, t, codec_table_pa(f, pte), level - 1);
+}
+
+ML_INLINE unsigned root_level(const struct ml_table *t)
+{
+	return t->levels - 1u;
+}
+
+/* An entry found on the way down. */
+struct place {
+	ml_pte *entry;
+	ml_pte pte;     /* its value, read once */
+	unsigned level;
+};
+
+/*
+ * From the root towards va: stops at level `stop`, or above it where the way ends. The
+ * levels are written out so that each step's shifts are constants.
+ */
+ML_INLINE struct place descend(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			       unsigned stop)
+{
+	struct place at = { t->root, 0, 0 };
+
+#define DESCEND_STEP(number)                                                      \
+	at.level = (number);                                                      \
+	at.entry += index_of(f, va, (number));                                    \
+	at.pte = entry_load(f, at.entry);                                         \
+	if (stop == (number) || !codec_is_table(f, at.pte, (number)))             \
+		return at;                                                        \
+	at.entry = table_below(f, t, at.pte, (number))
+
+	switch (t->levels) {
+	default:
+		DESCEND_STEP(4);
+		/* fall through */
+	case 4:
+		DESCEND_STEP(3);
+		/* fall through */
+	case 3:
+		DESCEND_STEP(2);
+		/* fall through */
+	case 2:
+		DESCEND_STEP(1);
+	}
+#undef DESCEND_STEP
+	at.level = 0;
+	at.entry += index_of(f, va, 0);
+	at.pte = entry_load(f, at.entry);
+	return at;
+}
+
+ML_INLINE bool covers(const struct ml_table *t, ml_va va, ml_va last)
+{
+	const uint64_t from = va - t->origin, to = last - t->origin;
+
+	return from <= to && !(to >> t->va_bits);
+}
+
+ML_INLINE bool root_range_meets(const struct ml_format *f, const struct ml_table *t, ml_va va,
+				ml_va last, uint32_t first, uint32_t count)
+{
+	return count && index_of(f, va, root_level(t)) < first + count &&
+	       index_of(f, last, root_level(t)) >= first;
+}
+
+/* The checks of every range, in the order table.h promises. */
+ML_INLINE int check_range(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			  uint64_t len)
+{
+	const ml_va last = va + len - 1;
+
+	if (ML_UNLIKELY(!len))
+		return ML_ERR_EMPTY;
+	if (ML_UNLIKELY(!ml_aligned(va | len, f->page_shift)))
+		return ML_ERR_ALIGN;
+	if (ML_UNLIKELY(last < va))
+		return ML_ERR_WRAP;
+	if (ML_UNLIKELY(!covers(t, va, last)))
+		return ML_ERR_CANONICAL;
+	return ML_OK;
+}
+
+/* ... and of every range that is going to change. */
+ML_INLINE int check_change(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			   uint64_t len)
+{
+	if (ML_UNLIKELY(t->shared_count) && len && covers(t, va, va + len - 1) &&
+	    root_range_meets(f, t, va, va + len - 1, t->shared_first, t->shared_count))
+		return ml_aligned(va | len, f->page_shift) ? ML_ERR_SHARED : ML_ERR_ALIGN;
+	return check_range(f, t, va, len);
+}
+
+ML_INLINE int check_pa(const struct ml_format *f, const struct ml_table *t, ml_pa pa, uint64_t len)
+{
+	if (ML_UNLIKELY(!ml_aligned(pa, f->page_shift)))
+		return ML_ERR_ALIGN;
+	if (ML_UNLIKELY(pa + len - 1 < pa))
+		return ML_ERR_WRAP;
+	return ML_UNLIKELY((pa + len - 1) >> t->pa_bits) ? ML_ERR_PA_RANGE : ML_OK;
+}
+
+ML_INLINE void assert_locked(const struct ml_table *t, struct ml_op *op)
+{
+	if (ML_UNLIKELY(t->platform->assert_locked != NULL))
+		t->platform->assert_locked(t->cookie, op);
+}
+
+/* Entries changed: visible to walkers, coherent or not. */
+ML_INLINE void publish(const struct ml_table *t, struct ml_op *op, const ml_pte *first,
+		       uint64_t count)
+{
+	if (ML_UNLIKELY(t->platform->table_sync != NULL))
+		t->platform->table_sync(t->cookie, op, first, count * sizeof(*first));
+	ML_PORT_PUBLISH();
+}
+
+/* Tables that splitting one leaf of this level down to base pages takes. */
+ML_INLINE uint64_t tables_owed(const struct ml_format *f, unsigned level)
+{
+	uint64_t owed = 0;
+	unsigned below;
+
+	for (below = 0; below < level; below++)
+		owed = 1 + (owed << f->index_bits[below]);
+	return owed;
+}
+
+#endif

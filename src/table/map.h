@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Map: the plan cuts the range into runs of equal leaves; a first pass finds what is in the
+ * way and counts tables, a second one stores. A table that is new is filled, then linked.
+ */
+#ifndef ML_TABLE_MAP_H
+#define ML_TABLE_MAP_H
+
+#include "format/plan.h"
+#include "table/fold.h"
+
+/* What is to be mapped. */
+struct mapping {
+	ml_va va;
+	const struct ml_extent *extents;
+	size_t count;
+	ml_prot prot;
+	uint32_t rungs;
+};
+
+/* A place in a mapping: the extents with adjacent ones merged, cut into runs of leaves. */
+struct mapping_cursor {
+	ml_va va;
+	ml_pa pa;
+	uint64_t left; /* of the merged extent */
+	size_t next;   /* extent */
+};
+
+struct mapping_run {
+	ml_va va;
+	ml_va last;
+	ml_pa pa;
+	unsigned rung;
+};
+
+ML_INLINE bool mapping_next(const struct ml_format *f, const struct mapping *m,
+			    struct mapping_cursor *at, struct mapping_run *run)
+{
+	uint64_t bytes;
+
+	if (!at->left) {
+		if (at->next == m->count)
+			return false;
+		at->pa = m->extents[at->next].pa;
+		at->left = m->extents[at->next++].length;
+		while (at->next < m->count && m->extents[at->next].pa == at->pa + at->left)
+			at->left += m->extents[at->next++].length;
+	}
+	run->va = at->va;
+	run->pa = at->pa;
+	run->rung = plan_rung(f, m->rungs, at->va, at->pa, at->left);
+	bytes = plan_count(f, m->rungs, run->rung, at->va, at->pa, at->left)
+		<< f->rungs[run->rung].shift;
+	run->last = at->va + (bytes - 1);
+	at->va += bytes;
+	at->pa += bytes;
+	at->left -= bytes;
+	return true;
+}
+
+ML_INLINE struct mapping_cursor mapping_start(const struct mapping *m)
+{
+	struct mapping_cursor at = { m->va, 0, 0, 0 };
+
+	return at;
+}
+
+/* Accessed and dirty as the table wants them set when mapping. */
+ML_INLINE ml_prot mapping_prot(const struct ml_table *t, ml_prot prot)
+{
+	return t->track_ad ? prot : prot | ML_ACCESSED | (prot << 5 & ML_DIRTY);
+}
+
+/* Check all extents; *bytes gets their sum. */
+ML_INLINE int check_mapping(const struct ml_format *f, const struct ml_table *t,
+			    const struct mapping *m, uint64_t *bytes)
+{
+	uint64_t sum = 0;
+	size_t i;
+	int error;
+
+	for (i = 0; i < m->count; i++) {
+		const uint64_t length = m->extents[i].length;
+
+		if (!length)
+			return ML_ERR_EMPTY;
+		if (sum + length < sum)
+			return ML_ERR_WRAP;
+		sum += length;
+	}
+	*bytes = sum;
+	error = check_change(f, t, m->va, sum);
+	for (i = 0; !error && i < m->count; i++) {
+		if (!ml_aligned(m->extents[i].length, f->page_shift))
+			return ML_ERR_ALIGN;
+		error = check_pa(f, t, m->extents[i].pa, m->extents[i].length);
+	}
+	if (!error && !codec_expressible(f, &t->types, m->prot))
+		return ML_ERR_PROT;
+	return error;
+}
+
+/* Tables counted so far: spans below counted[level] have theirs. */
+struct table_count {
+	uint64_t tables;
+	uint64_t counted[ML_LEVEL_MAX];
+};
+
+/* [va, last] hangs below an empty entry of level `above` and needs tables from `level` up to there. */
+ML_INLINE void count_span(const struct ml_format *f, struct table_count *sum, ml_va va, ml_va last,
+			  unsigned level, unsigned above)
+{
+	for (; level < above; level++) {
+		const unsigned shift = f->level_shift[level + 1];
+		const uint64_t from = ml_max(va >> shift, sum->counted[level]);
+
+		sum->tables += (last >> shift) + 1 - from;
+		sum->counted[level] = (last >> shift) + 1;
+	}
+}
+
+ML_INLINE bool entries_are_free(const struct ml_format *f, const ml_pte *p, unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		if (entry_load(f, p + i))
+			return false;
+	return true;
+}
+
+/* Count the tables of one run, or find something in its way. */
+ML_INLINE int count_run(const struct ml_format *f, const struct ml_table *t,
+			const struct mapping_run *run, struct table_count *sum)
+{
+	const unsigned level = f->rungs[run->rung].level;
+	ml_va va = run->va, end;
+
+	for (;; va = end + 1) {
+		const struct place at = descend(f, t, va, level);
+
+		end = at.level < root_level(t) ? entry_last(f, va, at.level + 1) : run->last;
+		if (at.level > level) {
+			if (at.pte)
+				return ML_ERR_EXISTS;
+			end = ml_min(run->last, entry_last(f, va, at.level));
+			count_span(f, sum, va, end, level, at.level);
+		} else {
+			end = ml_min(run->last, end);
+			if (!entries_are_free(f, at.entry,
+					      (unsigned)((end - va) >> f->level_shift[level]) + 1))
+				return ML_ERR_EXISTS;
+		}
+		if (end == run->last)
+			return ML_OK;
+	}
+}
+
+/* What a mapping takes: tables to link, and deposits of its large leaves. */
+struct demand {
+	uint64_t tables;
+	uint64_t deposits;
+};
+
+/* Count over an existing table, or (empty) as if nothing were there. */
+ML_INLINE int count_mapping(const struct ml_format *f, const struct ml_table *t,
+			    const struct mapping *m, bool empty, struct demand *demand)
+{
+	struct mapping_cursor at = mapping_start(m);
+	struct table_count sum = { 0, { 0 } };
+	struct mapping_run run;
+	int error = ML_OK;
+
+	demand->deposits = 0;
+	while (!error && mapping_next(f, m, &at, &run)) {
+		const unsigned level = f->rungs[run.rung].level;
+
+		if (empty)
+			count_span(f, &sum, run.va, run.last, level, root_level(t));
+		else
+			error = count_run(f, t, &run, &sum);
+		if (t->guaranteed)
+			demand->deposits += ((run.last - run.va) >> f->level_shift[level]) *
+						    tables_owed(f, level) + tables_owed(f, level);
+	}
+	demand->tables = sum.tables;
+	return error;
+}
+
+/* Make the tables above `level` on the way to va, empty ones; returns the entry that will link a
+ * table of that level. */
+ML_INLINE ml_pte *build_path(const struct ml_format *f, struct gather *g, struct supply *supply,
+			     struct place at, ml_va va, unsigned level)
+{
+	while (at.level > level + 1) {
+		ml_pa pa;
+		ml_pte *table = supply_take(g->t, supply, &pa);
+
+		at.level--;
+		entry_clear_run(f, table, table_entries(f, at.level));
+		publish(g->t, g->op, table, table_entries(f, at.level));
+		entry_link(f, at.entry, codec_table(f, pa));
+		publish(g->t, g->op, at.entry, 1);
+		at.entry = table + index_of(f, va, at.level);
+	}
+	return at.entry;
+}
+
+/* A new table with count leaves from index on and nothing else, linked when it is whole. */
+ML_INLINE void link_filled(const struct ml_format *f, struct gather *g, struct supply *supply,
+			   ml_pte *link, unsigned index, unsigned count, ml_pte pte, unsigned level)
+{
+	const unsigned entries = table_entries(f, level);
+	ml_pa pa;
+	ml_pte *table = supply_take(g->t, supply, &pa);
+
+	entry_clear_run(f, table, index);
+	entry_put_run(f, table + index, count, pte, ML_BIT(f->level_shift[level]), true);
+	entry_clear_run(f, table + index + count, entries - index - count);
+	publish(g->t, g->op, table, entries);
+	entry_link(f, link, codec_table(f, pa));
+	publish(g->t, g->op, link, 1);
+}
+
+/* Store one run. bits: the leaf without its address. */
+ML_INLINE void store_run(const struct ml_format *f, struct gather *g, struct supply *supply,
+			 const struct mapping_run *run, ml_pte bits)
+{
+	const unsigned level = f->rungs[run->rung].level, shift = f->level_shift[level];
+	uint64_t left = ((run->last - run->va) >> shift) + 1;
+	ml_va va = run->va;
+	ml_pte pte = bits | run->pa;
+
+	while (left) {
+		const unsigned index = index_of(f, va, level);
+		const unsigned count =
+			(unsigned)ml_min(left, table_entries(f, level) - index);
+		const struct place at = descend(f, g->t, va, level);
+
+		if (at.level == level) {
+			entry_put_run(f, at.entry, count, pte, ML_BIT(shift), false);
+			publish(g->t, g->op, at.entry, count);
+		} else {
+			link_filled(f, g, supply, build_path(f, g, supply, at, va, level), index,
+				    count, pte, level);
+		}
+		va += (uint64_t)count << shift;
+		pte += (uint64_t)count << shift;
+		left -= count;
+	}
+}
+
+/* Store everything; nothing can fail any more. */
+ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct supply *supply,
+			     const struct mapping *m)
+{
+	struct mapping_cursor at = mapping_start(m);
+	struct mapping_run run;
+
+	while (mapping_next(f, m, &at, &run)) {
+		ml_pte bits = codec_leaf_bits(f, &g->t->types, m->prot, f->rungs[run.rung].level);
+
+		if (f->rungs[run.rung].lg2_entries)
+			bits |= codec_group(f);
+		if (f->rungs[run.rung].level == 0)
+			store_run(f, g, supply, &run, bits);
+		else
+			g->t->ops->store_large(g, supply, &run, bits);
+	}
+}
+
+/* Move the deposits of new large leaves from the supply to the table. */
+ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t deposits)
+{
+	for (; deposits; deposits--) {
+		struct spare *spare = spare_pop(supply->from);
+
+		spare_push(&t->spare, spare, spare->pa);
+		t->owed++;
+	}
+}
+
+/* Remove what is in the way, store, fold. */
+ML_INLINE void commit_mapping(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
+			      struct supply *supply, const struct mapping *m, uint64_t bytes,
+			      uint64_t owed)
+{
+	const ml_va last = m->va + bytes - 1;
+	struct gather g;
+
+	gather_open(&g, t, op);
+	if (op && op->flags & ML_OP_REPLACE) {
+		struct supply deposits = { &t->spare, { NULL, 0 } };
+
+		t->ops->unmap_range(&g, t->guaranteed ? &deposits : supply, m->va, last);
+		gather_close(&g); /* walkers have left the old before they can see the new */
+	}
+	store_mapping(f, &g, supply, m);
+	deposit(t, supply, owed);
+	if (t->fold != ML_FOLD_MAP) {
+		fold_completed(f, &g, m->va);
+		fold_completed(f, &g, last & ~(ML_BIT(f->page_shift) - 1));
+	}
+	gather_close(&g);
+	if (op)
+		op->bytes = bytes;
+}
+
+/* Lent tables keep their place: no leaf stands where one of them is linked. */
+ML_INLINE uint32_t mapping_rungs(const struct ml_format *f, const struct ml_table *t, ml_va va,
+				 ml_va last)
+{
+	const unsigned top = top_level(f, t, va, last);
+	uint32_t rungs = t->rungs;
+	unsigned rung;
+
+	for (rung = 1; rung < f->rung_count; rung++)
+		if (f->rungs[rung].level > top)
+			rungs &= ~((uint32_t)1 << rung);
+	return rungs;
+}
+
+/* Check everything and count what is needed. */
+ML_INLINE int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
+			      const struct ml_op *op, struct mapping *m, uint64_t *bytes,
+			      struct demand *demand)
+{
+	const bool replace = op && op->flags & ML_OP_REPLACE;
+	int error = check_mapping(f, t, m, bytes);
+
+	if (error)
+		return error;
+	m->rungs = mapping_rungs(f, t, m->va, m->va + *bytes - 1);
+	m->prot = mapping_prot(t, m->prot);
+	error = count_mapping(f, t, m, replace, demand);
+	if (replace && !t->guaranteed)
+		demand->tables += edge_tables(f, t, m->va, m->va + *bytes - 1);
+	return error;
+}
+
+ML_INLINE int table_map_general(const struct ml_format *f, struct ml_table *t, struct mapping *m,
+				struct ml_op *op)
+{
+	struct supply supply;
+	struct demand demand;
+	uint64_t bytes;
+	int error = prepare_mapping(f, t, op, m, &bytes, &demand);
+
+	if (error)
+		return error;
+	assert_locked(t, op);
+	error = supply_open(t, op, &supply, demand.tables + demand.deposits);
+	if (error)
+		return error;
+	commit_mapping(f, t, op, &supply, m, bytes, demand.deposits);
+	supply_close(t, op, &supply);
+	return ML_OK;
+}
+
+/* One plain leaf of exactly this range into a table that exists; false if it is not that simple.
+ * Everything but what stands there has been checked. */
+ML_INLINE bool map_quick(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			 ml_pa pa, ml_prot prot, unsigned level)
+{
+	const unsigned shift = f->level_shift[level];
+	struct place at;
+
+	if (len != ML_BIT(shift) || !ml_aligned(va | pa, shift) ||
+	    (level && !(t->rungs >> block_rung(f, level) & 1)))
+		return false;
+	at = descend(f, t, va, level);
+	if (at.level != level || at.pte)
+		return false;
+	entry_store(f, at.entry, pa | codec_leaf_bits(f, &t->types, prot, level));
+	publish(t, NULL, at.entry, 1);
+	return true;
+}
+
+ML_INLINE int table_map(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			ml_pa pa, ml_prot prot, struct ml_op *op)
+{
+	const struct ml_extent extent = { pa, len };
+	struct mapping m = { va, &extent, 1, prot, 0 };
+
+	if (t->quick && !op && !check_change(f, t, va, len) && !check_pa(f, t, pa, len) &&
+	    codec_expressible(f, &t->types, prot)) {
+		assert_locked(t, op);
+		prot = mapping_prot(t, prot);
+		if (map_quick(f, t, va, len, pa, prot, 0) ||
+		    map_quick(f, t, va, len, pa, prot, 1))
+			return ML_OK;
+	}
+	return t->ops->map_general(t, &m, op);
+}
+
+#endif

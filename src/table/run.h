@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Runs of equal leaves inside one table: how far a sequence of entries continues one
+ * another. Reports, iteration and folding all ask this file.
+ */
+#ifndef ML_TABLE_RUN_H
+#define ML_TABLE_RUN_H
+
+#include "table/locate.h"
+
+/* The rung of a leaf entry: its level's own, or the level's group. */
+ML_INLINE unsigned rung_of(const struct ml_format *f, ml_pte pte, unsigned level)
+{
+	const bool group = (pte & codec_group(f)) != 0;
+	unsigned rung;
+
+	for (rung = 0; rung + 1u < f->rung_count; rung++)
+		if (f->rungs[rung].level == level && (f->rungs[rung].lg2_entries > 0) == group)
+			break;
+	return rung;
+}
+
+/* The group rung of a level, or 0 where the level has none. */
+ML_INLINE unsigned group_rung(const struct ml_format *f, unsigned level)
+{
+	unsigned rung;
+
+	for (rung = 1; rung < f->rung_count; rung++)
+		if (f->rungs[rung].level == level && f->rungs[rung].lg2_entries > 0)
+			return rung;
+	return 0;
+}
+
+/* The rung of one plain entry of a level, or 0 where the level has none (level 0 has rung 0). */
+ML_INLINE unsigned block_rung(const struct ml_format *f, unsigned level)
+{
+	unsigned rung;
+
+	for (rung = 1; rung < f->rung_count; rung++)
+		if (f->rungs[rung].level == level && f->rungs[rung].lg2_entries == 0)
+			return rung;
+	return 0;
+}
+
+/* Whether pte continues a sequence whose next member has this identity and group bit. */
+ML_INLINE bool continues(const struct ml_format *f, ml_pte pte, ml_pte identity, ml_pte like)
+{
+	return codec_identity(f, pte) == identity && !((pte ^ like) & codec_group(f));
+}
+
+/*
+ * How many of the `most` entries from p on continue the leaf *p: same protection, type and group
+ * bit, frames in sequence. *merged gets the first with accessed and dirty of all.
+ */
+ML_INLINE unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first,
+			      unsigned most, unsigned level, ml_pte *merged)
+{
+	const uint64_t step = ML_BIT(f->level_shift[level]);
+	ml_pte identity = codec_identity(f, first), sum = first;
+	unsigned count;
+
+	for (count = 1; count < most; count++) {
+		const ml_pte pte = entry_load(f, p + count);
+
+		identity += step;
+		if (!continues(f, pte, identity, first))
+			break;
+		sum = codec_merge_ad(f, sum, pte);
+	}
+	*merged = sum;
+	return count;
+}
+
+/* Collects adjoining pieces and hands out runs. */
+struct joiner {
+	struct ml_run run; /* length 0: nothing collected */
+};
+
+/* Whether the piece continues the run collected so far. */
+ML_INLINE bool joins(const struct joiner *joiner, const struct ml_run *piece)
+{
+	const struct ml_run *run = &joiner->run;
+
+	return run->length && run->va + run->length == piece->va &&
+	       run->pa + run->length == piece->pa && run->rung == piece->rung &&
+	       !((run->prot ^ piece->prot) & ~ML_PROT_AD);
+}
+
+ML_INLINE void join(struct joiner *joiner, const struct ml_run *piece)
+{
+	joiner->run.length += piece->length;
+	joiner->run.prot |= piece->prot;
+}
+
+/* count entries of a level, the first of which is pte, as a run. */
+ML_INLINE struct ml_run run_of(const struct ml_format *f, const struct ml_types *types, ml_va va,
+			       ml_pte pte, uint64_t count, unsigned level)
+{
+	struct ml_run run;
+
+	run.va = va;
+	run.pa = codec_leaf_pa(f, pte, level);
+	run.length = count << f->level_shift[level];
+	run.prot = codec_prot(f, types, pte, level);
+	run.rung = (uint8_t)rung_of(f, pte, level);
+	return run;
+}
+
+#endif

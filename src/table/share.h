@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Root entries that belong to another table, and the end of a table. */
+#ifndef ML_TABLE_SHARE_H
+#define ML_TABLE_SHARE_H
+
+#include "table/check.h"
+#include "table/unmap.h"
+
+/* Whether the root entries can be lent; *missing of them link no table yet. */
+ML_INLINE int check_share(const struct ml_format *f, const struct ml_table *t,
+			  const struct ml_table *lender, unsigned first, unsigned last,
+			  uint64_t *missing)
+{
+	const unsigned level = root_level(t);
+	unsigned i;
+
+	*missing = 0;
+	for (i = first; i <= last; i++) {
+		const ml_pte pte = entry_load(f, lender->root + i);
+
+		if (entry_load(f, t->root + i))
+			return ML_ERR_EXISTS;
+		if (!pte)
+			++*missing;
+		else if (!codec_is_table(f, pte, level))
+			return ML_ERR_SIZE;
+	}
+	return ML_OK;
+}
+
+ML_INLINE int table_share(const struct ml_format *f, struct ml_table *t, struct ml_table *lender,
+			  ml_va va, ml_va last, struct ml_op *op)
+{
+	const unsigned level = root_level(t), first = index_of(f, va, level);
+	const unsigned end = index_of(f, last, level);
+	struct supply supply;
+	uint64_t missing;
+	unsigned i;
+	int error = check_share(f, t, lender, first, end, &missing);
+
+	if (!error)
+		error = supply_open(lender, op, &supply, missing);
+	if (error)
+		return error;
+	for (i = first; i <= end; i++) {
+		if (!entry_load(f, lender->root + i)) {
+			ml_pa pa;
+			ml_pte *table = supply_take(lender, &supply, &pa);
+
+			entry_clear_run(f, table, table_entries(f, level - 1));
+			publish(lender, op, table, table_entries(f, level - 1));
+			entry_link(f, lender->root + i, codec_table(f, pa));
+		}
+		entry_link(f, t->root + i, entry_load(f, lender->root + i));
+	}
+	publish(lender, op, lender->root + first, end - first + 1);
+	publish(t, op, t->root + first, end - first + 1);
+	supply_close(lender, op, &supply);
+	return ML_OK;
+}
+
+/* Take everything out; what is borrowed is only let go. */
+ML_INLINE void table_release_all(const struct ml_format *f, struct ml_table *t, struct ml_op *op)
+{
+	const unsigned level = root_level(t);
+	struct gather g;
+	unsigned i;
+
+	gather_open(&g, t, op);
+	for (i = 0; i < table_entries(f, level); i++) {
+		if (i - t->shared_first < t->shared_count)
+			entry_store(f, t->root + i, 0);
+		else
+			unmap_entries(f, &g, t->root + i, root_va(f, t, i), 1, level);
+	}
+	gather_close(&g);
+}
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Changing the size of what stands there, translation unchanged: a group folded or unfolded, a large
+ * leaf split into a table, a table replaced by a large leaf. On a live table each goes break ->
+ * invalidate -> complete -> make where the format says so.
+ */
+#ifndef ML_TABLE_SPLIT_H
+#define ML_TABLE_SPLIT_H
+
+#include "table/gather.h"
+
+/* Break count entries from p on: walkers find nothing there, and no longer hold anything of it. Returns the
+ * first entry with accessed and dirty of all. */
+ML_INLINE ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p,
+			       unsigned count, ml_va va, unsigned level)
+{
+	ml_pte merged = entry_exchange(f, p, 0);
+	unsigned i;
+
+	for (i = 1; i < count; i++)
+		merged = codec_merge_ad(f, merged, entry_exchange(f, p + i, 0));
+	gather_range(g, va, va + (((uint64_t)count << f->level_shift[level]) - 1), level,
+		     f->level_shift[level]);
+	gather_now(g);
+	return merged;
+}
+
+ML_INLINE ml_pte read_entries(const struct ml_format *f, const ml_pte *p, unsigned count)
+{
+	ml_pte merged = entry_load(f, p);
+	unsigned i;
+
+	for (i = 1; i < count; i++)
+		merged = codec_merge_ad(f, merged, entry_load(f, p + i));
+	return merged;
+}
+
+/* Make the aligned group that holds entry p carry the hint, or none of it. All members are valid,
+ * equal and in sequence. */
+ML_INLINE void group_convert(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
+			     unsigned level, bool folded)
+{
+	const unsigned rung = group_rung(f, level), count = 1u << f->rungs[rung].lg2_entries;
+	struct ml_table *t = g->t;
+	ml_pte merged;
+
+	p -= index_of(f, va, level) & (count - 1);
+	va = ml_align_down(va, f->rungs[rung].shift);
+	if (t->live && f->break_group)
+		merged = break_entries(f, g, p, count, va, level);
+	else
+		merged = read_entries(f, p, count);
+	merged = folded ? merged | codec_group(f) : merged & ~codec_group(f);
+	entry_put_run(f, p, count, merged, ML_BIT(f->level_shift[level]), false);
+	publish(t, g->op, p, count);
+	if (folded)
+		t->stats.folds++;
+	else
+		t->stats.splits++;
+}
+
+/* Whether the group around p may stay as it is when [va, last] of it is about to change. */
+ML_INLINE bool group_is_cut(const struct ml_format *f, ml_pte pte, ml_va va, ml_va last,
+			    unsigned level)
+{
+	unsigned shift;
+
+	if (!(pte & codec_group(f)) || !codec_is_leaf(f, pte, level))
+		return false;
+	shift = f->rungs[group_rung(f, level)].shift;
+	return !ml_aligned(va, shift) || ml_align_last(va, shift) > last;
+}
+
+/* The first entry of the table that replaces a leaf; as groups where the ladder allows. */
+ML_INLINE ml_pte split_first(const struct ml_format *f, const struct ml_table *t, ml_pte leaf,
+			     unsigned level)
+{
+	const ml_pte first = codec_relevel(f, leaf & ~codec_group(f), level, level - 1);
+	const unsigned rung = group_rung(f, level - 1);
+
+	return rung && t->rungs >> rung & 1 ? first | codec_group(f) : first;
+}
+
+/* Replace the leaf at `at`, no member of a group, by a table of leaves of the level below. */
+ML_INLINE void split_leaf(const struct ml_format *f, struct gather *g, struct supply *supply,
+			  struct place at, ml_va va)
+{
+	struct ml_table *t = g->t;
+	const unsigned below = at.level - 1;
+	const uint64_t step = ML_BIT(f->level_shift[below]);
+	ml_pte leaf = at.pte;
+	ml_pa pa;
+	ml_pte *table = supply_take(t, supply, &pa);
+
+	ML_ASSERT(codec_is_leaf(f, leaf, at.level));
+	entry_put_run(f, table, table_entries(f, below), split_first(f, t, leaf, at.level), step,
+		      true);
+	if (t->live && f->break_size) {
+		leaf = break_entries(f, g, at.entry, 1, ml_align_down(va, f->level_shift[at.level]),
+				     at.level);
+		if (leaf != at.pte) /* hardware marked it meanwhile */
+			entry_put_run(f, table, table_entries(f, below),
+				      split_first(f, t, leaf, at.level), step, true);
+	}
+	if (t->guaranteed)
+		t->owed--;
+	publish(t, g->op, table, table_entries(f, below));
+	entry_link(f, at.entry, codec_table(f, pa));
+	publish(t, g->op, at.entry, 1);
+	t->stats.splits++;
+}
+
+/* Go one size down at `at`: the leaf there reaches over what is about to change. */
+ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct supply *supply,
+			   struct place at, ml_va va)
+{
+	if (at.pte & codec_group(f))
+		group_convert(f, g, at.entry, va, at.level, false);
+	else
+		split_leaf(f, g, supply, at, va);
+}
+
+/* Levels of the tables that make va a boundary between leaves: from *low up to below the leaf's level,
+ * which is returned; 0 when it is a boundary already. */
+ML_INLINE unsigned edge_levels(const struct ml_format *f, struct place at, ml_va va, unsigned *low)
+{
+	*low = at.level;
+	if (!codec_is_leaf(f, at.pte, at.level) || ml_aligned(va, f->level_shift[at.level]))
+		return *low = 0;
+	while (!ml_aligned(va, f->level_shift[*low]))
+		--*low;
+	return at.level;
+}
+
+/* Tables that cutting leaves at va and behind last takes. */
+ML_INLINE uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			       ml_va last)
+{
+	unsigned low, end_low, high, end_high = 0, level;
+	uint64_t tables;
+
+	high = edge_levels(f, descend(f, t, va, 0), va, &low);
+	tables = high - low;
+	if (!covers(t, last, last + 1)) /* nothing behind it */
+		return tables;
+	end_high = edge_levels(f, descend(f, t, last, 0), last + 1, &end_low);
+	for (level = end_low; level < end_high; level++) {
+		const unsigned shift = f->level_shift[level + 1];
+		const bool counted = level >= low && level < high && va >> shift == last >> shift;
+
+		tables += counted ? 0 : 1;
+	}
+	return tables;
+}
+
+#endif

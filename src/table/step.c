@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Long ranges in bounded steps: how far the next step goes, and then the ordinary call. */
+#include "table/check.h"
+
+/* Entries of level 0 that one step may touch. */
+static uint64_t step_entries(const struct ml_table *t, const struct ml_step *step)
+{
+	const uint64_t tables = step->tables ? step->tables : 1;
+	const uint64_t most = ~(uint64_t)0 >> t->format->index_bits[0];
+
+	return ml_min(tables, most) << t->format->index_bits[0];
+}
+
+static void step_advance(struct ml_step *step, uint64_t bytes)
+{
+	step->va += bytes;
+	step->pa += bytes;
+	step->len -= bytes;
+}
+
+/* Whole leaves of the plan, as many as the step may touch, one at least. */
+static uint64_t map_step_bytes(const struct ml_table *t, const struct ml_step *step)
+{
+	const struct ml_format *f = t->format;
+	struct ml_plan plan = { step->va, step->pa, step->len, step->len, t->rungs };
+	uint64_t room = step_entries(t, step), bytes = 0;
+	struct ml_plan_run run;
+
+	while (room && ml_plan_next(f, &plan, &run)) {
+		const struct ml_rung *rung = &f->rungs[run.rung];
+		const uint64_t fit = ml_max(room >> rung->lg2_entries, 1);
+		const uint64_t count = ml_min(run.count, fit);
+
+		bytes += count << rung->shift;
+		if (count < run.count)
+			break;
+		room -= ml_min(room, count << rung->lg2_entries);
+	}
+	return bytes;
+}
+
+int ml_map_step(struct ml_table *t, struct ml_step *step, struct ml_op *op)
+{
+	uint64_t bytes = step->len;
+	int error = check_change(t->format, t, step->va, step->len);
+
+	if (!error)
+		error = check_pa(t->format, t, step->pa, step->len);
+	if (error)
+		return error;
+	bytes = map_step_bytes(t, step);
+	error = ml_map(t, step->va, bytes, step->pa, step->prot, op);
+	if (!error)
+		step_advance(step, bytes);
+	return error;
+}
+
+/* So many whole tables' worth, and to the end of the leaf that would be cut. */
+static uint64_t unmap_step_bytes(const struct ml_table *t, const struct ml_step *step)
+{
+	const ml_va last = step->va + (step->len - 1);
+	const uint64_t bytes = step_entries(t, step) << t->format->page_shift;
+	struct ml_translation leaf;
+	ml_va end;
+
+	if (bytes >= step->len || !bytes)
+		return step->len;
+	end = ml_align_down(step->va, t->format->level_shift[1]) + (bytes - 1);
+	if (end >= last || end < step->va)
+		return step->len;
+	if (ml_translate(t, end, &leaf) == ML_OK)
+		end = ml_min(last, ml_align_last(end, t->format->rungs[leaf.rung].shift));
+	return end - step->va + 1;
+}
+
+int ml_unmap_step(struct ml_table *t, struct ml_step *step, struct ml_op *op)
+{
+	uint64_t bytes;
+	int error = check_change(t->format, t, step->va, step->len);
+
+	if (error)
+		return error;
+	bytes = unmap_step_bytes(t, step);
+	error = ml_unmap(t, step->va, bytes, op);
+	if (!error)
+		step_advance(step, bytes);
+	return error;
+}
+
+/* The first run of leaves below a root entry of t's own, from index on. */
+static bool next_own_run(const struct ml_table *t, unsigned index, struct ml_cursor *rest,
+			 struct ml_run *run)
+{
+	const struct ml_format *f = t->format;
+	const unsigned level = root_level(t);
+
+	for (; index < table_entries(f, level); index++) {
+		const ml_va va = root_va(f, t, index);
+		const struct ml_cursor span = { va, entry_last(f, va, level), false };
+
+		if (index - t->shared_first < t->shared_count)
+			continue;
+		*rest = span;
+		if (ml_run_next(t, rest, run)) {
+			rest->va = run->va;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool ml_table_fini_step(struct ml_table *t, struct ml_step *step, struct ml_op *op)
+{
+	struct ml_cursor rest;
+	struct ml_run run;
+
+	if (next_own_run(t, 0, &rest, &run)) {
+		step->va = rest.va;
+		step->len = rest.last - rest.va + 1;
+		if (ml_unmap_step(t, step, op) == ML_OK)
+			return true;
+	}
+	ml_table_fini(t, op);
+	return false;
+}

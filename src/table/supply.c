@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Filling and emptying reserves through the platform. */
+#include "table/supply.h"
+
+/* Tables below the root all have the size of level 0's in every format so far. */
+static size_t spare_bytes(const struct ml_table *t)
+{
+	return ml_format_table_bytes(t->format, 0);
+}
+
+int supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
+		uint64_t count)
+{
+	const uint64_t before = reserve->count;
+	const size_t bytes = spare_bytes(t);
+
+	while (reserve->count < count) {
+		ml_pa pa = 0;
+		void *table = NULL;
+
+		if (t->platform->table_alloc)
+			table = t->platform->table_alloc(t->cookie, op, bytes, &pa);
+		if (!table) {
+			supply_trim(t, op, reserve, before);
+			return ML_ERR_NO_MEMORY;
+		}
+		spare_push(reserve, table, pa);
+	}
+	return ML_OK;
+}
+
+void supply_trim(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
+		 uint64_t keep)
+{
+	const size_t bytes = spare_bytes(t);
+
+	while (reserve->count > keep) {
+		struct spare *spare = spare_pop(reserve);
+
+		t->platform->table_free(t->cookie, op, spare, spare->pa, bytes);
+	}
+}
+
+int supply_open(const struct ml_table *t, struct ml_op *op, struct supply *supply, uint64_t need)
+{
+	int error;
+
+	supply->own.first = NULL;
+	supply->own.count = 0;
+	supply->from = &supply->own;
+	if (op && op->reserve) {
+		supply->from = op->reserve;
+		op->tables_needed = need;
+		return op->reserve->count < need ? ML_ERR_SHORT : ML_OK;
+	}
+	if (!need)
+		return ML_OK;
+	error = supply_fill(t, op, &supply->own, need);
+	if (op)
+		op->tables_needed = need;
+	return error;
+}
+
+int ml_reserve_fill(const struct ml_table *t, struct ml_reserve *reserve, uint64_t tables,
+		    struct ml_op *op)
+{
+	return supply_fill(t, op, reserve, tables);
+}
+
+void ml_reserve_empty(const struct ml_table *t, struct ml_reserve *reserve, struct ml_op *op)
+{
+	supply_trim(t, op, reserve, 0);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The public calls of one table: its life, and the way from each call to the format's algorithms. */
+#include "table/check.h"
+#include "table/map.h"
+
+/* Whether the configuration makes sense for the format. */
+static int check_config(const struct ml_format *format, const struct ml_table_config *config)
+{
+	const struct ml_platform *platform = config->platform;
+
+	if (!platform || !platform->table_pointer || !platform->table_free)
+		return ML_ERR_CONFIG;
+	if (config->levels &&
+	    (config->levels < format->levels_min || config->levels > format->levels_max))
+		return ML_ERR_CONFIG;
+	if (config->pa_bits > format->pa_bits ||
+	    (config->pa_bits && config->pa_bits <= format->page_shift))
+		return ML_ERR_CONFIG;
+	if (config->rungs >> format->rung_count || (config->rungs && !(config->rungs & 1)))
+		return ML_ERR_CONFIG;
+	if (config->fold > ML_FOLD_BLOCK || (config->high && format->sign_extended))
+		return ML_ERR_CONFIG;
+	if (config->live && (!platform->invalidate || !platform->complete))
+		return ML_ERR_CONFIG;
+	return ML_OK;
+}
+
+/* Everything but the root. */
+static void configure(struct ml_table *t, const struct ml_format *format,
+		      const struct ml_table_config *config)
+{
+	const struct ml_table empty = { 0 };
+	unsigned top;
+
+	*t = empty;
+	t->format = format;
+	t->ops = config->ops ? config->ops : format->ops;
+	t->platform = config->platform;
+	t->cookie = config->cookie;
+	t->base = config->base;
+	t->levels = config->levels ? config->levels : format->levels_default;
+	t->pa_bits = config->pa_bits ? config->pa_bits : format->pa_bits;
+	t->rungs = config->rungs ? config->rungs : ml_format_default_rungs(format);
+	t->fold = config->fold;
+	t->live = config->live;
+	t->guaranteed = config->guaranteed || config->fold == ML_FOLD_BLOCK;
+	t->track_ad = config->track_ad;
+	t->hardware_ad = config->hardware_ad;
+	t->ad_unit = config->ad_unit;
+	t->quick = !t->guaranteed && t->fold == ML_FOLD_MAP && !t->platform->table_sync;
+	ml_types_init(&t->types, format, config->types);
+	top = t->levels - 1u;
+	t->va_bits = (uint8_t)(format->level_shift[top] + format->index_bits[top]);
+	if (format->sign_extended)
+		t->origin = 0 - ML_BIT(t->va_bits - 1);
+	else if (config->high)
+		t->origin = 0 - ML_BIT(t->va_bits);
+}
+
+int ml_table_init(struct ml_table *t, const struct ml_format *format,
+		  const struct ml_table_config *config)
+{
+	int error = check_config(format, config);
+	unsigned top;
+
+	if (error)
+		return error;
+	if (!config->platform->table_alloc)
+		return ML_ERR_CONFIG;
+	configure(t, format, config);
+	top = root_level(t);
+	t->root = t->platform->table_alloc(t->cookie, NULL, table_bytes(format, top), &t->root_pa);
+	if (!t->root)
+		return ML_ERR_NO_MEMORY;
+	entry_clear_run(format, t->root, table_entries(format, top));
+	publish(t, NULL, t->root, table_entries(format, top));
+	t->stats.tables = 1;
+	return ML_OK;
+}
+
+int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
+		   const struct ml_table_config *config, ml_pa root, uint64_t tables_most)
+{
+	struct ml_table made;
+	struct ml_stats found = { 0 };
+	unsigned level;
+	int error = check_config(format, config);
+
+	if (error)
+		return error;
+	configure(&made, format, config);
+	made.base = NULL; /* tables of others go through the hook that checks bounds */
+	made.root_pa = root;
+	made.root = made.platform->table_pointer(made.cookie, root,
+						 table_bytes(format, root_level(&made)));
+	if (!made.root || tables_most == 0)
+		return ML_ERR_BAD_TABLE;
+	error = made.ops->check(&made, tables_most - 1, &found, NULL);
+	if (error == ML_ERR_BAD_COUNT) /* an empty table is nothing wrong in what others built */
+		error = ML_ERR_BAD_TABLE;
+	if (error)
+		return error;
+	made.stats.tables = found.tables;
+	if (made.guaranteed)
+		for (level = 1; level < format->rung_count; level++)
+			if (found.leaves[level])
+				return ML_ERR_CONFIG; /* nobody deposited for these */
+	*t = made;
+	return ML_OK;
+}
+
+/* What is left when everything is unmapped. */
+static void free_root(struct ml_table *t, struct ml_op *op)
+{
+	supply_trim(t, op, &t->spare, 0);
+	t->platform->table_free(t->cookie, op, t->root, t->root_pa,
+				table_bytes(t->format, root_level(t)));
+	t->root = NULL;
+	t->stats.tables = 0;
+}
+
+void ml_table_fini(struct ml_table *t, struct ml_op *op)
+{
+	assert_locked(t, op);
+	t->ops->release_all(t, op);
+	free_root(t, op);
+}
+
+void ml_table_set_live(struct ml_table *t, bool live)
+{
+	t->live = live;
+}
+
+ml_pa ml_table_root(const struct ml_table *t)
+{
+	return t->root_pa;
+}
+
+bool ml_table_covers(const struct ml_table *t, ml_va va, uint64_t len)
+{
+	return len && va + len - 1 >= va && covers(t, va, va + len - 1);
+}
+
+int ml_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot, struct ml_op *op)
+{
+	return t->ops->map(t, va, len, pa, prot, op);
+}
+
+int ml_map_extents(struct ml_table *t, ml_va va, const struct ml_extent *extents, size_t count,
+		   ml_prot prot, struct ml_op *op)
+{
+	struct mapping m = { va, extents, count, prot, 0 };
+
+	if (!count || !extents)
+		return ML_ERR_ARGUMENT;
+	return t->ops->map_general(t, &m, op);
+}
+
+int ml_map_tables(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
+		  const struct ml_op *op, uint64_t *tables)
+{
+	const struct ml_extent extent = { pa, len };
+	struct mapping m = { va, &extent, 1, prot, 0 };
+	struct demand demand;
+	int error = t->ops->map_prepare(t, &m, op, &demand);
+
+	if (!error)
+		*tables = demand.tables + demand.deposits;
+	return error;
+}
+
+int ml_prepare(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa,
+	       struct ml_reserve *reserve, struct ml_op *op)
+{
+	const struct ml_op worst = { .flags = ML_OP_REPLACE };
+	ml_prot prot = ML_READ;
+	uint64_t tables = 0;
+	int error;
+
+	if (!codec_expressible(t->format, &t->types, prot)) /* no write-back in this layout */
+		prot |= ML_TYPE(codec_prot(t->format, &t->types, 0, 0) >> ML_TYPE_SHIFT & 0xf);
+	error = ml_map_tables(t, va, len, pa, prot, &worst, &tables);
+	return error ? error : supply_fill(t, op, reserve, tables);
+}
+
+int ml_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
+{
+	return t->ops->unmap(t, va, len, op);
+}
+
+int ml_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask, ml_prot value,
+	       struct ml_op *op)
+{
+	return t->ops->protect(t, va, len, mask, value, op);
+}
+
+int ml_split(struct ml_table *t, ml_va va, uint64_t len, unsigned rung, struct ml_op *op)
+{
+	return t->ops->split(t, va, len, rung, op);
+}
+
+int ml_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned rung, struct ml_op *op)
+{
+	return t->ops->fold(t, va, len, rung, op);
+}
+
+int ml_translate(const struct ml_table *t, ml_va va, struct ml_translation *translation)
+{
+	return t->ops->translate(t, va, translation);
+}
+
+int ml_walk(const struct ml_table *t, ml_va va, struct ml_walk *walk)
+{
+	return t->ops->walk(t, va, walk);
+}
+
+bool ml_run_next(const struct ml_table *t, struct ml_cursor *cursor, struct ml_run *run)
+{
+	return t->ops->run_next(t, cursor, run);
+}
+
+/* Whether [va, va + len) are whole root entries of both, and one may borrow from the other. */
+static int check_shared_range(const struct ml_table *t, const struct ml_table *lender, ml_va va,
+			      uint64_t len)
+{
+	const unsigned shift = t->format->level_shift[root_level(t)];
+	const ml_va last = va + len - 1;
+	const uint32_t first = index_of(t->format, va, root_level(t));
+	const uint32_t count = index_of(t->format, last, root_level(t)) - first + 1;
+	int error = check_range(t->format, t, va, len);
+
+	if (error)
+		return error;
+	if (!ml_aligned(va | len, shift))
+		return ML_ERR_ALIGN;
+	if (t == lender || t->format != lender->format || t->levels != lender->levels ||
+	    t->origin != lender->origin || t->cookie != lender->cookie ||
+	    t->types.type_of_slot != lender->types.type_of_slot || t->shared_count ||
+	    lender->shared_count)
+		return ML_ERR_CONFIG;
+	if (lender->pinned_count &&
+	    (lender->pinned_first != first || lender->pinned_count != count))
+		return ML_ERR_CONFIG;
+	return ML_OK;
+}
+
+int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va, uint64_t len,
+		   struct ml_op *op)
+{
+	const ml_va last = va + len - 1;
+	int error = check_shared_range(t, lender, va, len);
+
+	if (error)
+		return error;
+	assert_locked(t, op);
+	assert_locked(lender, op);
+	error = t->ops->share(t, lender, va, last, op);
+	if (error)
+		return error;
+	t->shared_first = lender->pinned_first = index_of(t->format, va, root_level(t));
+	t->shared_count = lender->pinned_count =
+		index_of(t->format, last, root_level(t)) - t->shared_first + 1;
+	lender->quick = false;
+	return ML_OK;
+}
+
+/* The deposits that the leaves found would need. */
+static uint64_t owed_by(const struct ml_table *t, const struct ml_stats *found)
+{
+	uint64_t owed = 0;
+	unsigned rung;
+
+	for (rung = 1; rung < t->format->rung_count; rung++)
+		owed += (found->leaves[rung] << t->format->rungs[rung].lg2_entries) *
+			tables_owed(t->format, t->format->rungs[rung].level);
+	return owed;
+}
+
+int ml_table_check(const struct ml_table *t, struct ml_fault *fault)
+{
+	const struct ml_fault nothing = { 0, t->root_pa, 0, 0, 0, "counts differ" };
+	struct ml_stats found = { 0 };
+	int error = t->ops->check(t, t->stats.tables, &found, fault);
+
+	if (error)
+		return error;
+	if (found.tables == t->stats.tables && t->spare.count >= t->owed &&
+	    t->owed == (t->guaranteed ? owed_by(t, &found) : 0))
+		return ML_OK;
+	if (fault)
+		*fault = nothing;
+	return ML_ERR_BAD_COUNT;
+}
+
+void ml_table_stats(const struct ml_table *t, struct ml_stats *stats)
+{
+	struct ml_stats found = { 0 };
+	unsigned rung;
+
+	(void)t->ops->check(t, ~(uint64_t)0, &found, NULL);
+	*stats = t->stats;
+	for (rung = 0; rung < ML_RUNG_MAX; rung++)
+		stats->leaves[rung] = found.leaves[rung];
+	stats->reserved = t->spare.count;
+	stats->table_bytes = (t->stats.tables - 1 + t->spare.count) * table_bytes(t->format, 0) +
+			     table_bytes(t->format, root_level(t));
+}

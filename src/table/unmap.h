@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Unmap: wholly covered entries go whole, whatever hangs below them; leaves reaching over
+ * an end are split first; tables that become empty are taken out.
+ */
+#ifndef ML_TABLE_UNMAP_H
+#define ML_TABLE_UNMAP_H
+
+#include "table/split.h"
+
+/* The highest level at which the range may take whole entries out: lent tables stay. */
+ML_INLINE unsigned top_level(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			     ml_va last)
+{
+	const bool lent =
+		root_range_meets(f, t, va, last, t->pinned_first, t->pinned_count);
+
+	return root_level(t) - (lent ? 1u : 0u);
+}
+
+/* The largest level up to top at which [va, last] covers the whole entry that va begins. */
+ML_INLINE unsigned cover_level(const struct ml_format *f, unsigned top, ml_va va, ml_va last)
+{
+	unsigned level = top;
+
+	while (level && (!ml_aligned(va, f->level_shift[level]) || entry_last(f, va, level) > last))
+		level--;
+	return level;
+}
+
+/* Entries from va on, in its table of this level, that lie wholly before `last`. */
+ML_INLINE unsigned covered_entries(const struct ml_format *f, ml_va va, ml_va last, unsigned level)
+{
+	const unsigned shift = f->level_shift[level];
+	const uint64_t room = table_entries(f, level) - index_of(f, va, level);
+	const uint64_t whole = ((last - va) >> shift) + (ml_align_last(last, shift) == last);
+
+	return (unsigned)ml_min(room, whole);
+}
+
+/* Whether an entry is in use; if so, the next question about its table begins with it. */
+ML_INLINE bool entry_in_use(const struct ml_format *f, struct ml_table *t, const ml_pte *table,
+			    unsigned index)
+{
+	if (!entry_load(f, table + index))
+		return false;
+	t->neighbour_table = table;
+	t->neighbour_index = index;
+	return true;
+}
+
+/*
+ * Whether a table holds nothing, given that entries [from, to) hold nothing: outward from
+ * there, the entry last found in use first, so that a sequence of calls in any order
+ * costs a few loads each.
+ */
+ML_INLINE bool table_is_empty(const struct ml_format *f, struct ml_table *t, const ml_pte *table,
+			      unsigned from, unsigned to, unsigned level)
+{
+	const unsigned count = table_entries(f, level);
+
+	if (t->neighbour_table == table &&
+	    (t->neighbour_index < from || t->neighbour_index >= to) &&
+	    entry_load(f, table + t->neighbour_index))
+		return false;
+	while (to < count || from > 0) {
+		if (to < count && entry_in_use(f, t, table, to++))
+			return false;
+		if (from > 0 && entry_in_use(f, t, table, --from))
+			return false;
+	}
+	return true;
+}
+
+/* Entries [from, to) of the table of this level that holds va were cleared: take empty tables out, upwards. */
+ML_INLINE void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *table,
+		     unsigned from, unsigned to, unsigned level, unsigned top)
+{
+	struct ml_table *t = g->t;
+
+	while (level < top && table_is_empty(f, t, table, from, to, level)) {
+		const struct place up = descend(f, t, va, level + 1);
+
+		entry_store(f, up.entry, 0);
+		gather_subtree(f, g, va, up.pte, ++level, true);
+		from = index_of(f, va, level);
+		to = from + 1;
+		table = up.entry - from;
+	}
+}
+
+/* Take one leaf out. Hardware may mark it until it is gone. */
+ML_INLINE ml_pte clear_leaf(const struct ml_format *f, const struct gather *g, ml_pte *p, ml_pte pte)
+{
+	if (g->t->live && gather_has_sink(g))
+		return entry_exchange(f, p, 0);
+	entry_store(f, p, 0);
+	return pte;
+}
+
+/* A run of removed leaves being collected for the sink. */
+struct removed {
+	ml_va va;
+	ml_pte pte;
+	ml_pte identity; /* of the leaf that would continue it */
+	uint32_t count;
+};
+
+ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct removed *run,
+			   ml_va va, ml_pte pte, unsigned level)
+{
+	const uint64_t step = ML_BIT(f->level_shift[level]);
+
+	if (run->count && run->va + run->count * step == va &&
+	    continues(f, pte, run->identity, run->pte)) {
+		run->pte = codec_merge_ad(f, run->pte, pte);
+		run->count++;
+	} else {
+		if (run->count)
+			gather_leaves(g, run->va, run->pte, run->count, level);
+		run->va = va;
+		run->pte = pte;
+		run->count = 1;
+	}
+	run->identity = codec_identity(f, pte) + step;
+}
+
+/* Take count entries from p on out, wholly covered all of them. */
+ML_INLINE void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
+			     unsigned count, unsigned level)
+{
+	const unsigned shift = f->level_shift[level];
+	const bool sink = gather_has_sink(g);
+	struct removed run = { 0, 0, 0, 0 };
+	ml_va first = ~(ml_va)0, last = 0;
+	unsigned i;
+
+	for (i = 0; i < count; i++, va += ML_BIT(shift)) {
+		ml_pte pte = entry_load(f, p + i);
+
+		if (!pte)
+			continue;
+		if (codec_is_table(f, pte, level)) {
+			entry_store(f, p + i, 0);
+			gather_subtree(f, g, va, pte, level, false);
+			continue;
+		}
+		first = ml_min(first, va);
+		last = ml_align_last(va, shift);
+		pte = clear_leaf(f, g, p + i, pte);
+		if (!codec_is_leaf(f, pte, level))
+			continue;
+		if (g->t->guaranteed)
+			g->t->owed -= tables_owed(f, level);
+		if (sink)
+			removed_add(f, g, &run, va, pte, level);
+	}
+	if (run.count)
+		gather_leaves(g, run.va, run.pte, run.count, level);
+	if (first <= last)
+		gather_range(g, first, last, level, shift);
+}
+
+/* Unmap what one table holds of [va, last]; returns the last address dealt with. */
+ML_INLINE ml_va unmap_some(const struct ml_format *f, struct gather *g, struct supply *supply,
+			   ml_va va, ml_va last, unsigned top)
+{
+	const unsigned stop = cover_level(f, top, va, last);
+	const struct place at = descend(f, g->t, va, stop);
+	unsigned count, index;
+	ml_va end;
+
+	if (at.level > stop) {
+		if (!codec_is_leaf(f, at.pte, at.level))
+			return ml_min(last, entry_last(f, va, at.level));
+		split_place(f, g, supply, at, va);
+		return va - 1;
+	}
+	count = covered_entries(f, va, last, stop);
+	end = va + (((uint64_t)count << f->level_shift[stop]) - 1);
+	if (codec_group(f) && group_rung(f, stop)) {
+		const ml_pte *tail = at.entry + count - 1;
+
+		if (group_is_cut(f, at.pte, va, end, stop))
+			group_convert(f, g, at.entry, va, stop, false);
+		if (group_is_cut(f, entry_load(f, tail),
+				 ml_align_down(end, f->rungs[group_rung(f, stop)].shift), end, stop))
+			group_convert(f, g, at.entry + count - 1, end, stop, false);
+	}
+	if (stop == 0)
+		unmap_entries(f, g, at.entry, va, count, 0);
+	else
+		unmap_entries(f, g, at.entry, va, count, stop);
+	publish(g->t, g->op, at.entry, count);
+	index = index_of(f, va, stop);
+	prune(f, g, va, at.entry - index, index, index + count, stop, top);
+	return end;
+}
+
+/* [va, last] with everything that can fail behind us. */
+ML_INLINE void unmap_range(const struct ml_format *f, struct gather *g, struct supply *supply,
+			   ml_va va, ml_va last)
+{
+	const unsigned top = top_level(f, g->t, va, last);
+
+	for (;;) {
+		const ml_va end = unmap_some(f, g, supply, va, last, top);
+
+		if (end == last)
+			return;
+		va = end + 1;
+	}
+}
+
+/* Where the tables of a split come from: deposits if the table guarantees them. */
+ML_INLINE int open_split_supply(struct ml_table *t, struct ml_op *op, struct supply *supply,
+				uint64_t need)
+{
+	if (!t->guaranteed)
+		return supply_open(t, op, supply, need);
+	ML_ASSERT(t->spare.count >= need);
+	supply->own.first = NULL;
+	supply->own.count = 0;
+	supply->from = &t->spare;
+	return ML_OK;
+}
+
+/* One leaf of exactly this range, in a table that stays: no gather, no supply. */
+ML_INLINE bool unmap_quick(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			   unsigned level)
+{
+	struct place at;
+	unsigned index;
+
+	if (len != ML_BIT(f->level_shift[level]) || !ml_aligned(va, f->level_shift[level]))
+		return false;
+	at = descend(f, t, va, level);
+	index = index_of(f, va, level);
+	if (at.level != level || !codec_is_leaf(f, at.pte, level) || at.pte & codec_group(f) ||
+	    table_is_empty(f, t, at.entry - index, index, index + 1, level))
+		return false;
+	entry_store(f, at.entry, 0);
+	return true;
+}
+
+ML_INLINE int table_unmap_general(const struct ml_format *f, struct ml_table *t, ml_va va,
+				  ml_va last, struct ml_op *op)
+{
+	struct supply supply;
+	struct gather g;
+	int error;
+
+	if (op)
+		op->bytes = 0;
+	error = open_split_supply(t, op, &supply, edge_tables(f, t, va, last));
+	if (error)
+		return error;
+	gather_open(&g, t, op);
+	t->ops->unmap_range(&g, &supply, va, last);
+	gather_close(&g);
+	supply_close(t, op, &supply);
+	return ML_OK;
+}
+
+ML_INLINE int table_unmap(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			  struct ml_op *op)
+{
+	int error = check_change(f, t, va, len);
+
+	if (error)
+		return error;
+	assert_locked(t, op);
+	if (t->quick && !op && !t->live &&
+	    (unmap_quick(f, t, va, len, 0) || unmap_quick(f, t, va, len, 1)))
+		return ML_OK;
+	return t->ops->unmap_general(t, va, va + len - 1, op);
+}
+
+#endif
