@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * What the parts of the benchmark share: the arena, the state of one workload under
+ * measurement, and the description of a workload as data. Nothing here is public.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <maxleaf/table.h>
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+#define PAGE (4 * KIB)
+#define BLOCK (2 * MIB)
+
+/* Where every workload maps: one root entry holds all of it, in both formats. */
+#define BENCH_VA (256 * GIB)
+#define BENCH_PA (64 * GIB)
+#define BENCH_PROT ML_RW
+
+/* ---- arena.c: pre-faulted table memory behind a struct ml_platform ---------------- */
+
+struct arena {
+	char *memory;  /* physical address n is memory + n */
+	uint32_t *free; /* page numbers, the last given back on top */
+	uint32_t free_count;
+	uint32_t count;
+	uint64_t invalidations;
+};
+
+extern const struct ml_platform arena_platform; /* its cookie is the struct arena */
+
+/* Map, fault in and chain `count` tables. Returns 0, or an errno number. */
+int arena_init(struct arena *arena, uint32_t count);
+void arena_fini(struct arena *arena);
+
+/* ---- limit.c: what the machine can do ------------------------------------------- */
+
+/* A hand-written four-level table of one format, or a view of a library's. */
+struct limit_table {
+	uint64_t *root;
+	char *base;
+	const struct ml_platform *platform;
+	void *cookie;
+	uint64_t table_bits;
+	uint64_t page_bits;  /* of a leaf in level 0 */
+	uint64_t block_bits; /* of a leaf in levels 1 and 2 */
+	uint64_t group_bits; /* of a member of a 64K group in level 0 */
+	uint64_t table_mask; /* above level 0, entry & table_mask == table_value is a table */
+	uint64_t table_value;
+	uint64_t edit_mask;  /* a bit set in every leaf, of the library's too: what protect flips */
+	const uint64_t *neighbour; /* the entry last found in the way of freeing a table */
+};
+
+struct limit_translation {
+	ml_pa pa;
+	uint64_t pte;
+};
+
+typedef int limit_map_call(struct limit_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
+			   struct ml_op *op);
+typedef int limit_unmap_call(struct limit_table *t, ml_va va, uint64_t len, struct ml_op *op);
+typedef int limit_translate_call(const struct limit_table *t, ml_va va,
+				 struct limit_translation *translation);
+typedef int limit_protect_call(struct limit_table *t, ml_va va, uint64_t len, ml_prot mask,
+			       ml_prot value, struct ml_op *op);
+
+int limit_init(struct limit_table *t, const struct ml_format *format,
+	       const struct ml_platform *platform, void *cookie, char *base);
+void limit_view(struct limit_table *view, const struct limit_table *t, uint64_t *root);
+void limit_reset(struct limit_table *t);
+void limit_fini(struct limit_table *t);
+
+limit_map_call limit_map_1g_leaf, limit_map_2m_leaf, limit_map_4k_leaf, limit_map_4k_fold;
+limit_map_call limit_map_1g_by_2m, limit_map_1g_by_4k, limit_map_1g_by_64k, limit_map_2m_by_4k;
+limit_unmap_call limit_unmap_1g_leaf, limit_unmap_2m_leaf, limit_unmap_4k_leaf;
+limit_unmap_call limit_unmap_1g, limit_unmap_1g_read, limit_unmap_2m_table, limit_split_2m;
+limit_translate_call limit_translate_x86_64, limit_translate_arm64;
+limit_protect_call limit_protect_plain, limit_protect_locked;
+
+/* ---- a workload ------------------------------------------------------------------ */
+
+/* The library as workloads call it: through pointers, so that an empty call can stand in. */
+struct bench_api {
+	int (*map)(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
+		   struct ml_op *op);
+	int (*unmap)(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
+	int (*protect)(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask, ml_prot value,
+		       struct ml_op *op);
+	int (*translate)(const struct ml_table *t, ml_va va, struct ml_translation *translation);
+};
+
+struct bench;
+
+/* One side of a measurement: only run() is timed and counted. before and after may be NULL. */
+struct bench_side {
+	void (*before)(struct bench *bench);
+	void (*run)(struct bench *bench);
+	void (*after)(struct bench *bench);
+};
+
+struct workload {
+	const char *name;
+	const char *unit;   /* what one of `units` is */
+	uint64_t units;     /* in one run */
+	uint64_t range;     /* bytes mapped from BENCH_VA on */
+	uint64_t call;      /* bytes of one timed call, */
+	uint64_t stride;    /* distance of their starts, */
+	uint64_t first;     /* and the first, from BENCH_VA */
+	uint64_t offset;    /* va and pa differ by this, modulo 1G */
+	uint8_t leaf_shift; /* the size that the leaves must have, on x86-64 */
+	uint8_t leaf_shift_arm64;
+	uint8_t fold;       /* enum ml_fold_policy */
+	bool live;          /* and walkers set accessed/dirty */
+	bool sink;
+	bool groups_only;   /* for formats with contiguous groups */
+	limit_map_call *limit_map;
+	limit_unmap_call *limit_unmap;
+	limit_protect_call *limit_protect;
+	void (*setup)(struct bench *bench); /* once, for both sides; may be NULL */
+	const struct bench_side *library;
+	const struct bench_side *limit;
+	/* Whether run() did what it must, between run() and after(). */
+	bool (*library_check)(struct bench *bench);
+	bool (*limit_check)(struct bench *bench);
+};
+
+struct bench {
+	const struct workload *work;
+	const struct ml_format *format;
+	const struct bench_api *api;
+	struct ml_table table;
+	struct limit_table limit;
+	struct limit_table view; /* the limit's eyes on the library's table */
+	limit_translate_call *limit_translate;
+	struct ml_op op;
+	struct ml_op *op_used; /* &op, or NULL where the workload needs none */
+	uint64_t seen;         /* bytes that the sink heard of; sums that must not be optimised away */
+	int error;             /* OR of all results */
+};
+
+extern const struct bench_api bench_library; /* the real calls */
+extern const struct bench_api bench_empty;   /* calls that do nothing */
+
+extern const struct workload workloads[];
+extern const unsigned workload_count;
+
+/* Build the tables of a workload; fini gives all memory back. Returns an ml_error. */
+int bench_init(struct bench *bench, const struct workload *work, const struct ml_format *format,
+	       struct arena *arena);
+void bench_fini(struct bench *bench);
+
+/* ---- measure.c ------------------------------------------------------------------- */
+
+struct bench_result {
+	double ns;       /* of a unit: medians over the rounds */
+	double limit_ns;
+	double ratio;    /* median of the paired ratios, and their quartiles */
+	double ratio_low;
+	double ratio_high;
+	unsigned rounds;
+};
+
+/* Interleave both sides for about `seconds`. Returns an ml_error. */
+int measure(struct bench *bench, double seconds, struct bench_result *result);
+
+/* Run each side once and look at what it left behind. */
+bool measure_check(struct bench *bench);
+
+/* ---- main.c --------------------------------------------------------------------- */
+
+/* What callgrind collects: entering starts it, leaving stops it and ends one record. */
+void bench_counted(struct bench *bench, const struct bench_side *side);
+
+#endif

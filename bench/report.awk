@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+#
+# Merge the records of the benchmark programs: a table on stdout, one object a line in the file
+# named by -v json=FILE. Reads timed and counted records in any order; knows the goals.
+# Exit 1 when a goal that was measured is missed, 2 when there is nothing to report.
+
+function goals(names, ratio, instructions,    list, count, i) {
+	count = split(names, list, " ")
+	for (i = 1; i <= count; i++) {
+		ratio_goal[list[i]] = ratio
+		instruction_goal[list[i]] = instructions
+	}
+}
+
+BEGIN {
+	goals("m4k m64k", 1.5, 4)
+	goals("m2m", 1.6, 0)
+	goals("x4k", 1.15, 58)
+	goals("x4kd x2m", 1.15, 0)
+	goals("m4kx", 0, 85)
+	goals("ch1 ch2m", 0, 180)
+	goals("u4k", 0, 0.1)
+	goals("u4kd", 1.2, 0)
+	goals("split", 1.3, 0)
+	goals("c4k", 1.5, 0)
+	goals("c4kl", 1.1, 0)
+}
+
+# The value of a key of this line's flat object, without quotes.
+function field(key,    at, rest) {
+	at = index($0, "\"" key "\":")
+	if (!at)
+		return ""
+	rest = substr($0, at + length(key) + 3)
+	if (substr(rest, 1, 1) == "\"") {
+		rest = substr(rest, 2)
+		return substr(rest, 1, index(rest, "\"") - 1)
+	}
+	match(rest, /^[^,}]*/)
+	return substr(rest, 1, RLENGTH)
+}
+
+{
+	key = field("name") SUBSEP field("format")
+	if (!(key in order)) {
+		order[key] = ++keys
+		key_of[keys] = key
+	}
+}
+
+/"ratio":/ {
+	if (!(key in ns) || field("ns") + 0 < ns[key] + 0) {
+		ns[key] = field("ns")
+		limit_ns[key] = field("limit_ns")
+		ratio[key] = field("ratio")
+		ratio_low[key] = field("ratio_low")
+		ratio_high[key] = field("ratio_high")
+		unit[key] = field("unit")
+		compiler[key] = field("compiler")
+	}
+}
+
+# Records of a workload come in threes, the library first and the limit last.
+/"total":/ {
+	total[field("side")] = field("total") / field("units")
+	if (field("side") == "limit") {
+		net = total["library"] - total["empty"]
+		limit_net = total["limit"] - total["empty"]
+		if (!(key in instructions) || net < instructions[key]) {
+			instructions[key] = net
+			counted_compiler[key] = field("compiler")
+		}
+		if (!(key in limit_instructions) || limit_net < limit_instructions[key])
+			limit_instructions[key] = limit_net
+	}
+}
+
+# One goal against one figure: remembers it in `goal_text` and `verdict`.
+function judge(goal, have, value, text) {
+	if (!goal)
+		return
+	goal_text = goal_text (goal_text == "" ? "" : ", ") text
+	if (!have) {
+		if (verdict == "")
+			verdict = "not measured"
+		return
+	}
+	judged++
+	if (value <= goal) {
+		met++
+		if (verdict != "NO")
+			verdict = "yes"
+	} else {
+		verdict = "NO"
+	}
+}
+
+function number(have, value, form) {
+	return have ? sprintf(form, value) : "-"
+}
+
+function report(key,    part, name, timed, counted, spread) {
+	split(key, part, SUBSEP)
+	name = part[1]
+	timed = key in ns
+	counted = key in instructions
+	goal_text = verdict = ""
+	judge(ratio_goal[name], timed, ratio[key], ratio_goal[name] "x")
+	judge(instruction_goal[name], counted, instructions[key], instruction_goal[name] " instr")
+	spread = timed ? sprintf("%.2f..%.2f", ratio_low[key], ratio_high[key]) : "-"
+	printf "%-6s %-9s %-6s %10s %10s %6s %12s %9s %-16s %s\n", name, part[2], unit[key],
+		number(timed, ns[key], "%.4g"), number(timed, limit_ns[key], "%.4g"),
+		number(timed, ratio[key], "%.2f"), spread,
+		number(counted, instructions[key], "%.4g"), goal_text == "" ? "-" : goal_text, verdict
+	printf "{\"name\":\"%s\",\"format\":\"%s\",\"ns\":%s,\"limit_ns\":%s,\"ratio\":%s," \
+		"\"instructions\":%s,\"unit\":\"%s\",\"ratio_low\":%s,\"ratio_high\":%s," \
+		"\"limit_instructions\":%s,\"compiler\":\"%s\",\"instructions_compiler\":\"%s\"," \
+		"\"goal\":\"%s\",\"met\":%s}\n", name, part[2],
+		timed ? ns[key] : "null", timed ? limit_ns[key] : "null",
+		timed ? ratio[key] : "null",
+		counted ? sprintf("%.6g", instructions[key]) : "null", unit[key],
+		timed ? ratio_low[key] : "null", timed ? ratio_high[key] : "null",
+		counted ? sprintf("%.6g", limit_instructions[key]) : "null", compiler[key],
+		counted_compiler[key], goal_text,
+		verdict == "yes" ? "true" : verdict == "NO" ? "false" : "null" >json
+}
+
+END {
+	if (!keys) {
+		print "maxleaf: bench: nothing to report" >"/dev/stderr"
+		exit 2
+	}
+	printf "%-6s %-9s %-6s %10s %10s %6s %12s %9s %-16s %s\n", "name", "format", "unit", "ns",
+		"limit ns", "ratio", "quartiles", "instr", "goal", "met"
+	for (i = 1; i <= keys; i++)
+		report(key_of[i])
+	printf "\nns and instr: of one unit, the better of the compilers; ratio: median of paired " \
+		"rounds against the limit.\n%d of %d goals met\n", met, judged
+	exit met < judged
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * The sides, setups and checks that the table of workloads is put together from.
+ */
+#ifndef BENCH_WORK_H
+#define BENCH_WORK_H
+
+#include "bench.h"
+
+static inline ml_pa work_pa(const struct workload *work, ml_va va)
+{
+	return va - BENCH_VA + BENCH_PA + work->offset;
+}
+
+/* work_range.c */
+extern const struct bench_side map_library, map_limit, unmap_library, unmap_limit;
+void work_map_all(struct bench *bench); /* through the library, never timed */
+void work_unmap_all(struct bench *bench);
+
+/* work_translate.c */
+extern const struct bench_side translate_library, translate_limit;
+extern const struct bench_side translate_dependent_library, translate_dependent_limit;
+bool translate_check(struct bench *bench);
+
+/* work_protect.c */
+extern const struct bench_side protect_library, protect_limit;
+bool protect_check(struct bench *bench);
+bool protect_limit_check(struct bench *bench);
+
+/* work_churn.c */
+extern const struct bench_side churn_library, churn_limit;
+void churn_setup_near(struct bench *bench);
+void churn_setup_far(struct bench *bench);
+bool churn_check(struct bench *bench);
+bool churn_limit_check(struct bench *bench);
+
+/* work_check.c: whether samples of the range translate as mapped, by leaves of the right size, or not */
+bool work_library_mapped(struct bench *bench);
+bool work_library_unmapped(struct bench *bench);
+bool work_library_split(struct bench *bench);
+bool work_limit_mapped(struct bench *bench);
+bool work_limit_unmapped(struct bench *bench);
+bool work_limit_split(struct bench *bench);
+
+#endif

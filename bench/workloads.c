@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * The workloads as data, and the state of one while it is measured. Offsets decide which
+ * leaves fit: PA off by 2M leaves only 2M leaves, off by 64K only 64K groups (4K pages where
+ * a format has no groups), off by 4K only pages.
+ */
+#include <string.h>
+
+#include "work.h"
+
+#define GIB_PAGES (GIB / PAGE)
+#define GIB_BLOCKS (GIB / BLOCK)
+
+#define MAPS .library = &map_library, .limit = &map_limit, \
+	     .library_check = work_library_mapped, .limit_check = work_limit_mapped
+#define UNMAPS .library = &unmap_library, .limit = &unmap_limit, \
+	       .library_check = work_library_unmapped, .limit_check = work_limit_unmapped
+#define TRANSLATES .library_check = translate_check, .limit_check = translate_check, \
+		   .setup = work_map_all
+#define PROTECTS .library = &protect_library, .limit = &protect_limit, .setup = work_map_all, \
+		 .library_check = protect_check, .limit_check = protect_limit_check
+#define CHURNS .library = &churn_library, .limit = &churn_limit, \
+	       .library_check = churn_check, .limit_check = churn_limit_check
+#define CALLS(bytes) .call = (bytes), .stride = (bytes)
+#define LEAVES(shift) .leaf_shift = (shift), .leaf_shift_arm64 = (shift)
+
+const struct workload workloads[] = {
+	{ "m1g", "leaf", 64, .range = 64 * GIB, CALLS(GIB), .offset = 0, LEAVES(30), MAPS,
+	  .limit_map = limit_map_1g_leaf },
+	{ "m2m", "leaf", 16 * GIB_BLOCKS, .range = 16 * GIB, CALLS(GIB), .offset = BLOCK,
+	  LEAVES(21), MAPS, .limit_map = limit_map_1g_by_2m },
+	{ "m64k", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = 64 * KIB,
+	  .leaf_shift = 12, .leaf_shift_arm64 = 16, MAPS, .limit_map = limit_map_1g_by_64k },
+	{ "m4k", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = PAGE, LEAVES(12), MAPS,
+	  .limit_map = limit_map_1g_by_4k },
+	{ "m4kx", "call", GIB_PAGES, .range = GIB, CALLS(PAGE), .offset = PAGE, LEAVES(12), MAPS,
+	  .limit_map = limit_map_4k_leaf },
+	{ "m4kxf", "call", GIB_PAGES, .range = GIB, CALLS(PAGE), .offset = 0, LEAVES(16), MAPS,
+	  .fold = ML_FOLD_COMPLETE, .groups_only = true, .limit_map = limit_map_4k_fold },
+	{ "u1g", "leaf", 64, .range = 64 * GIB, CALLS(GIB), .offset = 0, UNMAPS,
+	  .limit_map = limit_map_1g_leaf, .limit_unmap = limit_unmap_1g_leaf },
+	{ "u2m", "leaf", 16 * GIB_BLOCKS, .range = 16 * GIB, CALLS(GIB), .offset = BLOCK, UNMAPS,
+	  .limit_map = limit_map_1g_by_2m, .limit_unmap = limit_unmap_1g },
+	{ "u64k", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = 64 * KIB, UNMAPS,
+	  .limit_map = limit_map_1g_by_64k, .limit_unmap = limit_unmap_1g },
+	{ "u4k", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = PAGE, UNMAPS,
+	  .limit_map = limit_map_1g_by_4k, .limit_unmap = limit_unmap_1g },
+	{ "u4kd", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = PAGE, UNMAPS,
+	  .sink = true, .limit_map = limit_map_1g_by_4k, .limit_unmap = limit_unmap_1g_read },
+	{ "split", "split", GIB_BLOCKS, .range = GIB, .call = PAGE, .stride = BLOCK,
+	  .first = 300 * PAGE, .offset = BLOCK, .library = &unmap_library, .limit = &unmap_limit,
+	  .library_check = work_library_split, .limit_check = work_limit_split,
+	  .limit_map = limit_map_1g_by_2m, .limit_unmap = limit_split_2m },
+	{ "x4k", "walk", 8192, .range = GIB, .offset = PAGE, LEAVES(12), TRANSLATES,
+	  .library = &translate_library, .limit = &translate_limit },
+	{ "x4kd", "walk", 8192, .range = GIB, .offset = PAGE, LEAVES(12), TRANSLATES,
+	  .library = &translate_dependent_library, .limit = &translate_dependent_limit },
+	{ "x2m", "walk", 8192, .range = GIB, .offset = BLOCK, LEAVES(21), TRANSLATES,
+	  .library = &translate_library, .limit = &translate_limit },
+	{ "x2md", "walk", 8192, .range = GIB, .offset = BLOCK, LEAVES(21), TRANSLATES,
+	  .library = &translate_dependent_library, .limit = &translate_dependent_limit },
+	{ "c4k", "page", GIB_PAGES, .range = GIB, .offset = PAGE, PROTECTS,
+	  .limit_protect = limit_protect_plain },
+	{ "c4kl", "page", GIB_PAGES / 8, .range = GIB / 8, .offset = PAGE, PROTECTS, .live = true,
+	  .limit_protect = limit_protect_locked },
+	{ "ch2m", "pair", 1024, .range = GIB, CALLS(BLOCK), .first = 100 * BLOCK, .offset = BLOCK,
+	  CHURNS, .setup = churn_setup_near, .limit_map = limit_map_2m_leaf,
+	  .limit_unmap = limit_unmap_2m_leaf },
+	{ "ch4k", "pair", 64, .range = GIB, CALLS(BLOCK), .first = 100 * BLOCK, .offset = PAGE,
+	  CHURNS, .setup = churn_setup_near, .limit_map = limit_map_2m_by_4k,
+	  .limit_unmap = limit_unmap_2m_table },
+	{ "ch1", "pair", 1024, .range = GIB, CALLS(PAGE), .first = 300 * PAGE, .offset = PAGE,
+	  CHURNS, .setup = churn_setup_near, .limit_map = limit_map_4k_leaf,
+	  .limit_unmap = limit_unmap_4k_leaf },
+	{ "ch1f", "pair", 1024, .range = GIB, CALLS(PAGE), .first = 300 * PAGE, .offset = PAGE,
+	  CHURNS, .setup = churn_setup_far, .limit_map = limit_map_4k_leaf,
+	  .limit_unmap = limit_unmap_4k_leaf },
+};
+
+const unsigned workload_count = sizeof(workloads) / sizeof(workloads[0]);
+
+const struct bench_api bench_library = {
+	.map = ml_map, .unmap = ml_unmap, .protect = ml_protect, .translate = ml_translate
+};
+
+static int no_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
+		  struct ml_op *op)
+{
+	(void)t, (void)va, (void)len, (void)pa, (void)prot, (void)op;
+	return 0;
+}
+
+static int no_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
+{
+	(void)t, (void)va, (void)len, (void)op;
+	return 0;
+}
+
+static int no_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask, ml_prot value,
+		      struct ml_op *op)
+{
+	(void)t, (void)va, (void)len, (void)mask, (void)value, (void)op;
+	return 0;
+}
+
+static int no_translate(const struct ml_table *t, ml_va va, struct ml_translation *translation)
+{
+	(void)t, (void)va, (void)translation;
+	return 0;
+}
+
+const struct bench_api bench_empty = {
+	.map = no_map, .unmap = no_unmap, .protect = no_protect, .translate = no_translate
+};
+
+/* The least a sink can do that an embedder would: add up what is gone. */
+static void count_bytes(void *cookie, const struct ml_run *run)
+{
+	struct bench *bench = cookie;
+
+	bench->seen += run->length;
+}
+
+int bench_init(struct bench *bench, const struct workload *work, const struct ml_format *format,
+	       struct arena *arena)
+{
+	const struct ml_table_config config = {
+		.platform = &arena_platform,
+		.cookie = arena,
+		.base = arena->memory,
+		.fold = work->fold,
+		.live = work->live,
+		.hardware_ad = work->live,
+	};
+	int error;
+
+	memset(bench, 0, sizeof(*bench));
+	bench->work = work;
+	bench->format = format;
+	bench->api = &bench_library;
+	bench->limit_translate = format->encoding == ML_ENCODING_ARM64 ? limit_translate_arm64 :
+									 limit_translate_x86_64;
+	if (work->sink) {
+		bench->op.sink = count_bytes;
+		bench->op.sink_cookie = bench;
+		bench->op_used = &bench->op;
+	}
+	error = ml_table_init(&bench->table, format, &config);
+	if (error != 0)
+		return error;
+	error = limit_init(&bench->limit, format, &arena_platform, arena, arena->memory);
+	if (error != 0) {
+		ml_table_fini(&bench->table, NULL);
+		return error;
+	}
+	limit_view(&bench->view, &bench->limit, bench->table.root);
+	if (work->setup)
+		work->setup(bench);
+	return bench->error;
+}
+
+void bench_fini(struct bench *bench)
+{
+	ml_table_fini(&bench->table, NULL);
+	limit_fini(&bench->limit);
+}
