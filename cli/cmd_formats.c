@@ -185,24 +185,33 @@ static void print_protections(const struct ml_format *format)
 	}
 	putchar('\n');
 	print_label("software");
-	printf(" %u bits\n", ml_format_soft_bits(format));
+	printf(" %u %s\n", ml_format_soft_bits(format),
+	       ml_format_soft_bits(format) == 1 ? "bit" : "bits");
 }
 
 static void print_live_rules(const struct ml_format *format)
 {
+	const struct {
+		bool needed;
+		const char *what;
+	} rules[] = {
+		{ format->break_size, "leaf size" },
+		{ format->break_group, "group membership" },
+		{ format->break_type, "memory type" },
+		{ format->break_type && format->prot_mask & ML_GLOBAL, "not global to global" },
+	};
+	const char *separator = "break-before-make for a change of ";
+	unsigned i;
+
 	print_label("live table");
-	if (!(format->break_size || format->break_group || format->break_type)) {
-		puts(" no change needs break-before-make");
-		return;
+	putchar(' ');
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (!rules[i].needed)
+			continue;
+		printf("%s%s", separator, rules[i].what);
+		separator = ", ";
 	}
-	fputs(" break before make:", stdout);
-	if (format->break_size)
-		fputs(" leaf size;", stdout);
-	if (format->break_group)
-		fputs(" group membership;", stdout);
-	if (format->break_type)
-		fputs(" memory type, to global", stdout);
-	putchar('\n');
+	puts(*separator == ',' ? "" : "no change needs break-before-make");
 }
 
 static void print_format(const struct ml_format *format)

@@ -4,7 +4,7 @@
 #
 #   # comment         kept as it is; a file begins with its licence line
 #   $ maxleaf ...     the command, a line of sh; `maxleaf` is $MAXLEAF
-#   > text            what it wrote to stdout
+#   > text            what it wrote to stdout, with VERSION for the tool's version
 #   ! text            what it wrote to stderr
 #   = N               its exit status, when it is not 0
 #
@@ -24,6 +24,7 @@ maxleaf() {
 	"$MAXLEAF" "$@"
 }
 
+version=$("$MAXLEAF" --version | sed 's/^maxleaf //; s/\./\\./g')
 transcript=$1
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
@@ -33,7 +34,7 @@ number=0
 replay() {
 	(eval "$1") >"$scratch/stdout" 2>"$scratch/stderr"
 	status=$?
-	sed 's/^/> /; s/^> $/>/' "$scratch/stdout"
+	sed "s/$version/VERSION/; s/^/> /; s/^> \$/>/" "$scratch/stdout"
 	sed 's/^/! /; s/^! $/!/' "$scratch/stderr"
 	[ $status -eq 0 ] || echo "= $status"
 }
