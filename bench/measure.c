@@ -5,6 +5,7 @@
  * ratios within rounds, with their quartiles.
  */
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "bench.h"
@@ -21,6 +22,14 @@ static double now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+/* How often the scheduler has taken the CPU away. */
+static long interruptions(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -110,6 +119,7 @@ static void rounds_run(struct bench *bench, struct rounds *rounds, double second
 	chunk_calibrate(bench, &library);
 	chunk_calibrate(bench, &limit);
 	for (unsigned i = 0; i < ROUNDS_MOST; i++) {
+		const long before = interruptions();
 		double ns, limit_ns;
 
 		if (i % 2) {
@@ -119,7 +129,8 @@ static void rounds_run(struct bench *bench, struct rounds *rounds, double second
 			ns = chunk_ns(bench, &library);
 			limit_ns = chunk_ns(bench, &limit);
 		}
-		if (i < ROUNDS_WARM)
+		/* Interrupted rounds are measured again as long as there is time. */
+		if (i < ROUNDS_WARM || (interruptions() != before && now_ns() < end))
 			continue;
 		rounds_add(rounds, ns, limit_ns);
 		if (rounds->count >= ROUNDS_LEAST && now_ns() >= end)
