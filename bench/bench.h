@@ -22,7 +22,7 @@
 /* ---- arena.c: pre-faulted table memory behind a struct ml_platform ---------------- */
 
 struct arena {
-	char *memory;  /* physical address n is memory + n */
+	char *memory;   /* physical address n is memory + n */
 	uint32_t *free; /* page numbers, the last given back on top */
 	uint32_t free_count;
 	uint32_t count;
@@ -49,7 +49,7 @@ struct limit_table {
 	uint64_t group_bits; /* of a member of a 64K group in level 0 */
 	uint64_t table_mask; /* above level 0, entry & table_mask == table_value is a table */
 	uint64_t table_value;
-	uint64_t edit_mask;  /* a bit set in every leaf, of the library's too: what protect flips */
+	uint64_t edit_mask; /* a bit set in every leaf, of the library's too: what protect flips */
 	const uint64_t *neighbour; /* the entry last found in the way of freeing a table */
 };
 
@@ -111,10 +111,10 @@ struct workload {
 	uint64_t offset;    /* va and pa differ by this, modulo 1G */
 	uint8_t leaf_shift; /* the size that the leaves must have, on x86-64 */
 	uint8_t leaf_shift_arm64;
-	uint8_t fold;       /* enum ml_fold_policy */
-	bool live;          /* and walkers set accessed/dirty */
+	uint8_t fold; /* enum ml_fold_policy */
+	bool live;    /* and walkers set accessed/dirty */
 	bool sink;
-	bool groups_only;   /* for formats with contiguous groups */
+	bool groups_only; /* for formats with contiguous groups */
 	limit_map_call *limit_map;
 	limit_unmap_call *limit_unmap;
 	limit_protect_call *limit_protect;
@@ -136,8 +136,8 @@ struct bench {
 	limit_translate_call *limit_translate;
 	struct ml_op op;
 	struct ml_op *op_used; /* &op, or NULL where the workload needs none */
-	uint64_t seen;         /* bytes that the sink heard of; sums that must not be optimised away */
-	int error;             /* OR of all results */
+	uint64_t seen; /* bytes that the sink heard of; sums that must not be optimised away */
+	int error;     /* OR of all results */
 };
 
 extern const struct bench_api bench_library; /* the real calls */
@@ -154,9 +154,9 @@ void bench_fini(struct bench *bench);
 /* ---- measure.c ------------------------------------------------------------------- */
 
 struct bench_result {
-	double ns;       /* of a unit: medians over the rounds */
+	double ns; /* of a unit: medians over the rounds */
 	double limit_ns;
-	double ratio;    /* median of the paired ratios, and their quartiles */
+	double ratio; /* median of the paired ratios, and their quartiles */
 	double ratio_low;
 	double ratio_high;
 	unsigned rounds;

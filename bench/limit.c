@@ -657,8 +657,7 @@ NOINLINE int limit_protect_plain(struct limit_table *t, ml_va va, uint64_t len, 
 	(void)op;
 	if ((va | len) % BLOCK != 0)
 		return ML_ERR_ALIGN;
-	return value == mask ? protect(t, va, len, true, false) :
-			       protect(t, va, len, false, false);
+	return value == mask ? protect(t, va, len, true, false) : protect(t, va, len, false, false);
 }
 
 NOINLINE int limit_protect_locked(struct limit_table *t, ml_va va, uint64_t len, ml_prot mask,

@@ -85,8 +85,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp parser = {
-	options, parse_option, "[WORKLOAD...]",
-	"Measure maxleaf against loops that do the least the work takes.", NULL, NULL, NULL
+	.options = options,
+	.parser = parse_option,
+	.args_doc = "[WORKLOAD...]",
+	.doc = "Measure maxleaf against loops that do the least the work takes.",
 };
 
 static const struct ml_format *const formats[] = { &ml_format_x86_64, &ml_format_arm64_4k };
@@ -155,7 +157,8 @@ static int time_one(const struct arguments *arguments, struct bench *bench, doub
 __attribute__((noinline)) void bench_counted(struct bench *bench, const struct bench_side *side)
 {
 	side->run(bench);
-	__asm__ volatile("" ::: "memory"); /* no tail call: this function must be left after run() */
+	/* No tail call: this function must be left after run(). */
+	__asm__ volatile("");
 }
 
 static void count_side(const struct arguments *arguments, struct bench *bench,
@@ -181,8 +184,8 @@ static int count_one(const struct arguments *arguments, struct bench *bench)
 	count_side(arguments, bench, bench->work->library, "empty");
 	bench->api = &bench_library;
 	count_side(arguments, bench, bench->work->limit, "limit");
-	return bench->error ? complain(bench->work, bench->format, ml_error_text(bench->error)) :
-			      EXIT_SUCCESS;
+	return bench->error ? complain(bench->work, bench->format, ml_error_text(bench->error))
+			    : EXIT_SUCCESS;
 }
 
 static int run_one(const struct arguments *arguments, const struct workload *work,

@@ -88,8 +88,8 @@ static void chunk_calibrate(struct bench *bench, struct chunk *chunk)
 {
 	for (chunk->runs = 1; chunk->runs < 4096; chunk->runs *= 2) {
 		const double start = now_ns();
-		const double timed = chunk_ns(bench, chunk) * (double)chunk->runs *
-				     (double)bench->work->units;
+		const double timed =
+			chunk_ns(bench, chunk) * (double)chunk->runs * (double)bench->work->units;
 
 		if (timed >= CHUNK_NS || now_ns() - start >= CHUNK_ALL_NS)
 			break;
@@ -118,7 +118,7 @@ static void rounds_run(struct bench *bench, struct rounds *rounds, double second
 
 	chunk_calibrate(bench, &library);
 	chunk_calibrate(bench, &limit);
-	for (unsigned i = 0; i < ROUNDS_MOST; i++) {
+	for (unsigned i = 0; rounds->count < ROUNDS_MOST; i++) {
 		const long before = interruptions();
 		double ns, limit_ns;
 
@@ -170,6 +170,5 @@ static bool side_check(struct bench *bench, const struct bench_side *side,
 bool measure_check(struct bench *bench)
 {
 	return side_check(bench, bench->work->library, bench->work->library_check) &&
-	       side_check(bench, bench->work->limit, bench->work->limit_check) &&
-	       bench->error == 0;
+	       side_check(bench, bench->work->limit, bench->work->limit_check) && bench->error == 0;
 }

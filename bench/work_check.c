@@ -78,8 +78,8 @@ bool work_library_split(struct bench *bench)
 	struct ml_translation found;
 
 	for (ml_va va = BENCH_VA; va < BENCH_VA + work->range; va += 3 * PAGE) {
-		if (in_hole(work, va) ? ml_translate(&bench->table, va, &found) == 0 :
-					!library_holds(bench, va, PAGE, BLOCK / 2))
+		if (in_hole(work, va) ? ml_translate(&bench->table, va, &found) == 0
+				      : !library_holds(bench, va, PAGE, BLOCK / 2))
 			return false;
 	}
 	return ml_table_check(&bench->table, NULL) == 0;

@@ -10,8 +10,8 @@ static void map_both(struct bench *bench, ml_va va)
 	const struct workload *work = bench->work;
 
 	bench->error |= ml_map(&bench->table, va, work->call, work_pa(work, va), BENCH_PROT, NULL);
-	bench->error |= work->limit_map(&bench->limit, va, work->call, work_pa(work, va),
-					BENCH_PROT, NULL);
+	bench->error |=
+		work->limit_map(&bench->limit, va, work->call, work_pa(work, va), BENCH_PROT, NULL);
 }
 
 void churn_setup_near(struct bench *bench)
@@ -80,8 +80,7 @@ bool churn_limit_check(struct bench *bench)
 	if (bench->limit_translate(&bench->limit, va, &found) == 0)
 		return false;
 	if (work->limit_map(&bench->limit, va, work->call, work_pa(work, va), BENCH_PROT, NULL) ||
-	    bench->limit_translate(&bench->limit, va, &found) != 0 ||
-	    found.pa != work_pa(work, va))
+	    bench->limit_translate(&bench->limit, va, &found) != 0 || found.pa != work_pa(work, va))
 		return false;
 	return work->limit_unmap(&bench->limit, va, work->call, NULL) == 0;
 }

@@ -8,14 +8,14 @@
 
 static void dirty(struct bench *bench)
 {
-	bench->error |= ml_protect(&bench->table, BENCH_VA, bench->work->range, ML_DIRTY, ML_DIRTY,
-				   NULL);
+	bench->error |=
+		ml_protect(&bench->table, BENCH_VA, bench->work->range, ML_DIRTY, ML_DIRTY, NULL);
 }
 
 static void protect_run(struct bench *bench)
 {
-	bench->error |= bench->api->protect(&bench->table, BENCH_VA, bench->work->range, ML_DIRTY,
-					    0, NULL);
+	bench->error |=
+		bench->api->protect(&bench->table, BENCH_VA, bench->work->range, ML_DIRTY, 0, NULL);
 }
 
 static void limit_protect_run(struct bench *bench)
@@ -34,9 +34,7 @@ static void limit_restore(struct bench *bench)
 /* Every page is still there and writable, and none is dirty. */
 bool protect_check(struct bench *bench)
 {
-	struct ml_cursor cursor = {
-		.va = BENCH_VA, .last = BENCH_VA + bench->work->range - 1
-	};
+	struct ml_cursor cursor = { .va = BENCH_VA, .last = BENCH_VA + bench->work->range - 1 };
 	uint64_t bytes = 0;
 	struct ml_run run;
 

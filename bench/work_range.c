@@ -83,9 +83,9 @@ static void limit_empty(struct bench *bench)
 
 const struct bench_side map_library = { .run = map_run, .after = work_unmap_all };
 const struct bench_side map_limit = { .run = limit_map_run, .after = limit_empty };
-const struct bench_side unmap_library = {
-	.before = work_map_all, .run = unmap_run, .after = work_unmap_all
-};
-const struct bench_side unmap_limit = {
-	.before = limit_map_all, .run = limit_unmap_run, .after = limit_empty
-};
+const struct bench_side unmap_library = { .before = work_map_all,
+					  .run = unmap_run,
+					  .after = work_unmap_all };
+const struct bench_side unmap_limit = { .before = limit_map_all,
+					.run = limit_unmap_run,
+					.after = limit_empty };

@@ -11,6 +11,7 @@
 #define GIB_PAGES (GIB / PAGE)
 #define GIB_BLOCKS (GIB / BLOCK)
 
+/* clang-format off */
 #define MAPS .library = &map_library, .limit = &map_limit, \
 	     .library_check = work_library_mapped, .limit_check = work_limit_mapped
 #define UNMAPS .library = &unmap_library, .limit = &unmap_limit, \
@@ -21,6 +22,7 @@
 		 .library_check = protect_check, .limit_check = protect_limit_check
 #define CHURNS .library = &churn_library, .limit = &churn_limit, \
 	       .library_check = churn_check, .limit_check = churn_limit_check
+/* clang-format on */
 #define CALLS(bytes) .call = (bytes), .stride = (bytes)
 #define LEAVES(shift) .leaf_shift = (shift), .leaf_shift_arm64 = (shift)
 
@@ -29,8 +31,8 @@ const struct workload workloads[] = {
 	  .limit_map = limit_map_1g_leaf },
 	{ "m2m", "leaf", 16 * GIB_BLOCKS, .range = 16 * GIB, CALLS(GIB), .offset = BLOCK,
 	  LEAVES(21), MAPS, .limit_map = limit_map_1g_by_2m },
-	{ "m64k", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = 64 * KIB,
-	  .leaf_shift = 12, .leaf_shift_arm64 = 16, MAPS, .limit_map = limit_map_1g_by_64k },
+	{ "m64k", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = 64 * KIB, .leaf_shift = 12,
+	  .leaf_shift_arm64 = 16, MAPS, .limit_map = limit_map_1g_by_64k },
 	{ "m4k", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = PAGE, LEAVES(12), MAPS,
 	  .limit_map = limit_map_1g_by_4k },
 	{ "m4kx", "call", GIB_PAGES, .range = GIB, CALLS(PAGE), .offset = PAGE, LEAVES(12), MAPS,
@@ -45,8 +47,8 @@ const struct workload workloads[] = {
 	  .limit_map = limit_map_1g_by_64k, .limit_unmap = limit_unmap_1g },
 	{ "u4k", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = PAGE, UNMAPS,
 	  .limit_map = limit_map_1g_by_4k, .limit_unmap = limit_unmap_1g },
-	{ "u4kd", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = PAGE, UNMAPS,
-	  .sink = true, .limit_map = limit_map_1g_by_4k, .limit_unmap = limit_unmap_1g_read },
+	{ "u4kd", "page", GIB_PAGES, .range = GIB, CALLS(GIB), .offset = PAGE, UNMAPS, .sink = true,
+	  .limit_map = limit_map_1g_by_4k, .limit_unmap = limit_unmap_1g_read },
 	{ "split", "split", GIB_BLOCKS, .range = GIB, .call = PAGE, .stride = BLOCK,
 	  .first = 300 * PAGE, .offset = BLOCK, .library = &unmap_library, .limit = &unmap_limit,
 	  .library_check = work_library_split, .limit_check = work_limit_split,
@@ -138,8 +140,8 @@ int bench_init(struct bench *bench, const struct workload *work, const struct ml
 	bench->work = work;
 	bench->format = format;
 	bench->api = &bench_library;
-	bench->limit_translate = format->encoding == ML_ENCODING_ARM64 ? limit_translate_arm64 :
-									 limit_translate_x86_64;
+	bench->limit_translate = format->encoding == ML_ENCODING_ARM64 ? limit_translate_arm64
+								       : limit_translate_x86_64;
 	if (work->sink) {
 		bench->op.sink = count_bytes;
 		bench->op.sink_cookie = bench;
