@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Running one action: what the arguments deserve, the call with all its ways to get
+ * tables, and what must be true afterwards.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge.h"
+
+#define CAUSE(error) ((uint64_t)1 << -(error))
+#define STEPS_MOST 100000
+
+bool judge_fail(struct judge *j, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!j->failed) {
+		va_start(arguments, format);
+		vsnprintf(j->message, sizeof(j->message), format, arguments);
+		va_end(arguments);
+	}
+	j->failed = true;
+	return false;
+}
+
+/* One function for each unit: the callback's cookie is the arena. */
+#define UNIT(shift)                                         \
+	static uint64_t unit_##shift(void *cookie, ml_pa pa) \
+	{                                                   \
+		(void)cookie;                               \
+		(void)pa;                                   \
+		return (uint64_t)1 << (shift);              \
+	}
+UNIT(12)
+UNIT(13)
+UNIT(14)
+UNIT(15)
+UNIT(16)
+UNIT(21)
+
+bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_seed)
+{
+	static uint64_t (*const units[])(void *, ml_pa) = {
+		[12] = unit_12, [13] = unit_13, [14] = unit_14,
+		[15] = unit_15, [16] = unit_16, [21] = unit_21,
+	};
+	const struct ml_table_config wish = {
+		.rungs = setting->rungs,
+		.pa_bits = setting->pa_bits,
+		.fold = setting->fold,
+		.live = setting->live,
+		.guaranteed = setting->guaranteed,
+		.track_ad = setting->track_ad,
+		.hardware_ad = setting->hardware_ad,
+		.ad_unit = setting->ad_shift ? units[setting->ad_shift] : NULL,
+		.ops = setting->any ? &ml_table_ops_any : NULL,
+	};
+	int error;
+
+	j->setting = *setting;
+	j->probes = source_seeded(probe_seed);
+	j->actions = 0;
+	j->failed = false;
+	j->run_count = 0;
+	reference_clear(&j->model);
+	error = rig_open(&j->rig, setting->world, &wish);
+	return error ? judge_fail(j, "ml_table_init says %s", ml_error_name(error)) : true;
+}
+
+/* ---- what the arguments deserve ---------------------------------------------------- */
+
+static uint64_t va_causes(const struct judge *j, const struct action *a)
+{
+	const struct world_facts *facts = j->rig.facts;
+	const uint64_t page = rig_page(&j->rig);
+	const ml_va last = a->va + a->len - 1;
+	uint64_t causes = 0;
+
+	if (!a->len)
+		return CAUSE(ML_ERR_EMPTY) | ((a->va & (page - 1)) ? CAUSE(ML_ERR_ALIGN) : 0);
+	if ((a->va | a->len) & (page - 1))
+		causes |= CAUSE(ML_ERR_ALIGN);
+	if (last < a->va)
+		return causes | CAUSE(ML_ERR_WRAP);
+	if (!(facts->low_last && last <= facts->low_last) &&
+	    !(facts->high_first && a->va >= facts->high_first))
+		causes |= CAUSE(ML_ERR_CANONICAL);
+	return causes;
+}
+
+static uint64_t pa_causes(const struct judge *j, ml_pa pa, uint64_t len)
+{
+	const ml_pa last = pa + len - 1;
+	uint64_t causes = pa & (rig_page(&j->rig) - 1) ? CAUSE(ML_ERR_ALIGN) : 0;
+
+	if (last < pa)
+		causes |= CAUSE(ML_ERR_WRAP);
+	if (last < pa || last >> j->rig.table.pa_bits)
+		causes |= CAUSE(ML_ERR_PA_RANGE);
+	return causes;
+}
+
+/* The protection a mapping ends with. */
+static ml_prot mapped_prot(const struct judge *j, ml_prot prot)
+{
+	if (j->setting.track_ad)
+		return prot;
+	return prot | ML_ACCESSED | (prot & ML_WRITE ? ML_DIRTY : 0);
+}
+
+static bool expressible(const struct judge *j, ml_prot prot)
+{
+	return ml_format_expressible(j->rig.facts->format, &j->rig.table.types, prot);
+}
+
+static uint64_t map_causes(const struct judge *j, const struct action *a)
+{
+	uint64_t causes = 0;
+
+	if (a->kind == ACTION_EXTENTS && !a->extent_count)
+		return CAUSE(ML_ERR_ARGUMENT);
+	for (unsigned i = 0; i < a->extent_count; i++)
+		causes |= pa_causes(j, a->extents[i].pa, a->extents[i].length);
+	if (!a->extent_count)
+		causes |= pa_causes(j, a->pa, a->len);
+	if (!expressible(j, mapped_prot(j, a->prot)))
+		causes |= CAUSE(ML_ERR_PROT);
+	if (!a->replace && a->len && reference_bytes(&j->model, a->va, a->va + a->len - 1))
+		causes |= CAUSE(ML_ERR_EXISTS);
+	return causes;
+}
+
+static uint64_t protect_causes(const struct judge *j, const struct action *a)
+{
+	const struct reference *r = &j->model;
+	const ml_va last = a->va + a->len - 1;
+
+	if (a->prot & ~(a->mask & j->rig.facts->format->prot_mask))
+		return CAUSE(ML_ERR_PROT); /* whether anything is mapped or not */
+	if (!a->len)
+		return 0;
+	for (size_t i = reference_index(r, a->va); i < r->count && r->spans[i].first <= last; i++)
+		if (!expressible(j, (r->spans[i].prot & ~a->mask) | a->prot))
+			return CAUSE(ML_ERR_PROT);
+	return 0;
+}
+
+/* A bit for each error the action may be refused with; 0: it must succeed. */
+static uint64_t causes_of(const struct judge *j, const struct action *a)
+{
+	switch (a->kind) {
+	case ACTION_MAP:
+	case ACTION_MAP_STEP:
+	case ACTION_EXTENTS:
+		return map_causes(j, a) | va_causes(j, a);
+	case ACTION_PROTECT:
+		return protect_causes(j, a) | va_causes(j, a);
+	default:
+		return va_causes(j, a);
+	}
+}
+
+/* ---- calling ----------------------------------------------------------------------- */
+
+static void hear(void *cookie, const struct ml_run *run)
+{
+	struct judge *j = cookie;
+
+	if (j->removed_count == JUDGE_SINK)
+		judge_fail(j, "more than %d runs were removed at once", JUDGE_SINK);
+	else
+		j->removed[j->removed_count++] = *run;
+}
+
+static void operation(struct judge *j, const struct action *a, struct ml_reserve *reserve,
+		      struct ml_op *op)
+{
+	*op = (struct ml_op){ .reserve = reserve };
+	if (a->sink) {
+		op->sink = hear;
+		op->sink_cookie = j;
+	}
+	op->flags = a->replace ? ML_OP_REPLACE : 0;
+	j->removed_count = 0;
+}
+
+/* Call with a reserve of `tables`; the reserve is given back at once if the call fails. */
+static int call_with(struct judge *j, const struct action *a, struct ml_reserve *reserve,
+		     uint64_t tables, struct ml_op *op)
+{
+	if (ml_reserve_fill(&j->rig.table, reserve, tables, NULL))
+		return judge_fail(j, "a reserve of %" PRIu64 " tables was refused", tables);
+	operation(j, a, reserve, op);
+	return rig_call(&j->rig, a, op);
+}
+
+/* What the dry run counts, a reserve of as much must be enough, and one table less must not be. */
+static int call_reserved(struct judge *j, const struct action *a, struct ml_op *op)
+{
+	const struct ml_stats stats = j->rig.table.stats;
+	struct ml_reserve reserve = { 0 };
+	uint64_t needed, dry;
+	int error;
+
+	operation(j, a, &reserve, op);
+	error = rig_call(&j->rig, a, op);
+
+	if (error != ML_ERR_SHORT)
+		return error;
+	needed = op->tables_needed;
+	if (!needed)
+		return judge_fail(j, "ML_ERR_SHORT, but no tables are needed");
+	if (!judge_unchanged(j, &stats, false))
+		return error;
+	if (a->kind == ACTION_MAP &&
+	    (ml_map_tables(&j->rig.table, a->va, a->len, a->pa, a->prot, op, &dry) ||
+	     dry != needed))
+		return judge_fail(j, "the dry run differs from the %" PRIu64 " tables needed", needed);
+	if (a->feed == FEED_SHORT && needed > 1) {
+		error = call_with(j, a, &reserve, needed - 1, op);
+		if (error != ML_ERR_SHORT || op->tables_needed != needed ||
+		    reserve.count != needed - 1)
+			judge_fail(j, "one table short of %" PRIu64 ": %s, needed %" PRIu64
+				   ", left %" PRIu64, needed, ml_error_name(error),
+				   op->tables_needed, reserve.count);
+		ml_reserve_empty(&j->rig.table, &reserve, NULL);
+		judge_unchanged(j, &stats, false);
+	}
+	error = call_with(j, a, &reserve, needed, op);
+	if (!error && reserve.count && !a->replace) /* what is replaced may give tables back */
+		judge_fail(j, "%" PRIu64 " tables needed, %" PRIu64 " left over", needed,
+			   reserve.count);
+	ml_reserve_empty(&j->rig.table, &reserve, NULL);
+	return error;
+}
+
+/* What ml_prepare() took must be enough, whatever the table holds. */
+static int call_prepared(struct judge *j, const struct action *a, struct ml_op *op)
+{
+	struct ml_reserve reserve = { 0 };
+	int error;
+
+	operation(j, a, NULL, op);
+	error = ml_prepare(&j->rig.table, a->va, a->len, a->pa, &reserve, op);
+	if (error)
+		return error;
+	operation(j, a, &reserve, op);
+	error = rig_call(&j->rig, a, op);
+	ml_reserve_empty(&j->rig.table, &reserve, NULL);
+	return error;
+}
+
+static int call_fed(struct judge *j, const struct action *a, struct ml_op *op)
+{
+	int error;
+
+	if (a->feed == FEED_PREPARE && a->kind == ACTION_MAP)
+		return call_prepared(j, a, op);
+	if (a->feed != FEED_PLATFORM)
+		return call_reserved(j, a, op);
+	operation(j, a, NULL, op);
+	j->rig.arena->fail_nth = a->fail;
+	error = rig_call(&j->rig, a, op);
+	j->rig.arena->fail_nth = 0;
+	return error;
+}
+
+/* ---- judging ----------------------------------------------------------------------- */
+
+static void model_map(struct judge *j, const struct action *a)
+{
+	const ml_prot prot = mapped_prot(j, a->prot);
+	ml_va va = a->va;
+
+	if (!a->extent_count)
+		reference_map(&j->model, va, va + a->len - 1, a->pa, prot);
+	for (unsigned i = 0; i < a->extent_count; i++) {
+		reference_map(&j->model, va, va + a->extents[i].length - 1, a->extents[i].pa, prot);
+		va += a->extents[i].length;
+	}
+}
+
+static void model_change(struct judge *j, const struct action *a)
+{
+	const ml_va last = a->va + a->len - 1;
+
+	switch (a->kind) {
+	case ACTION_MAP:
+	case ACTION_EXTENTS:
+		model_map(j, a);
+		break;
+	case ACTION_UNMAP:
+		reference_remove(&j->model, a->va, last);
+		break;
+	case ACTION_PROTECT:
+		reference_protect(&j->model, a->va, last, a->mask, a->prot);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Adjacent extents were merged before sizes were chosen. */
+static bool extents_planned(struct judge *j, const struct action *a)
+{
+	ml_va va = a->va;
+	unsigned i = 0;
+
+	while (i < a->extent_count) {
+		const ml_pa pa = a->extents[i].pa;
+		uint64_t length = a->extents[i++].length;
+
+		while (i < a->extent_count && a->extents[i].pa == pa + length)
+			length += a->extents[i++].length;
+		if (!judge_planned(j, va, length, pa))
+			return false;
+		va += length;
+	}
+	return true;
+}
+
+/* Bytes of the range whose protection the action changes. */
+static uint64_t bytes_changed(const struct judge *j, const struct action *a)
+{
+	const struct reference *r = &j->before;
+	const ml_va last = a->va + a->len - 1;
+	uint64_t bytes = 0;
+
+	for (size_t i = reference_index(r, a->va); i < r->count && r->spans[i].first <= last; i++) {
+		const struct reference_span *s = &r->spans[i];
+
+		if ((s->prot & a->mask) != a->prot)
+			bytes += reference_bytes(r, s->first > a->va ? s->first : a->va,
+						 s->last < last ? s->last : last);
+	}
+	return bytes;
+}
+
+static bool bytes_told(struct judge *j, const struct action *a, const struct ml_op *op)
+{
+	uint64_t least = a->len;
+	uint64_t most = a->len;
+
+	switch (a->kind) {
+	case ACTION_UNMAP: /* without a sink, subtrees go unread */
+		most = reference_bytes(&j->before, a->va, a->va + a->len - 1);
+		least = a->sink ? most : 0;
+		break;
+	case ACTION_PROTECT: /* of a group, perhaps one member alone was accessed */
+		most = reference_bytes(&j->before, a->va, a->va + a->len - 1);
+		least = a->mask & ML_PROT_AD ? 0 : bytes_changed(j, a);
+		break;
+	case ACTION_SPLIT:
+	case ACTION_FOLD:
+		return true;
+	default: /* replacing counts what it removes, too */
+		most = a->replace ? 2 * a->len : a->len;
+		break;
+	}
+	if (op->bytes < least || op->bytes > most)
+		return judge_fail(j, "op->bytes is 0x%" PRIx64 ", not 0x%" PRIx64 "...0x%" PRIx64,
+				  op->bytes, least, most);
+	return true;
+}
+
+/* The action was done: so say the model, the sink, and every walker. */
+static bool judge_done(struct judge *j, const struct action *a, const struct ml_op *op)
+{
+	const ml_va last = a->va + a->len - 1;
+	const bool removes = a->kind == ACTION_UNMAP ||
+			     (a->replace && (a->kind == ACTION_MAP || a->kind == ACTION_EXTENTS));
+
+	if (!bytes_told(j, a, op))
+		return false;
+	if (a->sink && removes && !judge_removed(j, a->va, last))
+		return false;
+	model_change(j, a);
+	if (!judge_table(j, j->actions % 4 == 0))
+		return false;
+	switch (a->kind) {
+	case ACTION_MAP:
+		return judge_planned(j, a->va, a->len, a->pa);
+	case ACTION_EXTENTS:
+		return extents_planned(j, a);
+	case ACTION_SPLIT:
+		return judge_split(j, a->va, last, a->rung);
+	case ACTION_FOLD:
+		return judge_folded(j, a->va, last, a->rung);
+	default:
+		return true;
+	}
+}
+
+static bool judge_result(struct judge *j, const struct action *a, int error, uint64_t causes,
+			 const struct ml_op *op, bool memory_refused)
+{
+	if (j->failed)
+		return false;
+	if (!error)
+		return causes ? judge_fail(j, "done, though it deserves refusal (causes 0x%" PRIx64
+					   ")", causes)
+			      : judge_done(j, a, op);
+	if (error == ML_ERR_NO_MEMORY && memory_refused) {
+		if (op->tables_needed < a->fail)
+			return judge_fail(j, "allocation %u failed, but only %" PRIu64
+					  " tables are said to be needed", a->fail,
+					  op->tables_needed);
+	} else if (!(causes & CAUSE(error))) {
+		return judge_fail(j, "refused with %s (causes 0x%" PRIx64 ")", ml_error_name(error),
+				  causes);
+	}
+	j->refusals++;
+	return true;
+}
+
+static bool act(struct judge *j, const struct action *a)
+{
+	const struct ml_stats stats = j->rig.table.stats;
+	const bool every_byte = j->actions % 32 == 0;
+	const uint64_t refusals = j->rig.arena->refusals;
+	const uint64_t in_use = j->rig.arena->in_use;
+	const uint64_t causes = causes_of(j, a);
+	struct ml_op op;
+	int error;
+
+	if (every_byte)
+		picture_take(&j->picture, &j->rig);
+	error = call_fed(j, a, &op);
+	if (!judge_result(j, a, error, causes, &op, j->rig.arena->refusals != refusals))
+		return false;
+	if (!error)
+		return true;
+	if (j->rig.arena->in_use != in_use)
+		return judge_fail(j, "a refused operation kept or lost tables");
+	return judge_unchanged(j, &stats, every_byte);
+}
+
+/* ---- the other actions --------------------------------------------------------------- */
+
+/* One step: `whole` is what was left, done is what it says it did. */
+static bool judge_step(struct judge *j, const struct action *whole, const struct ml_step *step,
+		       int error, const struct ml_op *op, uint64_t refusals)
+{
+	struct action done = *whole;
+	uint64_t causes = causes_of(j, whole);
+
+	if (error && (step->va != whole->va || step->len != whole->len))
+		return judge_fail(j, "a step that failed has advanced");
+	if (error)
+		return judge_result(j, whole, error, causes, op, refusals != j->rig.arena->refusals);
+	done.len = whole->len - step->len;
+	if (!done.len || step->len > whole->len || step->va != whole->va + done.len)
+		return judge_fail(j, "a step went from 0x%" PRIx64 "+0x%" PRIx64 " to 0x%" PRIx64
+				  "+0x%" PRIx64, whole->va, whole->len, step->va, step->len);
+	if (whole->kind == ACTION_MAP && step->len && step->pa != whole->pa + done.len)
+		return judge_fail(j, "a step of 0x%" PRIx64 " moved pa to 0x%" PRIx64, done.len,
+				  step->pa);
+	return judge_result(j, &done, 0, causes_of(j, &done), op, false);
+}
+
+static bool act_in_steps(struct judge *j, const struct action *a)
+{
+	struct action left = *a;
+	struct ml_step step = { a->va, a->len, a->pa, a->prot, a->rung };
+
+	left.kind = a->kind == ACTION_MAP_STEP ? ACTION_MAP : ACTION_UNMAP;
+	for (unsigned i = 0; i < STEPS_MOST && left.len; i++) {
+		const struct ml_stats stats = j->rig.table.stats;
+		const uint64_t refusals = j->rig.arena->refusals;
+		struct ml_op op;
+		int error;
+
+		operation(j, &left, NULL, &op);
+		j->rig.arena->fail_nth = a->fail;
+		memcpy(j->before.spans, j->model.spans, j->model.count * sizeof(j->model.spans[0]));
+		j->before.count = j->model.count;
+		error = left.kind == ACTION_MAP ? ml_map_step(&j->rig.table, &step, &op)
+						: ml_unmap_step(&j->rig.table, &step, &op);
+		j->rig.arena->fail_nth = 0;
+		if (!judge_step(j, &left, &step, error, &op, refusals))
+			return false;
+		if (error)
+			return judge_unchanged(j, &stats, false);
+		left.va = step.va;
+		left.len = step.len;
+		left.pa = step.pa;
+	}
+	return left.len ? judge_fail(j, "no end after %d steps", STEPS_MOST) : true;
+}
+
+static bool touch(struct judge *j, const struct action *a)
+{
+	struct ml_model_result seen;
+	ml_prot mark = ML_ACCESSED;
+	ml_va first;
+
+	if (!rig_touch(&j->rig, a->va, a->write, &seen))
+		return true;
+	if (a->write && seen.prot & ML_WRITE)
+		mark |= ML_DIRTY;
+	first = a->va & ~(seen.page_bytes - 1);
+	reference_protect(&j->model, first, first + seen.page_bytes - 1, mark, mark);
+	return judge_table(j, false);
+}
+
+bool judge_action(struct judge *j, const struct action *action)
+{
+	j->actions++;
+	memcpy(j->before.spans, j->model.spans, j->model.count * sizeof(j->model.spans[0]));
+	j->before.count = j->model.count;
+	switch (action->kind) {
+	case ACTION_TOUCH:
+		return touch(j, action);
+	case ACTION_LIVE:
+		ml_table_set_live(&j->rig.table, action->write);
+		return true;
+	case ACTION_MAP_STEP:
+	case ACTION_UNMAP_STEP:
+		return act_in_steps(j, action);
+	default:
+		return act(j, action);
+	}
+}
+
+bool judge_close(struct judge *j)
+{
+	if (!rig_close(&j->rig) || j->rig.arena->in_use)
+		return judge_fail(j, "%" PRIu64 " tables were lost", j->rig.arena->in_use);
+	return !j->failed;
+}

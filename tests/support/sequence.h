@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Sequences of operations as data: what table they run on, what they do. They are made
+ * from a source, printed as a script, and judged in judge.h. No action depends on the
+ * ones before it, so any of them can be left out.
+ */
+#ifndef TESTS_SEQUENCE_H
+#define TESTS_SEQUENCE_H
+
+#include <maxleaf/table.h>
+
+#include "source.h"
+
+enum world { WORLD_X86_4, WORLD_X86_5, WORLD_ARM_LOW, WORLD_ARM_HIGH, WORLD_TOY, WORLDS };
+
+/* A part of the address space where operations meet. */
+struct window {
+	ml_va first;
+	uint64_t bytes;
+	bool coarse; /* frames are shifted, and leaves split, by multiples of 2M alone */
+};
+
+#define WORLD_WINDOWS 6
+
+struct world_facts {
+	const char *name;
+	const struct ml_format *format;
+	uint8_t levels;
+	bool high;
+	uint8_t coarse_shift; /* lg2 of the first size that stands above level 0 */
+	ml_va low_last;   /* the space is 0..low_last */
+	ml_va high_first; /* and high_first..~0; either may be missing: low_last 0, high_first 0 */
+	struct window windows[WORLD_WINDOWS];
+};
+
+extern const struct world_facts worlds[WORLDS];
+
+/* The table a sequence runs on. */
+struct setting {
+	uint8_t world;
+	uint8_t fold; /* enum ml_fold_policy */
+	bool live, guaranteed, track_ad, hardware_ad, any;
+	uint32_t rungs;
+	uint8_t pa_bits;
+	uint8_t ad_shift; /* lg2 of the accessed/dirty unit; 0: none is told */
+	uint8_t window;   /* index of the window its actions fall into */
+};
+
+enum action_kind {
+	ACTION_MAP,
+	ACTION_EXTENTS,
+	ACTION_UNMAP,
+	ACTION_PROTECT,
+	ACTION_SPLIT,
+	ACTION_FOLD,
+	ACTION_MAP_STEP,
+	ACTION_UNMAP_STEP,
+	ACTION_TOUCH, /* hardware reads or writes a page, and marks its leaf */
+	ACTION_LIVE,  /* becomes live, or stops being */
+	ACTIONS
+};
+
+/* Where an action takes its tables from. */
+enum feed {
+	FEED_PLATFORM,
+	FEED_RESERVE, /* from a reserve of exactly what is needed */
+	FEED_SHORT,   /* first from one that is short by one table, */
+	FEED_PREPARE  /* from what ml_prepare() took; mapping only */
+};
+
+#define ACTION_EXTENTS_MOST 4
+
+struct action {
+	uint8_t kind, rung, feed;
+	uint8_t fail; /* this allocation fails; 0: none */
+	bool replace, sink, write;
+	uint8_t extent_count;
+	ml_va va;
+	uint64_t len;
+	ml_pa pa;
+	ml_prot mask, prot; /* protect: value; TOUCH and LIVE use write */
+	struct ml_extent extents[ACTION_EXTENTS_MOST];
+};
+
+struct setting sequence_setting(struct source *s);
+struct action sequence_action(struct source *s, const struct setting *setting);
+
+/* One line each, as TAP comments. */
+void sequence_print_setting(const struct setting *setting);
+void sequence_print_action(size_t number, const struct action *action);
+
+#endif
