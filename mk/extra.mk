@@ -1,18 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # Targets beside building and testing: benchmarks, fuzzing, cross builds, lint, size, install.
 
-# ---- benchmarks: one program for each compiler, both with their own core ----------
+# ---- benchmarks: one program for each compiler, both with their own core -------------
 
 BENCH := $(patsubst %.c,%.o,$(wildcard bench/*.c))
-BENCH_COMPILERS := $(CC) $(if $(HAVE_CLANG),$(CLANG))
-bench-variant = bench-$(notdir $(1))
-$(foreach c,$(sort $(BENCH_COMPILERS)),\
-	$(eval $(call variant,$(call bench-variant,$c),$c,$(call core-flags,$c) -O2,$\
-		$(call hosted-flags,$c) -O2 $(strip $(call machine-flags,$c)) -Isrc -Ibench))\
-	$(eval $(O)/$(call bench-variant,$c)/bench/maxleaf-bench: \
-		$(BENCH:%=$(O)/$(call bench-variant,$c)/%) $(O)/$(call bench-variant,$c)/core.a ; \
-		$$(call link,$c)))
-BENCHES := $(foreach c,$(BENCH_COMPILERS),$(O)/$(call bench-variant,$c)/bench/maxleaf-bench)
+BENCH_COMPILERS := $(notdir $(CC) $(if $(HAVE_CLANG),$(CLANG)))
+bench-program = $(O)/bench-$(1)/maxleaf-bench
+
+define bench-compiler
+$(call variant,bench-$1,$1,$(call core-flags,$1) -O2,$(call hosted-flags,$1) -O2 -Ibench)
+$(call bench-program,$1): $(BENCH:%=$(O)/bench-$1/%) $(O)/bench-$1/core.a
+	$$(call link,$1)
+endef
+ifneq ($(filter bench-%,$(MAKECMDGOALS)),)
+$(foreach c,$(BENCH_COMPILERS),$(eval $(call bench-compiler,$c)))
+endif
+BENCHES := $(foreach c,$(BENCH_COMPILERS),$c=$(call bench-program,$c))
+
+# What tools/deps installs is seen by the second make.
+bench: ## every workload against its limit, by both compilers: a table and build/bench.json
+	@tools/deps bench
+	@$(MAKE) --no-print-directory bench-time
+bench-time bench-instructions: $(foreach c,$(BENCH_COMPILERS),$(call bench-program,$c))
+bench-time:
+	@bench/run.sh time $(O) $(BENCHES)
+bench-instructions: ## the same by instruction counts, with callgrind
+	@tools/deps bench
+	@bench/run.sh count $(O) $(BENCHES)
+.PHONY: bench bench-time bench-instructions
 
 # ---- fuzzing ----------------------------------------------------------------------
 

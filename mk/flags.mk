@@ -7,8 +7,7 @@ ERRORS := -Werror
 endif
 
 OPTIMISE ?= -O2
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
-	-Wimplicit-fallthrough
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 CORE_WARNINGS := $(WARNINGS) -Wconversion -Wsign-conversion
 
 is-clang = $(findstring clang,$(shell $(1) --version 2>/dev/null))

@@ -20,6 +20,18 @@ says() {
 	done
 }
 
+ok "map: a page read-only splits a 1G leaf, group by group" says map \
+	'  0x7f0040000000 -> 0x100000000: 3 x 1048576 KiB' \
+	'  0x7f0040005000 -> 0x100005000: 1 x 4 KiB, read-only' \
+	'  0x7f0040010000 -> 0x100010000: 31 x 64 KiB' \
+	'  0x7f0042000000 -> 0x102000000: 31 x 32768 KiB'
+ok "walk: down to a 2M leaf and to a group" says walk \
+	'  L2   [  0] = 0068000080000f41  leaf -> 0x80000000' \
+	'  0x40123456 is 0x80123456, in a leaf of 2048 KiB' \
+	'  L3   [  1] = 0078000080201f43  leaf -> 0x80201000, of a group' \
+	'  0x40201000 is 0x80201000, in a leaf of 64 KiB'
+ok "static_pool: the reserve is what the mapping takes" says static_pool \
+	'set aside: 3 tables' 'left over: 0 tables' 'tables in use at most: 4, now: 0'
 for source in examples/*.c; do
 	ok "$source is short" test "$(wc -l <"$source")" -le 60
 done
