@@ -109,6 +109,12 @@ static inline bool t_str_at(const char *got, const char *want, const char *what,
 #define T_CONTEXT(text, number) \
 	(t_state.context = (text), t_state.context_number = (uint64_t)(number))
 
+#define T_REQUIRE_VALUE(check, value)   \
+	do {                            \
+		if (!t_ok(check))       \
+			return (value); \
+	} while (0)
+
 /* Mark the test as skipped, and leave it. */
 #define T_SKIP(reason)                      \
 	do {                                \

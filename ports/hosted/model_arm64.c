@@ -79,15 +79,20 @@ static ml_prot memory_type(uint64_t mair, uint64_t leaf)
 	}
 }
 
+/* D8.5.2: the hardware tracks dirty pages only if it tracks accessed ones. */
+static bool tracks_dirty(const struct ml_model *model, uint64_t leaf)
+{
+	return model->hardware_accessed && model->hardware_dirty && leaf & DIRTY_MODIFIER;
+}
+
 /*
  * D8.4: AP, UXN, PXN with what the tables above take away; a page that EL0 may write is never
- * executed at EL1. D8.5.2: with hardware management, DBM makes AP[2] a dirty state.
+ * executed at EL1. With dirty tracking, DBM makes AP[2] a dirty state.
  */
 static ml_prot prot(const struct ml_model *model, uint64_t leaf, unsigned level,
 		    const struct model_path *path)
 {
-	const bool writable =
-		!(leaf & AP_READ_ONLY) || (model->hardware_dirty && leaf & DIRTY_MODIFIER);
+	const bool writable = !(leaf & AP_READ_ONLY) || tracks_dirty(model, leaf);
 	ml_prot prot = ML_READ | memory_type(model->types, leaf);
 
 	(void)level;
@@ -118,8 +123,7 @@ static bool mark(const struct ml_model *model, uint64_t leaf, bool write,
 			return false;
 		result->sets_accessed = true;
 	}
-	result->sets_dirty =
-		write && leaf & AP_READ_ONLY && leaf & DIRTY_MODIFIER && model->hardware_dirty;
+	result->sets_dirty = write && leaf & AP_READ_ONLY && tracks_dirty(model, leaf);
 	return true;
 }
 
