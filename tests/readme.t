@@ -40,6 +40,16 @@ for page in README.md CONTRIBUTING.md CHANGELOG.md docs/*.md; do
 	ok "links of $page" links "$page"
 done
 
+# names PAGE: every function of a link such as [`name()`](file) stands in that file.
+names() {
+	missing=
+	for pair in $(grep -o '\[`[a-z0-9_]*()`\]([^)]*)' "$1" | sed 's/\[`\(.*\)()`\](\(.*\))/\1:\2/'); do
+		grep -qE "[ *]${pair%%:*}\(" "$(dirname "$1")/${pair#*:}" || missing="$missing $pair"
+	done
+	is_empty "$missing"
+}
+ok "functions of the tour exist" names docs/tour.md
+
 # commands: every "make TARGET" of the pages is a target.
 commands() {
 	missing=
