@@ -302,3 +302,19 @@ TEST(contiguous_group_of_misaligned_frames)
 		entries[i] += 0x1000;
 	t_eq(ram_fault(&model, VA), ML_MODEL_GROUP);
 }
+
+TEST(contiguous_group_that_cannot_be_read)
+{
+	struct ml_model model;
+
+	group(&model, 0);
+	ram_hole = RAM_TABLE(3) + (index_of(0) & ~15u) * 8;
+	t_eq(ram_fault(&model, VA), ML_MODEL_GROUP);
+}
+
+TEST(faults_have_names)
+{
+	for (unsigned fault = ML_MODEL_OK; fault <= ML_MODEL_PERMISSION; fault++)
+		t_ok(ml_model_fault_name((enum ml_model_fault)fault)[0] != '?');
+	t_str(ml_model_fault_name((enum ml_model_fault)(ML_MODEL_PERMISSION + 1)), "?");
+}

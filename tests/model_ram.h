@@ -14,11 +14,12 @@
 #define RAM_TABLE(number) (RAM_PA + 0x1000u * (number)) /* the physical address of a page */
 
 static uint64_t ram[RAM_PAGES][512];
+static ml_pa ram_hole; /* an address that cannot be read */
 
 static inline bool ram_read(void *cookie, ml_pa pa, uint64_t *memory)
 {
 	(void)cookie;
-	if (pa < RAM_PA || pa - RAM_PA >= sizeof(ram))
+	if (pa < RAM_PA || pa - RAM_PA >= sizeof(ram) || pa == ram_hole)
 		return false;
 	*memory = ram[(pa - RAM_PA) >> 12][(pa & 0xfff) >> 3];
 	return true;
@@ -36,6 +37,7 @@ static inline struct ml_model ram_model(enum ml_model_kind kind, unsigned levels
 	};
 
 	memset(ram, 0, sizeof(ram));
+	ram_hole = 0;
 	return model;
 }
 

@@ -52,6 +52,7 @@ TEST(reserved_bits)
 		ram[1][2] = LEAF | BIT(bit);
 		t_eq(ram_fault(&model, VA), high ? ML_MODEL_RESERVED : ML_MODEL_OK);
 		ram[0][1] ^= BIT(bit);
+		ram[1][2] = LEAF;
 		if (bit < 5 || bit >= 20)
 			t_eq(ram_fault(&model, VA), bit == 63 ? ML_MODEL_OK : ML_MODEL_RESERVED);
 	}

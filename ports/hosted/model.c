@@ -52,14 +52,13 @@ static enum ml_model_fault entry_fault(const struct ml_model *model, const struc
 				       uint64_t entry, unsigned level)
 {
 	const enum model_sort sort = isa->sort(entry, level);
-	const uint64_t address =
-		sort == MODEL_TABLE ? isa->table_address : leaf_address(isa, level);
 
 	if (sort == MODEL_INVALID)
 		return ML_MODEL_NOT_MAPPED;
 	if (sort == MODEL_BAD || entry & isa->must_be_zero(sort, level))
 		return ML_MODEL_RESERVED;
-	return too_wide(model, isa, entry & address) ? isa->too_wide : ML_MODEL_OK;
+	/* The upper end of the address is the same in tables and leaves. */
+	return too_wide(model, isa, entry & isa->table_address) ? isa->too_wide : ML_MODEL_OK;
 }
 
 /* Whether every member of the group around result->entry_pa says the same (Arm ARM D8.7.1). */
@@ -67,18 +66,18 @@ static bool group_agrees(const struct ml_model *model, const struct model_isa *i
 			 const struct ml_model_result *result)
 {
 	const uint64_t address = leaf_address(isa, result->level);
+	const uint64_t differs = isa->member_differs(result->entry) | address;
 	const uint64_t bytes = MODEL_BIT(level_shift(isa, result->level));
 	const uint64_t members = MODEL_BIT(isa->lg2_group);
 	const ml_pa first_pa = result->entry_pa & ~(members * sizeof(uint64_t) - 1);
 	const ml_pa first_frame = result->entry & address & ~(members * bytes - 1);
 
 	for (uint64_t i = 0; i < members; i++) {
-		uint64_t member, differs;
+		uint64_t member;
 
 		if (!read_entry(model, first_pa + i * sizeof(uint64_t), &member))
 			return false;
-		differs = isa->member_differs(member) & isa->member_differs(result->entry);
-		if ((member ^ result->entry) & ~(differs | address))
+		if ((member ^ result->entry) & ~differs)
 			return false;
 		if ((member & address) != first_frame + i * bytes)
 			return false;
