@@ -40,10 +40,9 @@ struct ml_process_config {
 	uint64_t
 		memory_bytes; /* physical memory to create; a multiple of 2 MiB; 0 with memory_of */
 	ml_pa memory_pa; /* its physical address; a multiple of 2 MiB; ignored with memory_of */
-	uint64_t
-		table_bytes; /* memory for tables; 0: enough for 4 KiB leaves all over the window */
-	/* Use the physical memory of that object instead of creating some: another address space on the
-	 * same machine. Borrows: it must be finished last. NULL: create. */
+	uint64_t table_bytes; /* memory for tables; 0: enough for 4 KiB leaves everywhere */
+	/* Use the physical memory of that object instead of creating some: another address space
+	 * on the same machine. Borrows: it must be finished last. NULL: create. */
 	const struct ml_process *memory_of;
 };
 
@@ -80,6 +79,7 @@ struct ml_process {
 	struct ml_pool pool;
 	char *pool_memory;
 	size_t pool_bytes;
+	void *spare; /* a mapping to give up where the kernel has none left */
 	bool owns_memory;
 	int locked;
 	struct ml_process *next;
@@ -98,8 +98,8 @@ ML_API const struct ml_format *ml_process_format(void);
 ML_API ML_MUST_CHECK int ml_process_init(struct ml_process *p,
 					 const struct ml_process_config *config);
 
-/* Give everything back; with the last object the earlier SIGSEGV handler too, unless somebody replaced
- * ours. The table must be detached and finished. Cannot fail. */
+/* Give everything back; with the last object the earlier SIGSEGV handler too, unless somebody
+ * replaced ours. The table must be detached and finished. Cannot fail. */
 ML_API void ml_process_fini(struct ml_process *p);
 
 /* Set what a table configuration needs to run here (platform, cookie, base); leaves the rest. */
@@ -112,7 +112,7 @@ ML_API void ml_process_configure(struct ml_process *p, struct ml_table_config *c
  */
 ML_API ML_MUST_CHECK int ml_process_attach(struct ml_process *p, struct ml_table *t);
 
-/* No table translates the window any more: everything in it faults. t is no longer live. Cannot fail. */
+/* No table translates the window any more: all of it faults. t is no longer live. Cannot fail. */
 ML_API void ml_process_detach(struct ml_process *p, struct ml_table *t);
 
 /*

@@ -69,8 +69,10 @@ struct ml_op {
 	void *sink_cookie;
 	unsigned flags;             /* ML_OP_* */
 	/* results */
-	uint64_t tables_needed;     /* with ML_ERR_SHORT and ML_ERR_NO_MEMORY: tables the operation takes */
-	uint64_t bytes;             /* bytes that were mapped, changed, or (with a sink only) removed */
+	uint64_t tables_needed;     /* with ML_ERR_SHORT and ML_ERR_NO_MEMORY: tables the operation takes
+	                               (for ML_OP_REPLACE: at most) */
+	uint64_t bytes;             /* bytes that were mapped, removed (with a sink only), or changed (protect:
+	                               of the entries that changed, group members one by one) */
 };
 
 enum ml_fold_policy {
@@ -85,7 +87,8 @@ struct ml_table_config {
 	void *cookie;          /* for the callbacks */
 	char *base;            /* if all table memory is at base + pa: saves the hook; else NULL */
 	uint64_t types;        /* IA32_PAT / MAIR_EL1 as programmed; 0: the format's default */
-	uint32_t rungs;        /* bit n allows format->rungs[n]; 0: all not off by default */
+	uint32_t rungs;        /* bit n lets mapping and folding choose format->rungs[n]; 0: all not off by
+	                          default. Splitting may leave the sizes between. */
 	uint8_t levels;        /* 0: the format's default */
 	uint8_t pa_bits;       /* physical width of the machine; 0: what the format can hold */
 	uint8_t fold;          /* enum ml_fold_policy */
@@ -115,6 +118,13 @@ struct ml_stats {
 	uint64_t completions;         /* calls of platform->complete */
 };
 
+/* An entry that kept a table from being freed or folded: asked first next time. */
+#define ML_WITNESSES 4
+struct ml_witness {
+	const ml_pte *table;
+	uint32_t index;
+};
+
 /* A page table. The caller allocates it; the fields are the library's. */
 struct ml_table {
 	const struct ml_format *format;
@@ -135,14 +145,13 @@ struct ml_table {
 	bool guaranteed;
 	bool track_ad;
 	bool hardware_ad;
-	bool quick;            /* nothing configured stands against the short ways of mapping and unmapping */
 	uint32_t shared_first, shared_count; /* root entries borrowed from another table */
 	uint32_t pinned_first, pinned_count; /* root entries lent to other tables */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	struct ml_reserve spare; /* deposits of guaranteed leaves */
 	uint64_t owed;           /* tables that guaranteed leaves may need: spare.count >= owed */
-	const ml_pte *neighbour_table; /* the table last found not empty, */
-	uint32_t neighbour_index;      /* and an entry of it that was in use */
+	struct ml_witness in_use[ML_WITNESSES]; /* why some tables could not be freed, */
+	struct ml_witness misfit[ML_WITNESSES]; /* and why some could not be folded */
 	struct ml_stats stats;
 };
 
@@ -322,9 +331,8 @@ ML_API ML_MUST_CHECK int ml_walk(const struct ml_table *t, ml_va va, struct ml_w
 
 /*
  * The next run of equal leaves in [*cursor, last], both inclusive, cut to that range; moves
- * *cursor past it. Returns false at the end. Start with *cursor anywhere in the table's
- * space; *done (zero it first) is set when the last address has been handed out. Runs merge over
- * tables; accessed/dirty are OR-ed.
+ * *cursor past it. Returns false at the end. Any range will do: { 0, UINT64_MAX, false } is everything.
+ * done is set when the last address has been passed. Runs merge over tables; accessed/dirty are OR-ed.
  */
 struct ml_cursor {
 	ml_va va;
@@ -352,8 +360,8 @@ ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *len
 /*
  * Initialise *t around a root that other code built (boot tables). The whole tree is
  * checked first: every table pointer through platform->table_pointer, reserved bits,
- * group uniformity, no more than `tables_most` tables (a tree that loops has more).
- * Afterwards the tables belong to t and are freed through the platform when empty.
+ * group uniformity, no more than `tables_most` tables, none linked twice (which takes time quadratic
+ * in their number). Afterwards the tables belong to t and are freed through the platform when empty.
  * Allocates nothing. Errors: ML_ERR_CONFIG, ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY.
  */
 ML_API ML_MUST_CHECK int ml_table_adopt(struct ml_table *t, const struct ml_format *format,

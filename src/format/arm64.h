@@ -101,7 +101,7 @@ ML_INLINE uint64_t arm64_reserved(ml_pte pte, enum ml_kind kind, unsigned level)
 	if (kind == ML_KIND_INVALID)
 		return pte & ARM64_VALID;
 	if (kind == ML_KIND_TABLE)
-		return pte & ML_BITS(49, 48);
+		return pte & ML_BITS(50, 48);
 	if (level == 0)
 		return pte & ML_BITS(49, 48);
 	return pte & (ML_BITS(49, 48) | ((ML_BIT(12 + 9 * level) - ML_BIT(12)) & ~ML_BIT(16)));

@@ -45,6 +45,23 @@ static void instance_unmap_range(struct gather *g, struct supply *supply, ml_va 
 	unmap_range(INSTANCE_FORMAT(g->t), g, supply, va, last);
 }
 
+static void instance_unmap_leaf(struct ml_table *t, ml_va va, ml_pte *entry, unsigned level,
+				struct ml_op *op)
+{
+	unmap_leaf(INSTANCE_FORMAT(t), t, va, entry, level, op);
+}
+
+static void instance_folded(struct ml_table *t, ml_va va, ml_pte *entry, ml_pte pte,
+			    unsigned level)
+{
+	map_fold(INSTANCE_FORMAT(t), t, va, entry, pte, level);
+}
+
+static void instance_fold_ends(struct gather *g, ml_va va, ml_va last)
+{
+	fold_ends(INSTANCE_FORMAT(g->t), g, va, last);
+}
+
 static int instance_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask,
 			    ml_prot value, struct ml_op *op)
 {
@@ -113,7 +130,9 @@ static int instance_check(const struct ml_table *t, uint64_t most, struct ml_sta
 		.map = instance_map, .map_general = instance_map_general,                 \
 		.map_prepare = instance_map_prepare, .unmap = instance_unmap,             \
 		.unmap_general = instance_unmap_general,                                  \
-		.unmap_range = instance_unmap_range, .protect = instance_protect,         \
+		.unmap_range = instance_unmap_range, .unmap_leaf = instance_unmap_leaf,   \
+		.folded = instance_folded, .fold_ends = instance_fold_ends,               \
+		.protect = instance_protect,                                              \
 		.split = instance_split, .fold = instance_fold,                           \
 		.translate = instance_translate, .walk = instance_walk,                   \
 		.run_next = instance_run_next, .store_large = instance_store_large,       \

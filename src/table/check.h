@@ -7,6 +7,7 @@
 
 struct checker {
 	const struct ml_table *t;
+	bool foreign;           /* built by others: look for tables linked twice */
 	struct ml_stats *found; /* leaves and tables counted */
 	struct ml_fault *fault;
 	uint64_t most;          /* tables there may be; every one below a root entry of its own */
@@ -86,6 +87,46 @@ ML_INLINE const char *check_leaf(const struct ml_format *f, const struct checker
 	return NULL;
 }
 
+/* One table on the way of counting links. */
+struct link_frame {
+	const ml_pte *table;
+	unsigned index;
+};
+
+/* Whether more than one entry links the table at pa: it would be freed twice. Reads tables only, and no
+ * more of them than `most`: what is shared or loops is found before it can multiply. */
+ML_INLINE bool linked_twice(const struct ml_format *f, const struct ml_table *t, ml_pa pa,
+			    uint64_t most)
+{
+	struct link_frame frames[ML_LEVEL_MAX];
+	unsigned level = root_level(t), links = pa == t->root_pa;
+
+	frames[level].table = t->root;
+	frames[level].index = 0;
+	for (;;) {
+		struct link_frame *frame = frames + level;
+		ml_pte pte;
+
+		if (frame->index == table_entries(f, level)) {
+			if (level == root_level(t))
+				return false;
+			level++;
+			continue;
+		}
+		pte = entry_load(f, frame->table + frame->index++);
+		if (!codec_is_table(f, pte, level))
+			continue;
+		if ((codec_table_pa(f, pte) == pa && ++links > 1) || !most--)
+			return true;
+		if (level > 1) {
+			frames[--level].table = table_below(f, t, pte, level + 1);
+			if (!frames[level].table)
+				return false; /* the check itself comes to that */
+			frames[level].index = 0;
+		}
+	}
+}
+
 /* Go into the table that pte links. */
 ML_INLINE const char *check_enter(const struct ml_format *f, struct checker *c,
 				  struct check_frame *frame, ml_pte pte, ml_va va, unsigned level)
@@ -103,6 +144,8 @@ ML_INLINE const char *check_enter(const struct ml_format *f, struct checker *c,
 		return "table pointer that leads nowhere";
 	if (!c->most--)
 		return "more tables than there may be, or a loop";
+	if (c->foreign && linked_twice(f, c->t, frame->pa, c->found->tables + c->most))
+		return "table linked twice";
 	c->found->tables++;
 	return NULL;
 }
@@ -128,7 +171,7 @@ ML_INLINE ml_va root_va(const struct ml_format *f, const struct ml_table *t, uns
 ML_INLINE int table_check(const struct ml_format *f, const struct ml_table *t, uint64_t most,
 			  struct ml_stats *found, struct ml_fault *fault)
 {
-	struct checker c = { t, found, fault, most };
+	struct checker c = { t, t->base == NULL, found, fault, most };
 	struct check_frame frames[ML_LEVEL_MAX + 1], *frame = frames + root_level(t);
 	unsigned level = root_level(t);
 	const struct check_frame root = { t->root, t->root_pa, 0, 0, 0 };

@@ -24,20 +24,49 @@ ML_INLINE bool entry_fits(const struct ml_format *f, const ml_pte *p, unsigned i
 	return codec_identity(f, other) == codec_identity(f, pte) + step * index - step * at;
 }
 
-/* Whether all `count` entries from p on are one sequence, the one at `at` being pte. Groups inside
- * do not matter. */
+/* Entries [from, to) of a table, of which the one at `at` is pte, are known to be one sequence. */
+struct known {
+	ml_pte pte;
+	unsigned at;
+	unsigned from, to;
+};
+
+/*
+ * Whether all `count` entries from p on are one sequence: outward from those that are known to be.
+ * If not, *misfit is an entry that does not fit. Groups inside do not matter.
+ */
 ML_INLINE bool sequence_is_complete(const struct ml_format *f, const ml_pte *p, unsigned count,
-				    ml_pte pte, unsigned at, unsigned level)
+				    struct known known, unsigned level, unsigned *misfit)
 {
-	unsigned left = at, right = at + 1;
+	unsigned left = known.from, right = known.to;
 
 	while (left > 0 || right < count) {
-		if (right < count && !entry_fits(f, p, right++, pte, at, level))
-			return false;
-		if (left > 0 && !entry_fits(f, p, --left, pte, at, level))
-			return false;
+		if (right < count) {
+			*misfit = right;
+			if (!entry_fits(f, p, right++, known.pte, known.at, level))
+				return false;
+		}
+		if (left > 0) {
+			*misfit = --left;
+			if (!entry_fits(f, p, left, known.pte, known.at, level))
+				return false;
+		}
 	}
 	return true;
+}
+
+/* The same of a whole table; the entry that did not fit last time is asked first. */
+ML_INLINE bool table_is_complete(const struct ml_format *f, struct ml_table *t, const ml_pte *table,
+				 struct known known, unsigned level)
+{
+	struct ml_witness *witness = witness_of(f, t->misfit, table, level);
+
+	if (witness->table == table &&
+	    !entry_fits(f, table, witness->index, known.pte, known.at, level))
+		return false;
+	witness->table = table;
+	return sequence_is_complete(f, table, table_entries(f, level), known, level,
+				    &witness->index);
 }
 
 /* Whether the leaf pte stands in a unit of this size as the frames would have to. */
@@ -49,20 +78,21 @@ ML_INLINE bool congruent(const struct ml_format *f, ml_pte pte, ml_va va, unsign
 	return ml_aligned(pa ^ ml_align_down(va, f->level_shift[level]), shift);
 }
 
-/* The entry p at va was made: fold its group if that is complete now. True if it is folded. */
-ML_INLINE bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
-			  unsigned level, unsigned rung)
+/* The entry p at va is pte: fold its group if that is complete. True if it is folded then. */
+ML_INLINE bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, ml_pte pte,
+			  ml_va va, unsigned level, unsigned rung)
 {
 	const unsigned shift = f->rungs[rung].shift, count = 1u << f->rungs[rung].lg2_entries;
 	const unsigned at = index_of(f, va, level) & (count - 1);
-	const ml_pte pte = entry_load(f, p);
+	const struct known known = { pte, at, at, at + 1 };
+	unsigned misfit;
 
 	if (!codec_is_leaf(f, pte, level))
 		return false;
 	if (pte & codec_group(f))
 		return true;
 	if (!congruent(f, pte, va, level, shift) ||
-	    !sequence_is_complete(f, p - at, count, pte, at, level) ||
+	    !sequence_is_complete(f, p - at, count, known, level, &misfit) ||
 	    !one_ad_unit(g->t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift))
 		return false;
 	group_convert(f, g, p, va, level, true);
@@ -97,15 +127,17 @@ ML_INLINE void promote(const struct ml_format *f, struct gather *g, ml_pte *tabl
 	}
 }
 
-/* The entry p at va is a leaf: whether its whole table is one leaf of the level above, and may be. */
-ML_INLINE bool table_folds(const struct ml_format *f, const struct ml_table *t, const ml_pte *p,
-			   ml_va va, unsigned level)
+/* The entry p at va is pte: whether its whole table is one leaf of the level above, and may be. The
+ * group around it, if the level has any that may be, is known to be complete. */
+ML_INLINE bool table_folds(const struct ml_format *f, struct ml_table *t, const ml_pte *p, ml_pte pte,
+			   ml_va va, unsigned level, unsigned group)
 {
 	const unsigned shift = f->level_shift[level + 1], at = index_of(f, va, level);
-	const ml_pte pte = entry_load(f, p);
+	const unsigned size = group ? 1u << f->rungs[group].lg2_entries : 1;
+	const struct known known = { pte, at, at & ~(size - 1), (at & ~(size - 1)) + size };
 
 	return codec_is_leaf(f, pte, level) && congruent(f, pte, va, level, shift) &&
-	       sequence_is_complete(f, p - at, table_entries(f, level), pte, at, level) &&
+	       table_is_complete(f, t, p - at, known, level) &&
 	       one_ad_unit(t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift);
 }
 
@@ -120,23 +152,26 @@ ML_INLINE unsigned promotion(const struct ml_format *f, const struct ml_table *t
 	return rung;
 }
 
-/* A leaf was made at va: fold what it completes, as the policy says. */
-ML_INLINE void fold_completed(const struct ml_format *f, struct gather *g, ml_va va)
+/* The leaf pte was made at va, entry p: fold what it completes, as the policy says. */
+ML_INLINE void fold_completed(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *p,
+			      ml_pte pte, unsigned level)
 {
 	struct ml_table *t = g->t;
-	struct place at = descend(f, t, va, 0);
-	unsigned level = at.level;
 
 	for (;;) {
 		const unsigned rung = group_rung(f, level);
+		const unsigned group = rung && t->rungs >> rung & 1 ? rung : 0;
+		struct place up;
 
-		if (rung && t->rungs >> rung & 1 && !fold_group(f, g, at.entry, va, level, rung))
+		if (group && !fold_group(f, g, p, pte, va, level, group))
 			return;
 		if (t->fold != ML_FOLD_BLOCK || !promotion(f, t, va, level) ||
-		    !table_folds(f, t, at.entry, va, level))
+		    !table_folds(f, t, p, pte, va, level, group))
 			return;
-		promote(f, g, at.entry - index_of(f, va, level), va, level);
-		at = descend(f, t, va, ++level);
+		promote(f, g, p - index_of(f, va, level), va, level);
+		up = descend(f, t, va, ++level);
+		p = up.entry;
+		pte = up.pte;
 	}
 }
 
@@ -154,7 +189,7 @@ ML_INLINE ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va,
 	if (at.level > level)
 		return ml_min(last, entry_last(f, va, at.level));
 	if (above && above <= most && ml_aligned(va, f->level_shift[level + 1]) &&
-	    entry_last(f, va, level + 1) <= last && table_folds(f, t, at.entry, va, level)) {
+	    entry_last(f, va, level + 1) <= last && table_folds(f, t, at.entry, at.pte, va, level, 0)) {
 		promote(f, g, at.entry, va, level);
 		return entry_last(f, va, level + 1);
 	}
@@ -164,7 +199,7 @@ ML_INLINE ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va,
 	if (end > last)
 		return last;
 	if (ml_aligned(va, f->rungs[group].shift))
-		fold_group(f, g, at.entry, va, level, group);
+		fold_group(f, g, at.entry, at.pte, va, level, group);
 	return end;
 }
 

@@ -156,6 +156,13 @@ ML_INLINE void publish(const struct ml_table *t, struct ml_op *op, const ml_pte 
 	ML_PORT_PUBLISH();
 }
 
+/* Where a table's witness is kept. */
+ML_INLINE struct ml_witness *witness_of(const struct ml_format *f, struct ml_witness *witnesses,
+					const ml_pte *table, unsigned level)
+{
+	return &witnesses[(uintptr_t)table / table_bytes(f, level) % ML_WITNESSES];
+}
+
 /* Tables that splitting one leaf of this level down to base pages takes. */
 ML_INLINE uint64_t tables_owed(const struct ml_format *f, unsigned level)
 {

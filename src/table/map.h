@@ -280,6 +280,17 @@ ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t depos
 	}
 }
 
+/* A mapping of [va, last] may have completed what begins before it or ends behind it. */
+ML_INLINE void fold_ends(const struct ml_format *f, struct gather *g, ml_va va, ml_va last)
+{
+	const struct place first = descend(f, g->t, va, 0);
+	struct place end;
+
+	fold_completed(f, g, va, first.entry, first.pte, first.level);
+	end = descend(f, g->t, last, 0);
+	fold_completed(f, g, ml_align_down(last, f->page_shift), end.entry, end.pte, end.level);
+}
+
 /* Remove what is in the way, store, fold. */
 ML_INLINE void commit_mapping(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
 			      struct supply *supply, const struct mapping *m, uint64_t bytes,
@@ -298,8 +309,7 @@ ML_INLINE void commit_mapping(const struct ml_format *f, struct ml_table *t, str
 	store_mapping(f, &g, supply, m);
 	deposit(t, supply, owed);
 	if (t->fold != ML_FOLD_MAP) {
-		fold_completed(f, &g, m->va);
-		fold_completed(f, &g, last & ~(ML_BIT(f->page_shift) - 1));
+		t->ops->fold_ends(&g, m->va, last);
 	}
 	gather_close(&g);
 	if (op)
@@ -359,11 +369,12 @@ ML_INLINE int table_map_general(const struct ml_format *f, struct ml_table *t, s
 
 /* One plain leaf of exactly this range into a table that exists; false if it is not that simple.
  * Everything but what stands there has been checked. */
-ML_INLINE bool map_quick(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-			 ml_pa pa, ml_prot prot, unsigned level)
+ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+		       ml_pa pa, ml_prot prot, unsigned level)
 {
 	const unsigned shift = f->level_shift[level];
 	struct place at;
+	ml_pte pte;
 
 	if (len != ML_BIT(shift) || !ml_aligned(va | pa, shift) ||
 	    (level && !(t->rungs >> block_rung(f, level) & 1)))
@@ -371,9 +382,23 @@ ML_INLINE bool map_quick(const struct ml_format *f, struct ml_table *t, ml_va va
 	at = descend(f, t, va, level);
 	if (at.level != level || at.pte)
 		return false;
-	entry_store(f, at.entry, pa | codec_leaf_bits(f, &t->types, prot, level));
+	pte = pa | codec_leaf_bits(f, &t->types, prot, level);
+	entry_store(f, at.entry, pte);
 	publish(t, NULL, at.entry, 1);
+	if (t->fold != ML_FOLD_MAP)
+		t->ops->folded(t, va, at.entry, pte, level);
 	return true;
+}
+
+/* The leaf pte was made at `entry`: fold what it completes. */
+ML_INLINE void map_fold(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
+			ml_pte pte, unsigned level)
+{
+	struct gather g;
+
+	gather_open(&g, t, NULL);
+	fold_completed(f, &g, va, entry, pte, level);
+	gather_close(&g);
 }
 
 ML_INLINE int table_map(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
@@ -382,12 +407,12 @@ ML_INLINE int table_map(const struct ml_format *f, struct ml_table *t, ml_va va,
 	const struct ml_extent extent = { pa, len };
 	struct mapping m = { va, &extent, 1, prot, 0 };
 
-	if (t->quick && !op && !check_change(f, t, va, len) && !check_pa(f, t, pa, len) &&
+	if (!t->pinned_count && !op && !check_change(f, t, va, len) && !check_pa(f, t, pa, len) &&
 	    codec_expressible(f, &t->types, prot)) {
 		assert_locked(t, op);
 		prot = mapping_prot(t, prot);
-		if (map_quick(f, t, va, len, pa, prot, 0) ||
-		    map_quick(f, t, va, len, pa, prot, 1))
+		if (map_one(f, t, va, len, pa, prot, 0) ||
+		    (!t->guaranteed && map_one(f, t, va, len, pa, prot, 1)))
 			return ML_OK;
 	}
 	return t->ops->map_general(t, &m, op);

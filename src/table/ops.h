@@ -32,6 +32,10 @@ struct ml_table_ops {
 	int (*map_general)(struct ml_table *t, struct mapping *m, struct ml_op *op);
 	void (*unmap_range)(struct gather *g, struct supply *supply, ml_va va, ml_va last);
 	int (*unmap_general)(struct ml_table *t, ml_va va, ml_va last, struct ml_op *op);
+	void (*unmap_leaf)(struct ml_table *t, ml_va va, ml_pte *entry, unsigned level,
+			   struct ml_op *op);
+	void (*folded)(struct ml_table *t, ml_va va, ml_pte *entry, ml_pte pte, unsigned level);
+	void (*fold_ends)(struct gather *g, ml_va va, ml_va last);
 	void (*store_large)(struct gather *g, struct supply *supply, const struct mapping_run *run,
 			    ml_pte bits);
 	void (*flush)(struct gather *g);

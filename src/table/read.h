@@ -149,13 +149,26 @@ ML_INLINE struct place look(const struct ml_format *f, const struct ml_table *t,
 	return descend(f, t, va, root_level(t));
 }
 
+/* Move the cursor to where the table translates again; false when that is nowhere before its end. */
+ML_INLINE bool enter_space(const struct ml_table *t, struct ml_cursor *cursor)
+{
+	if (ML_LIKELY(covers(t, cursor->va, cursor->va)))
+		return true;
+	if (cursor->va >= t->origin || cursor->last < t->origin) {
+		cursor->done = true;
+		return false;
+	}
+	cursor->va = t->origin;
+	return true;
+}
+
 ML_INLINE bool table_run_next(const struct ml_format *f, const struct ml_table *t,
 			      struct ml_cursor *cursor, struct ml_run *run)
 {
 	struct joiner joiner;
 
 	joiner.run.length = 0;
-	while (!cursor->done) {
+	while (!cursor->done && enter_space(t, cursor)) {
 		const struct place at = look(f, t, cursor->va);
 		ml_va end;
 

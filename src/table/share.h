@@ -23,7 +23,7 @@ ML_INLINE int check_share(const struct ml_format *f, const struct ml_table *t,
 		if (!pte)
 			++*missing;
 		else if (!codec_is_table(f, pte, level))
-			return ML_ERR_SIZE;
+			return ML_ERR_EXISTS;
 	}
 	return ML_OK;
 }

@@ -47,7 +47,6 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 	t->track_ad = config->track_ad;
 	t->hardware_ad = config->hardware_ad;
 	t->ad_unit = config->ad_unit;
-	t->quick = !t->guaranteed && t->fold == ML_FOLD_MAP && !t->platform->table_sync;
 	ml_types_init(&t->types, format, config->types);
 	top = t->levels - 1u;
 	t->va_bits = (uint8_t)(format->level_shift[top] + format->index_bits[top]);
@@ -260,7 +259,6 @@ int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va, uint64
 	t->shared_first = lender->pinned_first = index_of(t->format, va, root_level(t));
 	t->shared_count = lender->pinned_count =
 		index_of(t->format, last, root_level(t)) - t->shared_first + 1;
-	lender->quick = false;
 	return ML_OK;
 }
 

@@ -38,17 +38,6 @@ ML_INLINE unsigned covered_entries(const struct ml_format *f, ml_va va, ml_va la
 	return (unsigned)ml_min(room, whole);
 }
 
-/* Whether an entry is in use; if so, the next question about its table begins with it. */
-ML_INLINE bool entry_in_use(const struct ml_format *f, struct ml_table *t, const ml_pte *table,
-			    unsigned index)
-{
-	if (!entry_load(f, table + index))
-		return false;
-	t->neighbour_table = table;
-	t->neighbour_index = index;
-	return true;
-}
-
 /*
  * Whether a table holds nothing, given that entries [from, to) hold nothing: outward from
  * there, the entry last found in use first, so that a sequence of calls in any order
@@ -58,16 +47,23 @@ ML_INLINE bool table_is_empty(const struct ml_format *f, struct ml_table *t, con
 			      unsigned from, unsigned to, unsigned level)
 {
 	const unsigned count = table_entries(f, level);
+	struct ml_witness *witness = witness_of(f, t->in_use, table, level);
 
-	if (t->neighbour_table == table &&
-	    (t->neighbour_index < from || t->neighbour_index >= to) &&
-	    entry_load(f, table + t->neighbour_index))
+	if (witness->table == table && (witness->index < from || witness->index >= to) &&
+	    entry_load(f, table + witness->index))
 		return false;
+	witness->table = table;
 	while (to < count || from > 0) {
-		if (to < count && entry_in_use(f, t, table, to++))
-			return false;
-		if (from > 0 && entry_in_use(f, t, table, --from))
-			return false;
+		if (to < count) {
+			witness->index = to;
+			if (entry_load(f, table + to++))
+				return false;
+		}
+		if (from > 0) {
+			witness->index = --from;
+			if (entry_load(f, table + from))
+				return false;
+		}
 	}
 	return true;
 }
@@ -225,9 +221,9 @@ ML_INLINE int open_split_supply(struct ml_table *t, struct ml_op *op, struct sup
 	return ML_OK;
 }
 
-/* One leaf of exactly this range, in a table that stays: no gather, no supply. */
-ML_INLINE bool unmap_quick(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-			   unsigned level)
+/* One leaf of exactly this range: nothing has to be split, so no tables are taken. */
+ML_INLINE bool unmap_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			 unsigned level, struct ml_op *op)
 {
 	struct place at;
 	unsigned index;
@@ -236,11 +232,34 @@ ML_INLINE bool unmap_quick(const struct ml_format *f, struct ml_table *t, ml_va 
 		return false;
 	at = descend(f, t, va, level);
 	index = index_of(f, va, level);
-	if (at.level != level || !codec_is_leaf(f, at.pte, level) || at.pte & codec_group(f) ||
-	    table_is_empty(f, t, at.entry - index, index, index + 1, level))
+	if (at.level != level || !codec_is_leaf(f, at.pte, level))
 		return false;
+	if (op || t->live || t->guaranteed || at.pte & codec_group(f) ||
+	    table_is_empty(f, t, at.entry - index, index, index + 1, level)) {
+		t->ops->unmap_leaf(t, va, at.entry, level, op);
+		return true;
+	}
 	entry_store(f, at.entry, 0);
+	publish(t, NULL, at.entry, 1);
 	return true;
+}
+
+/* The leaf at `entry` goes, with all that follows from it. */
+ML_INLINE void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
+			  unsigned level, struct ml_op *op)
+{
+	const unsigned index = index_of(f, va, level);
+	struct gather g;
+
+	if (op)
+		op->bytes = 0;
+	gather_open(&g, t, op);
+	if (entry_load(f, entry) & codec_group(f))
+		group_convert(f, &g, entry, va, level, false);
+	unmap_entries(f, &g, entry, va, 1, level);
+	publish(t, op, entry, 1);
+	prune(f, &g, va, entry - index, index, index + 1, level, top_level(f, t, va, va));
+	gather_close(&g);
 }
 
 ML_INLINE int table_unmap_general(const struct ml_format *f, struct ml_table *t, ml_va va,
@@ -270,8 +289,7 @@ ML_INLINE int table_unmap(const struct ml_format *f, struct ml_table *t, ml_va v
 	if (error)
 		return error;
 	assert_locked(t, op);
-	if (t->quick && !op && !t->live &&
-	    (unmap_quick(f, t, va, len, 0) || unmap_quick(f, t, va, len, 1)))
+	if (!t->pinned_count && (unmap_one(f, t, va, len, 0, op) || unmap_one(f, t, va, len, 1, op)))
 		return ML_OK;
 	return t->ops->unmap_general(t, va, va + len - 1, op);
 }
