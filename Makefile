@@ -117,7 +117,7 @@ asan: $(ASAN_TESTS) $(REPLAYS) ## the hosted tests under ASan and UBSan, full le
 	@ML_TEST_FULL=1 $(TEST_ENV) tools/run-tests $^
 
 stress: $(HOSTED_TESTS) ## the random tests for long, with a seed of the clock
-	@ML_TEST_OPS=$(STRESS_OPS) ML_TEST_SEED=$$(date +%s) $(TEST_ENV) tools/run-tests $^
+	@ML_TEST_OPS=$(STRESS_OPS) SEED=$$(date +%s) $(TEST_ENV) tools/run-tests $^
 .PHONY: test deps-test test-programs asan stress
 
 # ---- the rest --------------------------------------------------------------------
