@@ -496,37 +496,28 @@ NOINLINE int limit_unmap_1g(struct limit_table *t, ml_va va, uint64_t len, struc
 	return 0;
 }
 
-/* Read one leaf: whether it is the one expected here, and the OR of all entries. */
-INLINE void read_leaf(const uint64_t *entry, uint64_t expected, uint64_t *different, uint64_t *any)
+/* Read a table of leaves: the bits in which they differ from a sequence from `entry` on. */
+NOINLINE __attribute__((aligned(64))) static uint64_t read_leaves(const uint64_t *table,
+								  uint64_t entry)
 {
-	const uint64_t value = load(entry);
+	uint64_t different = 0, different_too = 0;
 
-	*different |= value ^ expected;
-	*any |= value;
-}
-
-/* The bits in which a table differs from leaves in sequence from `entry` on. */
-INLINE uint64_t read_leaves(const uint64_t *table, uint64_t entry, uint64_t *any)
-{
-	uint64_t different = 0, different_too = 0, any_too = 0;
-
-	for (const uint64_t *end = table + ENTRIES; table < end; table += 4) {
-		read_leaf(&table[0], entry, &different, any);
-		read_leaf(&table[1], entry + PAGE, &different_too, &any_too);
-		read_leaf(&table[2], entry + 2 * PAGE, &different, any);
-		read_leaf(&table[3], entry + 3 * PAGE, &different_too, &any_too);
+	for (unsigned i = 0; i < ENTRIES; i += 4) {
+		different |= load(&table[i]) ^ entry;
+		different_too |= load(&table[i + 1]) ^ (entry + PAGE);
+		different |= load(&table[i + 2]) ^ (entry + 2 * PAGE);
+		different_too |= load(&table[i + 3]) ^ (entry + 3 * PAGE);
 		entry += 4 * PAGE;
 	}
-	*any |= any_too;
 	return different | different_too;
 }
 
-/* As limit_unmap_1g(), having read every leaf: one run in sequence, accessed and dirty ORed. */
+/* As limit_unmap_1g(), having read every leaf: one run in sequence, accessed and dirty alike. */
 NOINLINE int limit_unmap_1g_read(struct limit_table *t, ml_va va, uint64_t len, struct ml_op *op)
 {
 	uint64_t *entry = descend(t, va, 2);
 	const uint64_t *tables;
-	uint64_t value, expected, different = 0, any = 0;
+	uint64_t value, expected, different = 0;
 
 	if ((va | len) % GIB != 0)
 		return ML_ERR_ALIGN;
@@ -538,8 +529,8 @@ NOINLINE int limit_unmap_1g_read(struct limit_table *t, ml_va va, uint64_t len, 
 	tables = below(t, value);
 	expected = load(below(t, load(tables)));
 	for (unsigned i = 0; i < ENTRIES; i++)
-		different |= read_leaves(below(t, load(&tables[i])), expected + i * BLOCK, &any);
-	op->bytes = any != 0 && different == 0 ? len : 0;
+		different |= read_leaves(below(t, load(&tables[i])), expected + i * BLOCK);
+	op->bytes = different == 0 ? len : 0;
 	return limit_unmap_1g(t, va, len, op);
 }
 
