@@ -133,6 +133,17 @@ TEST(table_entries)
 	}
 }
 
+/* All bits: hierarchical limits and what hardware ignores are residue. */
+TEST(table_entries_with_every_bit)
+{
+	struct ml_entry entry;
+
+	t_eq(golden_decode(FORMAT, 0xffffffffffffffff, 1, &entry), ML_KIND_TABLE);
+	t_eq(entry.pa, 0xfffffffff000);
+	t_eq(entry.residue, 0xfff8000000000ffc);
+	t_eq(entry.reserved, 0x0007000000000000);
+}
+
 /* Bit 0 clear; or 0b01 where there are no blocks: the last level, and the first of four. */
 TEST(entries_that_are_not_valid)
 {

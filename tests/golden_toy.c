@@ -64,14 +64,20 @@ TEST(reserved_bits_and_residue)
 	t_eq(golden_decode(FORMAT, 0x7003, 1, &entry), ML_KIND_LEAF);
 	t_eq(entry.reserved, 0x3000);
 	t_eq(entry.pa, 0x4000);
-	t_eq(golden_decode(FORMAT, 0x7ffffffffff0001d, 1, &entry), ML_KIND_TABLE);
+	t_eq(golden_decode(FORMAT, 0xfffffffffffffffd, 1, &entry), ML_KIND_TABLE);
 	t_eq(entry.reserved, 0x7ffffffffff0001c);
+	t_eq(entry.residue, 0x8000000000000000);
+	t_eq(entry.pa, 0xfffe0);
 }
 
 TEST(reserved_type)
 {
+	struct ml_types types;
 	struct ml_entry entry;
 
+	ml_types_init(&types, FORMAT, 0);
+	for (unsigned slot = 3; slot < 8; slot++)
+		t_eq(types.type_of_slot >> (4 * slot) & 0xf, ML_TYPE_COUNT);
 	t_eq(golden_decode(FORMAT, 0x1303, 0, &entry), ML_KIND_LEAF);
 	t_eq(ML_TYPE_OF(entry.prot), ML_TYPE_COUNT);
 }

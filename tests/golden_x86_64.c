@@ -116,6 +116,8 @@ TEST(reserved_pat_encoding)
 	struct ml_entry entry;
 	ml_pte pte;
 
+	ml_types_init(&types, FORMAT, 0x0108070605030206); /* 8 of slot 6 is reserved as well */
+	t_eq(types.type_of_slot >> 24 & 0xf, ML_TYPE_COUNT);
 	ml_types_init(&types, FORMAT, 0x0407050600020106); /* slot 2 holds 2 */
 	t_eq(ml_format_decode(FORMAT, &types, 0x8000000000001011, 0, &entry), ML_OK);
 	t_eq(ML_TYPE_OF(entry.prot), ML_TYPE_COUNT);
@@ -138,6 +140,20 @@ TEST(table_entries)
 		t_eq(golden_decode(FORMAT, 0x000ffffffffff027, level, &entry), ML_KIND_TABLE);
 		t_eq(entry.pa, 0xffffffffff000);
 	}
+}
+
+/* All bits: what is not named is residue, or PS at the upper levels. */
+TEST(table_entries_with_every_bit)
+{
+	struct ml_entry entry;
+
+	t_eq(golden_decode(FORMAT, 0xffffffffffffff7f, 1, &entry), ML_KIND_TABLE);
+	t_eq(entry.pa, 0xffffffffff000);
+	t_eq(entry.residue, 0xfff0000000000f58);
+	t_eq(entry.reserved, 0);
+	t_eq(golden_decode(FORMAT, 0xffffffffffffffff, 3, &entry), ML_KIND_TABLE);
+	t_eq(entry.residue, 0xfff0000000000f58);
+	t_eq(entry.reserved, 0x80);
 }
 
 TEST(entries_that_are_not_present)

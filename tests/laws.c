@@ -4,9 +4,7 @@
  * decode(encode(p)) is p for every p a format can express, everything else is refused, and
  * what a decoded entry does not name is carried as residue.
  */
-#include "t.h"
-
-#define BIT(number) ((uint64_t)1 << (number))
+#include "laws.h"
 
 /* What each format's documentation says it cannot express. */
 static bool types_hold(const struct ml_types *types, ml_prot prot)
@@ -40,28 +38,6 @@ static bool documented(const struct ml_format *format, const struct ml_types *ty
 		return !(prot >> ML_SOFT_SHIFT >> 1) && one_execute_bit(prot) &&
 		       !(prot & (ML_GLOBAL | ML_DEVICE_MARK));
 	}
-}
-
-/* Every kind of entry that can be a leaf of the format, in turn. */
-struct place {
-	unsigned level;
-	bool group;
-};
-
-static unsigned leaf_places(const struct ml_format *format, struct place *places)
-{
-	unsigned count = 0;
-
-	for (unsigned rung = 0; rung < format->rung_count; rung++)
-		places[count++] = (struct place){ format->rungs[rung].level,
-						  format->rungs[rung].lg2_entries > 0 };
-	return count;
-}
-
-/* A frame that sets every other address bit the entry has. */
-static ml_pa some_frame(const struct ml_format *format, unsigned level)
-{
-	return 0x000aaaaaaaaaaaaa & (BIT(format->pa_bits) - BIT(format->level_shift[level]));
 }
 
 /* Both halves of the first law for one protection at one place. */
@@ -171,31 +147,6 @@ TEST(every_type_layout)
 		for (unsigned type = 0; type < 16; type++)
 			check_everywhere(format, &types, ML_READ | ML_TYPE(type));
 	}
-}
-
-/* Bits of a leaf that are not the library's: to be carried, and told. */
-static uint64_t foreign_bits(const struct ml_format *format, unsigned level)
-{
-	switch (format->encoding) {
-	case ML_ENCODING_X86_64:
-		return BIT(11) | 15 * BIT(59); /* available; protection key */
-	case ML_ENCODING_ARM64:                /* NS, GP, PBHA, and nT of blocks */
-		return BIT(5) | BIT(50) | 15 * BIT(59) | (level ? BIT(16) : 0);
-	default:
-		return BIT(63);
-	}
-}
-
-/* A protection the format can express. */
-static ml_prot random_prot(const struct ml_format *format, const struct ml_types *types,
-			   uint64_t *seed)
-{
-	ml_prot prot;
-
-	do
-		prot = (t_random(seed) & format->prot_mask) | ML_READ;
-	while (!documented(format, types, prot));
-	return prot;
 }
 
 /* The second law: every subset of foreign bits comes back as residue and disturbs nothing. */

@@ -3,6 +3,8 @@
  * The library's encoding against the model MMU: hardware reads from every leaf what the
  * protection said, at every level, as a single entry and as a group.
  */
+#include "format/codec.h"
+
 #include "model_ram.h"
 
 #define BIT(number) ((uint64_t)1 << (number))
@@ -124,5 +126,47 @@ TEST(hardware_finds_the_frame)
 				machine_map(&machine, &format->rungs[rung], BIT(bit), ML_READ);
 				machine_check(&machine, &format->rungs[rung], BIT(bit), ML_READ);
 			}
+	}
+}
+
+/* A leaf of level 0 below tables that take rights away: the library's limit is the hardware's. */
+TEST(tables_limit_what_is_below)
+{
+	static const uint64_t limits[] = {
+		[ML_ENCODING_X86_64] = BIT(1) | BIT(2) | BIT(63),
+		[ML_ENCODING_ARM64] = 15 * BIT(59),
+		[ML_ENCODING_TOY] = 0,
+	};
+	const struct ml_format *format;
+	uint64_t seed = t_seed(60);
+
+	FOR_EACH_FORMAT(format)
+	{
+		struct machine machine;
+
+		machine_init(&machine, format);
+		for (unsigned i = 0; i < 20000; i++) {
+			const ml_prot prot =
+				(t_random(&seed) & format->prot_mask & 0x7ff) | ML_READ;
+			uint64_t all = ~(uint64_t)0, any = 0;
+			struct ml_model_result result;
+			struct ml_entry entry;
+			ml_pte leaf;
+
+			if (!ml_format_expressible(format, &machine.types, prot))
+				continue;
+			machine_map(&machine, &format->rungs[0], 0x1000, prot);
+			for (unsigned table = 0; table + 1 < format->levels_default; table++) {
+				ram[table][0] ^= t_random(&seed) & limits[format->encoding];
+				all &= ram[table][0];
+				any |= ram[table][0];
+			}
+			leaf = codec_limit(format, ram[format->levels_default - 1][0], all, any);
+			t_eq(ml_format_decode(format, &machine.types, leaf, 0, &entry), ML_OK);
+			ml_model_walk(&machine.model, 0, ML_MODEL_READ, false, &result);
+			T_REQUIRE(t_eq(result.prot & ~ML_DIRTY,
+				       visible(format, entry.prot) & ~ML_DIRTY));
+			t_eq(entry.prot & ML_DIRTY, prot & ML_DIRTY);
+		}
 	}
 }
