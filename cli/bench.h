@@ -40,17 +40,18 @@ struct bench_spread {
 
 struct bench_result {
 	bool measured;
-	uint64_t pairs;    /* chunks of each view */
-	uint64_t amount;   /* loads or bytes in one chunk */
+	uint64_t pairs;                        /* chunks of each view */
+	uint64_t amount;                       /* loads or bytes in one chunk */
 	struct bench_spread time[BENCH_VIEWS]; /* ns a load, ns a byte */
-	struct bench_spread gain[BENCH_VIEWS]; /* time the largest leaves save against that view, 0..1 */
+	struct bench_spread
+		gain[BENCH_VIEWS]; /* time the largest leaves save against that view, 0..1 */
 };
 
 struct bench_row {
-	uint64_t bytes;    /* the working set */
+	uint64_t bytes; /* the working set */
 	struct bench_result results[BENCH_WORKS];
 	struct ml_process_sizes sizes[BENCH_VIEWS]; /* what the kernel said when it was measured */
-	bool confirmed;    /* sizes[] is filled in */
+	bool confirmed;                             /* sizes[] is filled in */
 };
 
 /* Whether a spread leaves no doubt that there is a difference. */
@@ -74,16 +75,16 @@ void bench_machine_read(struct bench_machine *machine);
 struct bench_view {
 	struct ml_process process;
 	struct ml_table table;
-	ml_va va;            /* where byte 0 of the memory is seen, */
-	char *start;         /* and the same as a pointer */
-	uint64_t filled;     /* bytes synchronised so far */
-	bool refused;        /* the kernel refused something: */
+	ml_va va;        /* where byte 0 of the memory is seen, */
+	char *start;     /* and the same as a pointer */
+	uint64_t filled; /* bytes synchronised so far */
+	bool refused;    /* the kernel refused something: */
 	struct ml_process_refusal refusal;
 };
 
 struct bench_views {
 	struct bench_view view[BENCH_VIEWS];
-	unsigned count;      /* opened so far */
+	unsigned count; /* opened so far */
 };
 
 /* Map `bytes` of one memory in all three views, still without memory. Returns an exit status. */
@@ -123,14 +124,14 @@ struct bench_cost {
 	const struct ml_format *format;
 	enum bench_view_name view;
 	uint64_t leaves[ML_RUNG_MAX];
-	uint64_t tables;      /* with the root */
+	uint64_t tables; /* with the root */
 	uint64_t table_bytes;
 	struct bench_spread map_ns; /* ml_map() into an empty table */
 };
 
 #define BENCH_COSTS_MOST 32
 
-/* The mappings of the three views in every format that covers them. Returns how many, 0 for no memory. */
+/* The mappings of the three views in every format that covers them. Returns how many. */
 unsigned bench_costs(const struct bench_views *views, uint64_t bytes,
 		     struct bench_cost costs[BENCH_COSTS_MOST]);
 
@@ -140,14 +141,14 @@ struct bench_report {
 	struct bench_machine machine;
 	const struct ml_format *format;
 	uint64_t seconds;
-	uint64_t largest;       /* working set that was asked for */
-	bool cut;               /* by memory, below what was asked for */
+	uint64_t largest; /* working set that was asked for */
+	bool cut;         /* by memory, below what was asked for */
 	struct bench_row rows[BENCH_ROWS_MOST];
 	unsigned row_count;
 	struct bench_cost costs[BENCH_COSTS_MOST];
 	unsigned cost_count;
 	const struct bench_views *views;
-	double elapsed;         /* seconds */
+	double elapsed; /* seconds */
 	bool interrupted;
 };
 

@@ -22,7 +22,7 @@ enum { CHAIN_RANDOM, CHAIN_PAGES, CHAIN_COUNT };
 #define CHAIN_LINES (1u << (CHAIN_PAGE_SHIFT - CHAIN_LINE_SHIFT)) /* in a page */
 
 struct chain_map {
-	uint32_t *order;  /* the pages in the order they are visited */
+	uint32_t *order; /* the pages in the order they are visited */
 	uint64_t pages;
 };
 
@@ -33,10 +33,10 @@ void chain_map_fini(struct chain_map *map);
 /* Write both chains into the memory. */
 void chain_write(const struct chain_map *map, char *memory);
 
-/* Where a cursor starts that is `part` of `parts` of the cycle ahead: an offset for chain_follow(). */
+/* Where a cursor starts that is `part` of `parts` of the cycle ahead: for chain_follow(). */
 uint64_t chain_start(const struct chain_map *map, unsigned chain, unsigned part, unsigned parts);
 
-/* Follow `steps` links from an offset (a multiple of 8 steps is followed fastest); the new offset. */
+/* Follow `steps` links from an offset; the new offset. Multiples of 8 steps go fastest. */
 uint64_t chain_follow(const char *memory, uint64_t offset, uint64_t steps);
 
 #endif

@@ -132,7 +132,8 @@ static void put_summary(const struct bench_report *report)
 	cli_json_open(&json, stdout);
 	cli_json_object(&json, "summary");
 	cli_json_integer(&json, "measured", measured);
-	cli_json_integer(&json, "not_measured", (uint64_t)report->row_count * BENCH_WORKS - measured);
+	cli_json_integer(&json, "not_measured",
+			 (uint64_t)report->row_count * BENCH_WORKS - measured);
 	cli_json_real(&json, "elapsed_s", report->elapsed);
 	cli_json_bool(&json, "interrupted", report->interrupted);
 	cli_json_close(&json);

@@ -65,7 +65,8 @@ static void read_cpu(char *cpu, size_t size)
 		if (read_field(info, "CPU implementer", family, sizeof(family)) &&
 		    read_field(info, "CPU part", model, sizeof(model))) {
 			used = strlen(cpu);
-			snprintf(cpu + used, size - used, ", implementer %s part %s", family, model);
+			snprintf(cpu + used, size - used, ", implementer %s part %s", family,
+				 model);
 		}
 		return;
 	}
@@ -77,14 +78,14 @@ static void read_cpu(char *cpu, size_t size)
 }
 
 #if defined(__x86_64__)
-/* Intel SDM vol. 2 CPUID: leaf 1 ECX bit 31 is never set by hardware; 0x40000000 names who set it. */
+/* Intel SDM vol. 2 CPUID: hardware never sets leaf 1 ECX bit 31; 0x40000000 names who did. */
 static bool read_hypervisor(char *name, size_t size)
 {
 	static const struct {
 		const char *signature, *name;
 	} known[] = {
-		{ "KVMKVMKVM", "KVM" },	      { "Microsoft Hv", "Hyper-V" },
-		{ "VMwareVMware", "VMware" }, { "XenVMMXenVMM", "Xen" },
+		{ "KVMKVMKVM", "KVM" },         { "Microsoft Hv", "Hyper-V" },
+		{ "VMwareVMware", "VMware" },   { "XenVMMXenVMM", "Xen" },
 		{ "TCGTCGTCGTCG", "QEMU TCG" },
 	};
 	unsigned a, b, c, d;
@@ -113,8 +114,7 @@ static bool read_hypervisor(char *name, size_t size)
 		return true;
 	return (read_line("/sys/class/dmi/id/product_name", product, sizeof(product)) ||
 		read_line("/sys/class/dmi/id/sys_vendor", product, sizeof(product))) &&
-	       (strstr(product, "KVM") || strstr(product, "QEMU") ||
-		strstr(product, "Virtual")) &&
+	       (strstr(product, "KVM") || strstr(product, "QEMU") || strstr(product, "Virtual")) &&
 	       snprintf(name, size, "%s", product) > 0;
 }
 #endif
@@ -217,7 +217,7 @@ void bench_machine_read(struct bench_machine *machine)
 	machine->usable = UINT64_MAX;
 	read_cpu(machine->cpu, sizeof(machine->cpu));
 	if (uname(&name) == 0)
-		snprintf(machine->kernel, sizeof(machine->kernel), "%s %.80s", name.sysname,
+		snprintf(machine->kernel, sizeof(machine->kernel), "%.30s %.60s", name.sysname,
 			 name.release);
 	machine->is_virtual = read_hypervisor(machine->hypervisor, sizeof(machine->hypervisor));
 	limit_to_available(machine);

@@ -6,7 +6,6 @@
  * Every view has a cursor of its own, a third of the cycle from the others, so that none
  * reads what another has just brought into the caches.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,9 +16,11 @@
 #define PAGE ((uint64_t)1 << CHAIN_PAGE_SHIFT)
 #define NS_PER_S UINT64_C(1000000000)
 #define CHUNK_LEAST_NS 250000.0
-#define CHUNK_MOST_NS 6000000.0
+#define CHUNK_MOST_NS 3000000.0
+#define LEAD_IN 1.125 /* a chunk's time with what comes before it, to the chunk's own */
 #define PAIRS_MOST 2001
 #define PILOT_NS 400000
+#define CAUTION 1.3 /* preparing the next row may go slower than it did until now */
 
 /* A row's measurement, three works and three views, never takes less; pilots and overruns in. */
 #define ROW_LEAST_NS (1.5 * CHUNK_LEAST_NS * BENCH_PAIRS_LEAST * BENCH_VIEWS * BENCH_WORKS)
@@ -61,8 +62,7 @@ static double quantile(const double *sorted, uint64_t count, double part)
 struct bench_spread bench_spread_of(double *samples, uint64_t count)
 {
 	qsort(samples, count, sizeof(*samples), compare);
-	return (struct bench_spread){ quantile(samples, count, 0.25),
-				      quantile(samples, count, 0.5),
+	return (struct bench_spread){ quantile(samples, count, 0.25), quantile(samples, count, 0.5),
 				      quantile(samples, count, 0.75) };
 }
 
@@ -80,85 +80,146 @@ struct run {
 	uint64_t bytes;
 	enum bench_work work;
 	uint64_t cursor[BENCH_VIEWS];
-	uint64_t amount;  /* of a chunk */
+	uint64_t amount; /* of a chunk */
+	double unit_ns;  /* CPU time of a load or byte, roughly */
+	double spent_ns; /* by the clock, for as many loads or bytes as `done` */
+	double done;
 	double *samples[BENCH_VIEWS]; /* ns a load or byte */
 };
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+static double between(double least, double value, double most)
+{
+	return value < least ? least : value > most ? most : value;
+}
 
 static bool is_over(const struct bench_budget *budget)
 {
 	return *budget->stop || bench_now() >= budget->end_ns;
 }
 
-static void copy_chunk(struct run *run, char *start, uint64_t *cursor)
+/* Whole pages are copied, and loads unrolled by eight. */
+static uint64_t round_amount(const struct run *run, uint64_t amount)
+{
+	uint64_t unit = run->work == BENCH_COPY ? PAGE : 8;
+
+	return amount < unit ? unit : amount & ~(unit - 1);
+}
+
+/* The time this thread had a CPU: what other programs take meanwhile is not the memory's doing. */
+static uint64_t thread_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void copy_bytes(const struct run *run, char *start, uint64_t *cursor, uint64_t bytes)
 {
 	uint64_t half = run->bytes / 2;
 
-	if (*cursor + run->amount > half)
+	if (*cursor + bytes > half)
 		*cursor = 0;
-	memcpy(start + half + *cursor, start + *cursor, run->amount);
-	*cursor += run->amount;
+	memcpy(start + half + *cursor, start + *cursor, bytes);
+	*cursor += bytes;
 }
 
-/* ns a load or byte of one chunk. */
-static double chunk(struct run *run, unsigned view)
+static void work_through(struct run *run, unsigned view, uint64_t amount)
 {
 	char *start = run->views->view[view].start;
 	uint64_t *cursor = &run->cursor[view];
-	uint64_t from = bench_now();
 
 	if (run->work == BENCH_COPY)
-		copy_chunk(run, start, cursor);
+		copy_bytes(run, start, cursor, amount);
 	else
-		*cursor = chain_follow(start, *cursor, run->amount);
-	return (double)(bench_now() - from) / (double)run->amount;
+		*cursor = chain_follow(start, *cursor, amount);
 }
 
-/* Grow a chunk until it lasts, and return what the slowest view needs for one load or byte. */
-static double pilot(struct run *run)
+/*
+ * ns a load or byte of one chunk. An eighth is done before the clock starts: the translations
+ * cached until now are those of another view.
+ */
+static double chunk(struct run *run, unsigned view)
+{
+	uint64_t start;
+
+	work_through(run, view, round_amount(run, run->amount / 8));
+	start = thread_now();
+	work_through(run, view, run->amount);
+	return (double)(thread_now() - start) / (double)run->amount;
+}
+
+/* --- how long a chunk is ---------------------------------------------------------- */
+
+/* Grow a chunk until it lasts, then note what the slowest view needs for one load or byte. */
+static void pilot(struct run *run)
 {
 	uint64_t most = run->work == BENCH_COPY ? run->bytes / 2 : UINT64_MAX;
-	double slowest = 0;
+	uint64_t start = bench_now();
 	unsigned view;
 
 	run->amount = 4096;
-	while (run->amount <= most / 2 &&
-	       chunk(run, BENCH_SMALL) * (double)run->amount < PILOT_NS)
+	while (run->amount <= most / 2 && chunk(run, BENCH_SMALL) * (double)run->amount < PILOT_NS)
 		run->amount *= 2;
+	run->unit_ns = 0;
 	for (view = 0; view < BENCH_VIEWS; view++)
-		slowest = fmax(slowest, chunk(run, view));
-	return slowest;
+		run->unit_ns = larger(run->unit_ns, chunk(run, view));
+	run->spent_ns = (double)(bench_now() - start);
+	run->done = run->spent_ns / run->unit_ns;
 }
 
-static void set_amount(struct run *run, double chunk_ns, double unit_ns)
+/* Loads or bytes that take so long on the CPU. */
+static uint64_t amount_of(const struct run *run, double ns)
 {
-	uint64_t amount = (uint64_t)(chunk_ns / unit_ns);
+	double amount = ns / run->unit_ns;
 
-	if (run->work == BENCH_COPY && amount > run->bytes / 2)
-		amount = run->bytes / 2;
-	run->amount = amount & ~(run->work == BENCH_COPY ? PAGE - 1 : 7);
-	if (run->amount == 0)
-		run->amount = run->work == BENCH_COPY ? PAGE : 8;
+	if (run->work == BENCH_COPY && amount > (double)(run->bytes / 2))
+		amount = (double)(run->bytes / 2);
+	return round_amount(run, (uint64_t)amount);
 }
 
-/* False when the time is over before every pair is there. */
-static bool take_pairs(struct run *run, uint64_t pairs)
+/*
+ * Other programs may take a part of the CPU, and more or less of it later: every pair is as
+ * long as the time left allows for each of those still to come. Its three chunks are equal.
+ */
+static void set_amount(struct run *run, double left_ns, uint64_t pairs)
 {
-	uint64_t pair;
+	double wall_ns = left_ns / ((double)pairs * BENCH_VIEWS * LEAD_IN);
+	double unit_wall_ns = run->spent_ns / run->done;
+	double cpu_ns = wall_ns * run->unit_ns / unit_wall_ns;
+
+	run->amount = amount_of(run, between(CHUNK_LEAST_NS, cpu_ns, CHUNK_MOST_NS));
+}
+
+static uint64_t pair_count(const struct run *run, double left_ns)
+{
+	double slowed = larger(1, run->spent_ns / run->done / run->unit_ns);
+	double pair_ns = CHUNK_MOST_NS * LEAD_IN * BENCH_VIEWS * slowed;
+
+	return (uint64_t)between(BENCH_PAIRS_LEAST, left_ns / pair_ns, PAIRS_MOST);
+}
+
+static void take_pair(struct run *run, uint64_t pair)
+{
+	uint64_t start = bench_now();
 	unsigned turn;
 
-	for (pair = 0; pair < pairs; pair++) {
-		if (is_over(run->budget))
-			return false;
-		for (turn = 0; turn < BENCH_VIEWS; turn++) {
-			unsigned view = (unsigned)(pair + turn) % BENCH_VIEWS;
+	for (turn = 0; turn < BENCH_VIEWS; turn++) {
+		unsigned view = (unsigned)(pair + turn) % BENCH_VIEWS;
 
-			run->samples[view][pair] = chunk(run, view);
-		}
-		cli_progress_step(run->progress,
-				  (bench_now() - run->budget->start_ns) / NS_PER_S);
+		run->samples[view][pair] = chunk(run, view);
 	}
-	return true;
+	run->spent_ns += (double)(bench_now() - start);
+	run->done += (double)run->amount * BENCH_VIEWS * LEAD_IN;
+	cli_progress_step(run->progress, (bench_now() - run->budget->start_ns) / NS_PER_S);
 }
+
+/* --- results ---------------------------------------------------------------------- */
 
 static void evaluate(struct run *run, uint64_t pairs, struct bench_result *result)
 {
@@ -175,27 +236,26 @@ static void evaluate(struct run *run, uint64_t pairs, struct bench_result *resul
 	for (view = 0; view < BENCH_VIEWS; view++)
 		result->time[view] = bench_spread_of(run->samples[view], pairs);
 	result->pairs = pairs;
-	result->amount = run->amount;
 	result->measured = true;
 }
 
-static void measure_work(struct run *run, double budget_ns, struct bench_result *result)
+/* Nothing is shown of a work for which the time is over before every pair is there. */
+static void measure_work(struct run *run, uint64_t end_ns, struct bench_result *result)
 {
-	uint64_t from = bench_now();
-	double unit_ns = pilot(run);
-	double left = budget_ns - (double)(bench_now() - from);
-	double chunk_ns = left / (BENCH_PAIRS_LEAST * BENCH_VIEWS);
-	uint64_t pairs = BENCH_PAIRS_LEAST;
+	uint64_t pairs, pair;
 
-	if (chunk_ns > CHUNK_MOST_NS) {
-		chunk_ns = CHUNK_MOST_NS;
-		pairs = (uint64_t)(left / (chunk_ns * BENCH_VIEWS)) | 1;
-		if (pairs > PAIRS_MOST)
-			pairs = PAIRS_MOST;
+	pilot(run);
+	pairs = pair_count(run, (double)end_ns - (double)bench_now());
+	result->amount = UINT64_MAX;
+	for (pair = 0; pair < pairs; pair++) {
+		if (is_over(run->budget))
+			return;
+		set_amount(run, (double)end_ns - (double)bench_now(), pairs - pair);
+		take_pair(run, pair);
+		if (run->amount < result->amount)
+			result->amount = run->amount;
 	}
-	set_amount(run, fmax(chunk_ns, CHUNK_LEAST_NS), unit_ns);
-	if (take_pairs(run, pairs))
-		evaluate(run, pairs, result);
+	evaluate(run, pairs, result);
 }
 
 /* --- rows ------------------------------------------------------------------------- */
@@ -215,21 +275,22 @@ static void set_cursors(struct run *run, const struct chain_map *map)
 static void measure_row(struct run *run, const struct chain_map *map, double budget_ns,
 			struct bench_row *row)
 {
-	uint64_t end = bench_now() + (uint64_t)budget_ns;
+	double end = (double)bench_now() + budget_ns;
 	unsigned work;
 
 	for (work = 0; work < BENCH_WORKS; work++) {
-		double left = (double)end - (double)bench_now();
+		double now = (double)bench_now();
 
 		run->work = work;
 		set_cursors(run, map);
-		measure_work(run, left / (BENCH_WORKS - work), &row->results[work]);
+		measure_work(run, (uint64_t)(now + (end - now) / (BENCH_WORKS - work)),
+			     &row->results[work]);
 	}
 }
 
 /* What preparing has cost so far, to foresee what it will cost. */
 struct pace {
-	double fill_ns, write_ns;     /* a byte */
+	double fill_ns, write_ns; /* a byte */
 };
 
 static bool prepare_row(struct bench_views *views, struct chain_map *map, struct bench_row *row,
@@ -252,7 +313,8 @@ static bool prepare_row(struct bench_views *views, struct chain_map *map, struct
 
 static double preparation(const struct bench_row *row, uint64_t filled, const struct pace *pace)
 {
-	return (double)(row->bytes - filled) * pace->fill_ns + (double)row->bytes * pace->write_ns;
+	return CAUTION * ((double)(row->bytes - filled) * pace->fill_ns +
+			  (double)row->bytes * pace->write_ns);
 }
 
 /*
@@ -284,6 +346,14 @@ static bool fits(const struct bench_row *rows, unsigned row, double left, const 
 	return left > ROW_LEAST_NS + preparation(&rows[row], rows[row - 1].bytes, pace);
 }
 
+/* The last pair should not be the one the time is too short for: aim a little before the end. */
+static double time_left(const struct bench_budget *budget)
+{
+	uint64_t slack = (budget->end_ns - budget->start_ns) / 32;
+
+	return (double)(budget->end_ns - slack) - (double)bench_now();
+}
+
 static void measure_rows(struct run *run, struct bench_views *views, struct bench_row *rows,
 			 unsigned count)
 {
@@ -292,14 +362,14 @@ static void measure_rows(struct run *run, struct bench_views *views, struct benc
 
 	for (i = 0; i < count && !is_over(run->budget); i++) {
 		struct chain_map map;
-		double left = (double)run->budget->end_ns - (double)bench_now();
+		double left = time_left(run->budget);
 
 		if (!fits(rows, i, left, &pace))
 			break;
 		run->bytes = rows[i].bytes;
 		if (!prepare_row(views, &map, &rows[i], &pace))
 			break;
-		left = (double)run->budget->end_ns - (double)bench_now();
+		left = time_left(run->budget);
 		measure_row(run, &map, share(rows, i, count, left, &pace), &rows[i]);
 		chain_map_fini(&map);
 	}

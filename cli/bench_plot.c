@@ -97,70 +97,85 @@ static bool all_confirmed(const struct bench_report *report)
 
 /* --- script ----------------------------------------------------------------------- */
 
+/* Only as far as there is something to see. */
 static void put_axis(FILE *script, const struct bench_report *report)
 {
+	double last = 0;
 	unsigned i;
 
 	fputs("set xtics (", script);
 	for (i = 0; i < report->row_count; i++) {
-		uint64_t bytes = report->rows[i].bytes;
+		uint64_t mebibytes = report->rows[i].bytes >> 20;
 
-		fprintf(script, "%s'%s' %" PRIu64, i ? ", " : "", cli_size_exact(bytes).text,
-			bytes >> 20);
+		fprintf(script, "%s'%s' %" PRIu64, i ? ", " : "",
+			cli_size_exact(report->rows[i].bytes).text, mebibytes);
+		if (report->rows[i].results[BENCH_RANDOM].measured)
+			last = (double)mebibytes;
 	}
 	fprintf(script, ")\nset xrange [%g:%g]\n", (double)(report->rows[0].bytes >> 20) / 1.25,
-		(double)(report->rows[report->row_count - 1].bytes >> 20) * 1.25);
+		last * 1.25);
+}
+
+static void put_label(FILE *script, const char *place, const char *text)
+{
+	fputs("set label ", script);
+	put_string(script, text);
+	fprintf(script, " at screen %s\n", place);
+}
+
+static void put_titles(FILE *script, const struct bench_report *report)
+{
+	const struct bench_machine *machine = &report->machine;
+	char text[512];
+
+	put_label(script, "0.5,0.955 center font ',19'",
+		  "One memory through small and large page-table leaves");
+	snprintf(text, sizeof(text), "%s, %s%s%s", machine->cpu, machine->kernel,
+		 machine->is_virtual ? ", virtual machine: " : "", machine->hypervisor);
+	put_label(script, "0.5,0.905 center tc rgb '#444444'", text);
+	snprintf(text, sizeof(text), "maxleaf bench %s, at least %d pairs a point", ml_version(),
+		 BENCH_PAIRS_LEAST);
+	put_label(script, "0.99,0.025 right tc rgb '#888888'", text);
 }
 
 static void put_head(FILE *script, const struct bench_report *report, const char *file)
 {
-	const struct bench_machine *machine = &report->machine;
-	char title[512];
-
 	if (ends_with(file, ".png"))
-		fputs("set terminal pngcairo noenhanced size 1200,560 font 'sans,11' linewidth 1.5\n",
+		fputs("set terminal pngcairo noenhanced size 1200,580 font 'sans,11' "
+		      "linewidth 1.5\n",
 		      script);
 	else
-		fputs("set terminal svg noenhanced size 1200,560 font 'sans,14' "
+		fputs("set terminal svg noenhanced size 1200,580 font 'sans,14' "
 		      "background rgb 'white'\n",
 		      script);
 	fputs("set output ", script);
 	put_string(script, file);
-	snprintf(title, sizeof(title), "The same memory through small and large page-table leaves\n"
-		 "%s, %s%s%s", machine->cpu, machine->kernel,
-		 machine->is_virtual ? ", virtual machine: " : "", machine->hypervisor);
-	fputs("\nset multiplot layout 1,2 title ", script);
-	/* gnuplot reads \n in double quotes alone. */
-	fputc('"', script);
-	for (const char *at = title; *at; at++) {
-		if (*at == '\n')
-			fputs("\\n", script);
-		else if (*at != '"' && *at != '\\')
-			fputc(*at, script);
-	}
-	fputs("\" offset 0,-0.5\n", script);
-	fputs("set logscale x 2\nset grid ytics lc rgb '#dddddd' lt 1\nset border 3 lc rgb '#444444'\n"
-	      "set tics nomirror\nset key top left reverse Left samplen 2\n"
-	      "set xlabel 'working set'\nset tmargin 5.5\n",
+	fputs("\nset multiplot layout 1,2\nset logscale x 2\nset grid ytics lc rgb '#dddddd' lt 1\n"
+	      "set border 3 lc rgb '#444444'\nset tics nomirror\n"
+	      "set key top left reverse Left samplen 2\nset xlabel 'working set'\n"
+	      "set tmargin at screen 0.80\nset bmargin at screen 0.15\n",
 	      script);
 	put_axis(script, report);
+	put_titles(script, report);
 }
 
 static void put_panels(FILE *script, const struct bench_report *report)
 {
-	const char *large = all_confirmed(report) ? "2M leaves"
-						  : "largest leaves (not all confirmed)";
+	const char *large =
+		all_confirmed(report) ? "2M leaves" : "largest leaves (not all confirmed)";
 
 	fprintf(script,
 		"set title 'a dependent load, random pages (median, quartiles shaded)'\n"
-		"set ylabel 'ns'\nset yrange [0:*]\nset style fill transparent solid 0.15 noborder\n"
+		"set ylabel 'ns'\nset yrange [0:*]\n"
+		"set style fill transparent solid 0.15 noborder\n"
 		"plot $random u 1:2:4 w filledcurves lc rgb '#c0392b' notitle, \\\n"
 		"  '' u 1:8:10 w filledcurves lc rgb '#1f6fb4' notitle, \\\n"
 		"  '' u 1:6 w lp lc rgb '#999999' pt 6 dt 2 t '4K leaves, off by one page', \\\n"
 		"  '' u 1:3 w lp lc rgb '#c0392b' pt 7 t '4K leaves', \\\n"
 		"  '' u 1:9 w lp lc rgb '#1f6fb4' pt 5 t '%s'\n",
 		large);
-	fputs("set title 'time saved against 4K leaves (median, bar: middle half of pairs)'\n"
+	fputs("unset label\n"
+	      "set title 'time saved against 4K leaves (median, bar: middle half of pairs)'\n"
 	      "set ylabel '%'\nset yrange [*:*]\nset xzeroaxis lc rgb '#444444' lt 1\n"
 	      "plot $random u 1:12:11:13 w yerrorlines lc rgb '#1f6fb4' pt 5 "
 	      "t 'loads of every line'",

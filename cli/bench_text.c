@@ -4,7 +4,6 @@
  * mappings cost.
  */
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "bench.h"
@@ -25,9 +24,10 @@ static void print_head(const struct bench_report *report)
 	       cli_ink(stdout, CLI_PLAIN), machine->kernel,
 	       machine->is_virtual ? ", guest of " : "", machine->hypervisor);
 	puts("The same physical pages through leaves of three kinds. Linux builds the hardware's\n"
-	     "tables here, by the tables of maxleaf; the sizes it gave are read back below.");
+	     "tables here, by the tables of maxleaf, and makes leaves of 2M at most; the sizes\n"
+	     "it gave are read back below.");
 	if (machine->is_virtual)
-		puts("A virtual machine: the host's own page sizes cap what larger leaves give in it.");
+		puts("A virtual machine: the host's page sizes cap what larger leaves give in it.");
 	if (report->cut)
 		printf("Working sets end at %s, a quarter of what %s leaves.\n",
 		       cli_size_human(report->largest).text, machine->limit);
@@ -115,9 +115,9 @@ static void print_legend(const struct bench_report *report)
 				least = least < report->rows[i].results[work].pairs
 						? least
 						: report->rows[i].results[work].pairs;
-	puts("\nsaved: time that the largest leaves save against 4K at the same alignment (last column:\n"
-	     "against 4K off by one page), median over pairs of chunks measured next to each other;\n"
-	     "middle half: the quartiles of those pairs; ~: they lie on both sides of 0.");
+	puts("\nsaved: time that the largest leaves save against 4K at the same alignment (last\n"
+	     "column: against 4K off by one page), median over pairs of chunks measured next to\n"
+	     "each other; middle half: the quartiles of those pairs; ~: 0 lies between them.");
 	if (least != UINT64_MAX)
 		printf("At least %" PRIu64 " pairs a row.\n", least);
 }
@@ -227,8 +227,7 @@ static void print_costs(const struct bench_report *report)
 		printf("  %-10s%-22s%-24s%8" PRIu64 "%12s%10s\n",
 		       strcmp(before, cost->format->name) ? cost->format->name : "",
 		       view_labels[cost->view], leaves, cost->tables,
-		       cli_size_human(cost->table_bytes).text,
-		       time_text(cost->map_ns.middle).text);
+		       cli_size_human(cost->table_bytes).text, time_text(cost->map_ns.middle).text);
 		before = cost->format->name;
 	}
 }

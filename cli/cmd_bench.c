@@ -25,7 +25,8 @@ struct arguments {
 enum { KEY_MAX = 0x100, KEY_PLOT };
 
 static const struct argp_option options[] = {
-	{ "max", KEY_MAX, "SIZE", 0, "Largest working set (default 4G, at most a quarter of memory)", 1 },
+	{ "max", KEY_MAX, "SIZE", 0,
+	  "Largest working set (default 4G, at most a quarter of memory)", 1 },
 	{ "seconds", 's', "N", 0, "Stop after so many seconds (default 60)", 1 },
 	{ "plot", KEY_PLOT, "FILE", 0, "Draw a chart into FILE.svg or FILE.png, with gnuplot", 1 },
 	{ 0 },

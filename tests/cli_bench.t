@@ -37,6 +37,7 @@ ok "a missing gnuplot is told first" without_gnuplot
 # short_of_addresses: a limit of this process is obeyed and named
 short_of_addresses() {
 	(
+		# shellcheck disable=SC3045 # dash has it, and so have all others that matter
 		ulimit -v 100000 || exit 99
 		exec "$maxleaf" bench --seconds 1
 	) >"$scratch/out" 2>&1

@@ -40,7 +40,8 @@ struct ml_process_config {
 	uint64_t
 		memory_bytes; /* physical memory to create; a multiple of 2 MiB; 0 with memory_of */
 	ml_pa memory_pa; /* its physical address; a multiple of 2 MiB; ignored with memory_of */
-	uint64_t table_bytes; /* memory for tables; 0: enough for 4 KiB leaves everywhere */
+	uint64_t
+		table_bytes; /* for tables, in 4 KiB units; 0: enough for 4 KiB leaves everywhere */
 	/* Use the physical memory of that object instead of creating some: another address space
 	 * on the same machine. Borrows: it must be finished last. NULL: create. */
 	const struct ml_process *memory_of;

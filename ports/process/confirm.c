@@ -30,14 +30,16 @@ static bool scan_step(int fd, struct kernel_pagemap_scan *scan, struct ml_proces
 		if (regions[i].categories & KERNEL_PAGE_IS_HUGE)
 			sizes->huge += bytes;
 	}
-	return count >= 0;
+	/* Every step gets further, or this is not the interface it is taken for. */
+	return count >= 0 && scan->walk_end > scan->start;
 }
 
 bool process_confirm_scan(const struct ml_process *p, ml_va va, uint64_t len,
 			  struct ml_process_sizes *sizes)
 {
 	uint64_t asked = KERNEL_PAGE_IS_PRESENT | KERNEL_PAGE_IS_HUGE;
-	struct ml_process_sizes found = { .source = "PAGEMAP_SCAN", .present_known = true,
+	struct ml_process_sizes found = { .source = "PAGEMAP_SCAN",
+					  .present_known = true,
 					  .huge_known = true };
 	struct kernel_pagemap_scan scan = { .size = sizeof(scan) };
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -96,7 +98,8 @@ static void area_read(struct area *area, const char *line)
 bool process_confirm_smaps(const struct ml_process *p, ml_va va, uint64_t len,
 			   struct ml_process_sizes *sizes)
 {
-	struct ml_process_sizes found = { .source = "smaps", .present_known = true,
+	struct ml_process_sizes found = { .source = "smaps",
+					  .present_known = true,
 					  .huge_known = true };
 	struct area area = { 0 };
 	unsigned long long start, end;

@@ -105,7 +105,7 @@ static bool fill_or_evict(struct ml_process *p, const struct ml_run *run, uint64
 
 	if (process_fill(p, run, leaf, &refusal))
 		return true;
-	if (refusal.error != ENOMEM || !process_drop(p, p->window_va, p->window_bytes))
+	if (refusal.error != ENOMEM || !process_drop_all(p))
 		return false;
 	p->stats.evictions++;
 	return process_fill(p, run, leaf, &refusal);
@@ -118,7 +118,8 @@ static bool answer(struct ml_process *p, ml_va va, enum ml_process_access access
 	struct ml_run run;
 	uint64_t leaf;
 
-	if (!t || ml_translate(t, va, &found) != ML_OK || !allows(found.prot, access))
+	if (!t || ml_translate(t, va, &found) != ML_OK ||
+	    !allows(ml_translation_prot(t, &found), access))
 		return false;
 	leaf = (uint64_t)1 << t->format->rungs[found.rung].shift;
 	leaf_run(p, va, leaf, &found, &run);

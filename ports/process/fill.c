@@ -23,8 +23,7 @@ int process_range_check(const struct ml_process *p, ml_va va, uint64_t len)
 		return ML_ERR_ALIGN;
 	if (va + len - 1 < va)
 		return ML_ERR_WRAP;
-	if (va < p->window_va || len > p->window_bytes ||
-	    va - p->window_va > p->window_bytes - len)
+	if (va < p->window_va || len > p->window_bytes || va - p->window_va > p->window_bytes - len)
 		return ML_ERR_CANONICAL;
 	return ML_OK;
 }
@@ -75,8 +74,7 @@ bool process_fill(const struct ml_process *p, const struct ml_run *run, uint64_t
 		 p->memory_fd, (off_t)(run->pa - p->memory_pa)) == MAP_FAILED)
 		return refuse(refusal, "mmap", errno, run);
 	/* EINVAL: a kernel that has no large leaves has none to ask for or to keep off. */
-	if (madvise(start, run->length, large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) &&
-	    errno != EINVAL)
+	if (madvise(start, run->length, large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) && errno != EINVAL)
 		return refuse(refusal, large ? "MADV_HUGEPAGE" : "MADV_NOHUGEPAGE", errno, run);
 	return true;
 }
@@ -85,4 +83,37 @@ bool process_drop(const struct ml_process *p, ml_va va, uint64_t len)
 {
 	return mmap(process_pointer(p, va), len, PROT_NONE,
 		    MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+}
+
+#define SPARE_BYTES ((size_t)1 << PROCESS_PAGE_SHIFT)
+
+bool process_spare_map(struct ml_process *p)
+{
+	void *spare = mmap(NULL, SPARE_BYTES, PROT_NONE, MAP_SHARED, p->memory_fd, 0);
+
+	p->spare = spare == MAP_FAILED ? NULL : spare;
+	return p->spare;
+}
+
+void process_spare_unmap(struct ml_process *p)
+{
+	if (p->spare)
+		munmap(p->spare, SPARE_BYTES);
+	p->spare = NULL;
+}
+
+/*
+ * A mapping in the middle of another makes two more, of which the kernel checks one against its
+ * limit. One above the limit it makes no mapping at all, not even one that replaces thousands.
+ */
+bool process_drop_all(struct ml_process *p)
+{
+	bool dropped = process_drop(p, p->window_va, p->window_bytes);
+
+	if (dropped || !p->spare)
+		return dropped;
+	process_spare_unmap(p);
+	dropped = process_drop(p, p->window_va, p->window_bytes);
+	process_spare_map(p);
+	return dropped;
 }

@@ -17,12 +17,20 @@
 void process_lock(int *lock);
 void process_unlock(int *lock);
 
-/* fill.c: let the kernel map a run as the table says; leaf: bytes of one leaf. False: *refusal is set. */
+/* fill.c: let the kernel map a run as the table says; leaf: bytes of one leaf. False: *refusal
+ * is set. */
 bool process_fill(const struct ml_process *p, const struct ml_run *run, uint64_t leaf,
 		  struct ml_process_refusal *refusal);
 
 /* fill.c: no mapping any more in the range; accesses fault. False: errno of mmap() is set. */
 bool process_drop(const struct ml_process *p, ml_va va, uint64_t len);
+
+/* fill.c: the same for the whole window, also when the kernel has no mapping left. */
+bool process_drop_all(struct ml_process *p);
+
+/* fill.c: a mapping that nothing merges with, for process_drop_all() to give up. False: errno. */
+bool process_spare_map(struct ml_process *p);
+void process_spare_unmap(struct ml_process *p);
 
 /* fill.c: a range inside the window, or what is wrong with it. */
 int process_range_check(const struct ml_process *p, ml_va va, uint64_t len);

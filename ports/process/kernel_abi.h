@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /* madvise() */
-#define KERNEL_MADV_POPULATE_READ 22 /* 5.14 */
+#define KERNEL_MADV_POPULATE_READ 22  /* 5.14 */
 #define KERNEL_MADV_POPULATE_WRITE 23 /* 5.14 */
-#define KERNEL_MADV_COLLAPSE 25 /* 6.1 */
+#define KERNEL_MADV_COLLAPSE 25       /* 6.1 */
 
 /* memfd_create() */
 #define KERNEL_MFD_EXEC 0x0010u /* 6.3 */

@@ -104,7 +104,7 @@ static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidat
 	if (!dropped) {
 		/* A part needs mappings that the kernel may not have left; the whole frees some. */
 		p->stats.evictions++;
-		dropped = process_drop(p, p->window_va, p->window_bytes);
+		dropped = process_drop_all(p);
 	}
 	p->stats.drops++;
 	process_unlock(&p->locked);
@@ -228,6 +228,8 @@ static int create_parts(struct ml_process *p, const struct ml_process_config *co
 	p->memory_fd = other ? other->memory_fd : memory_create(p->memory_bytes);
 	if (p->memory_fd < 0)
 		return refused(p, "memfd_create", errno, p->memory_bytes);
+	if (!process_spare_map(p))
+		return refused(p, "mmap", errno, 0);
 	p->window = reserve(p->window_bytes, window_align(p->window_bytes));
 	if (!p->window)
 		return refused(p, "mmap of the window", errno, p->window_bytes);
@@ -238,8 +240,8 @@ static int create_parts(struct ml_process *p, const struct ml_process_config *co
 		p->pool_memory = NULL;
 		return refused(p, "mmap of table memory", errno, p->pool_bytes);
 	}
-	return ml_pool_init(&p->pool, p->pool_memory, p->memory_pa + p->memory_bytes,
-			    p->pool_bytes, TABLE_BYTES);
+	return ml_pool_init(&p->pool, p->pool_memory, p->memory_pa + p->memory_bytes, p->pool_bytes,
+			    TABLE_BYTES);
 }
 
 static void destroy_parts(struct ml_process *p)
@@ -248,6 +250,7 @@ static void destroy_parts(struct ml_process *p)
 		munmap(p->pool_memory, p->pool_bytes);
 	if (p->window)
 		munmap(p->window, p->window_bytes);
+	process_spare_unmap(p);
 	if (p->owns_memory && p->memory_fd >= 0)
 		close(p->memory_fd);
 }

@@ -76,7 +76,8 @@ static void widen(struct ml_run *run)
 
 	run->va -= head;
 	run->pa -= head;
-	run->length = (run->length + head + ML_PROCESS_HUGE_BYTES - 1) & ~(ML_PROCESS_HUGE_BYTES - 1);
+	run->length =
+		(run->length + head + ML_PROCESS_HUGE_BYTES - 1) & ~(ML_PROCESS_HUGE_BYTES - 1);
 }
 
 /* False: the kernel has no mapping for it, and will have none for what follows. */
