@@ -98,6 +98,8 @@ $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
 		$(HOSTED:%.c=$(O)/asan/%.o) $(O)/asan/core.a
 	$(call link,$(CC) -pthread $(SANITIZE))
 
+ALL_TESTS := $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
+SLOW := %/random %/toy tests/symbols.t # first, so that the others run beside them
 EXAMPLES := $(patsubst %.c,$(O)/plain/%,$(wildcard examples/*.c))
 $(EXAMPLES): $(O)/plain/%: $(O)/plain/%.o $(LIBRARIES)
 	$(call link,$(CC) -pthread)
@@ -106,8 +108,7 @@ TEST_ENV = O='$(O)' CC='$(CC)' CLANG='$(CLANG)' MAKE='$(MAKE)' VERSION='$(VERSIO
 
 test-programs: $(EXAMPLES) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
 test: deps-test all test-programs ## everything that shows it is right, under prove
-	@$(TEST_ENV) tools/run-tests $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) \
-		$(PROCESS_TESTS) $(SANITIZED)
+	@$(TEST_ENV) tools/run-tests $(filter $(SLOW),$(ALL_TESTS)) $(filter-out $(SLOW),$(ALL_TESTS))
 
 deps-test:
 	@tools/deps test
