@@ -36,12 +36,10 @@ extern "C" {
 struct ml_process;
 
 struct ml_process_config {
-	uint64_t window_bytes; /* addresses to reserve; a multiple of 2 MiB */
-	uint64_t
-		memory_bytes; /* physical memory to create; a multiple of 2 MiB; 0 with memory_of */
-	ml_pa memory_pa; /* its physical address; a multiple of 2 MiB; ignored with memory_of */
-	uint64_t
-		table_bytes; /* for tables, in 4 KiB units; 0: enough for 4 KiB leaves everywhere */
+	uint64_t window_bytes; /* addresses to reserve, a multiple of 2 MiB */
+	uint64_t memory_bytes; /* memory to create, a multiple of 2 MiB; 0 with memory_of */
+	ml_pa memory_pa;       /* its address, a multiple of 2 MiB; ignored with memory_of */
+	uint64_t table_bytes;  /* for tables, a multiple of 4 KiB; 0: enough for 4 KiB leaves */
 	/* Use the physical memory of that object instead of creating some: another address space
 	 * on the same machine. Borrows: it must be finished last. NULL: create. */
 	const struct ml_process *memory_of;
@@ -57,11 +55,10 @@ struct ml_process_refusal {
 
 /* Counted as things happen; read while no other thread uses the window for exact values. */
 struct ml_process_stats {
-	uint64_t fills;   /* faults answered from the table */
-	uint64_t refused; /* faults in the window that the table does not allow */
-	uint64_t drops;   /* ranges dropped by invalidations */
-	uint64_t
-		evictions; /* times everything was dropped because the kernel had no mapping left */
+	uint64_t fills;     /* faults answered from the table */
+	uint64_t refused;   /* faults in the window that the table does not allow */
+	uint64_t drops;     /* ranges dropped by invalidations */
+	uint64_t evictions; /* times all was dropped, the kernel having no mapping left */
 };
 
 /* The caller allocates it; the fields are the port's, those under "to read" may be read. */

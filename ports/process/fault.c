@@ -79,9 +79,9 @@ static bool allows(ml_prot prot, enum ml_process_access access)
 
 /* --- answering -------------------------------------------------------------------- */
 
-/* The part of the leaf around va that lies in the window. */
-static void leaf_run(const struct ml_process *p, ml_va va, uint64_t leaf,
-		     const struct ml_translation *found, struct ml_run *run)
+/* Where the leaf around va, which leads to pa, lies in the window. */
+static void leaf_run(const struct ml_process *p, ml_va va, uint64_t leaf, ml_pa pa,
+		     struct ml_run *run)
 {
 	ml_va start = va & ~(leaf - 1);
 	ml_va last = start + leaf - 1;
@@ -92,10 +92,8 @@ static void leaf_run(const struct ml_process *p, ml_va va, uint64_t leaf,
 	if (last > window_last)
 		last = window_last;
 	run->va = start;
-	run->pa = found->pa - (va - start);
+	run->pa = pa - (va - start);
 	run->length = last - start + 1;
-	run->prot = found->prot;
-	run->rung = found->rung;
 }
 
 /* Like a TLB with no room left: when the kernel has no mapping more, everything is dropped. */
@@ -118,12 +116,13 @@ static bool answer(struct ml_process *p, ml_va va, enum ml_process_access access
 	struct ml_run run;
 	uint64_t leaf;
 
-	if (!t || ml_translate(t, va, &found) != ML_OK ||
-	    !allows(ml_translation_prot(t, &found), access))
+	if (!t || ml_translate(t, va, &found) != ML_OK)
 		return false;
+	run.prot = ml_translation_prot(t, &found);
+	run.rung = found.rung;
 	leaf = (uint64_t)1 << t->format->rungs[found.rung].shift;
-	leaf_run(p, va, leaf, &found, &run);
-	return fill_or_evict(p, &run, leaf);
+	leaf_run(p, va, leaf, found.pa, &run);
+	return allows(run.prot, access) && fill_or_evict(p, &run, leaf);
 }
 
 static bool resolve(struct ml_process *p, ml_va va, enum ml_process_access access)
