@@ -371,6 +371,29 @@ TEST(views_of_one_memory_keep_their_own_sizes)
 	space_fini(&large);
 }
 
+/* What older kernels make necessary, done to leaves that are large on purpose. */
+TEST(a_mapping_can_be_kept_small_against_the_kernel)
+{
+	struct ml_process_sizes sizes;
+	struct space s;
+	uint64_t value;
+
+	if (!kernel_collapses())
+		T_SKIP("this kernel does not collapse memory of a memfd");
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	t_eq(space_map(&s, 0, 8 * MIB, 0, USER_RW), ML_OK);
+	synchronise(&s, 0, 8 * MIB);
+	t_eq(store(&s, 3 * MIB, 42), ML_OK);
+	process_keep_small(&s.process, s.process.window_va + MIB, 6 * MIB, USER_RW);
+	sizes = confirm(&s, 0, 8 * MIB);
+	t_eq(sizes.present, 8 * MIB);
+	/* the blocks at the ends are not wholly in the range */
+	t_eq(sizes.huge, sizes.huge_known ? 4 * MIB : 0);
+	t_eq(load(&s, 3 * MIB, &value), ML_OK);
+	t_eq(value, 42);
+	space_fini(&s);
+}
+
 TEST(two_ways_to_ask_the_kernel_agree)
 {
 	struct ml_process_sizes scan, smaps;

@@ -42,6 +42,9 @@ char *process_pointer(const struct ml_process *p, ml_va va);
 bool process_register(struct ml_process *p);
 void process_unregister(struct ml_process *p);
 
+/* sync.c: make sure that base pages map what is mapped there, whatever the kernel likes. */
+void process_keep_small(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot);
+
 /* confirm.c: the two ways to ask; false when this kernel has no such interface. */
 bool process_confirm_scan(const struct ml_process *p, ml_va va, uint64_t len,
 			  struct ml_process_sizes *sizes);

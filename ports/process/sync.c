@@ -80,6 +80,25 @@ static void widen(struct ml_run *run)
 		(run->length + head + ML_PROCESS_HUGE_BYTES - 1) & ~(ML_PROCESS_HUGE_BYTES - 1);
 }
 
+/*
+ * Kernels before 6.12 map a huge page that is there already by a large leaf, whatever the advice,
+ * wherever one mapping covers it. So where they did, or may have done, every such mapping is cut in
+ * the middle, by a flag that means nothing here: then none covers a huge page.
+ */
+void process_keep_small(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot)
+{
+	ml_va block = (va + ML_PROCESS_HUGE_BYTES - 1) & ~(ML_PROCESS_HUGE_BYTES - 1);
+	struct ml_process_sizes sizes;
+
+	if (length < ML_PROCESS_HUGE_BYTES || ml_process_confirm(p, va, length, &sizes) ||
+	    (sizes.huge_known && !sizes.huge))
+		return;
+	for (; block + ML_PROCESS_HUGE_BYTES <= va + length; block += ML_PROCESS_HUGE_BYTES)
+		if (madvise(process_pointer(p, block), ML_PROCESS_HUGE_BYTES / 2, MADV_DONTDUMP))
+			break;
+	populate(p, va, length, prot);
+}
+
 /* False: the kernel has no mapping for it, and will have none for what follows. */
 static bool sync_run(struct ml_process *p, struct ml_run *run)
 {
@@ -101,6 +120,8 @@ static bool sync_run(struct ml_process *p, struct ml_run *run)
 		if (populate(p, va, length, run->prot) && large)
 			collapse(p, va, length);
 	}
+	if (!large)
+		process_keep_small(p, run->va, run->length, run->prot);
 	return true;
 }
 
