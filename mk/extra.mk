@@ -101,10 +101,12 @@ install: all $(PKGCONFIG:%=$(O)/%) $(MAN) ## to DESTDIR PREFIX (/usr/local)
 	install -m 644 $(LIBRARIES) $(DESTDIR)$(LIBDIR)
 	install -m 644 $(PKGCONFIG:%=$(O)/%) $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 $(HEADERS:%=include/maxleaf/%) $(DESTDIR)$(INCLUDEDIR)/maxleaf
+	install -D -m 644 cli/maxleaf.bash $(DESTDIR)$(BASHCOMPDIR)/maxleaf
 	$(foreach m,$(MAN),install -D -m 644 $m $(call mandir-of,$m)/$(notdir $m) &&) true
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/maxleaf $(LIBRARIES:$(O)/%=$(DESTDIR)$(LIBDIR)/%) \
+	rm -f $(DESTDIR)$(BINDIR)/maxleaf $(DESTDIR)$(BASHCOMPDIR)/maxleaf \
+		$(LIBRARIES:$(O)/%=$(DESTDIR)$(LIBDIR)/%) \
 		$(PKGCONFIG:%=$(DESTDIR)$(LIBDIR)/pkgconfig/%) \
 		$(HEADERS:%=$(DESTDIR)$(INCLUDEDIR)/maxleaf/%) \
 		$(foreach m,$(patsubst man/%.scd,%,$(wildcard man/*.scd)),$(call mandir-of,$m)/$m)
