@@ -37,7 +37,7 @@ static bool library_holds(struct bench *bench, ml_va va, uint64_t least, uint64_
 		return false;
 	bytes = (uint64_t)1 << bench->format->rungs[found.rung].shift;
 	return found.pa == work_pa(bench->work, va) && bytes >= least && bytes <= most &&
-	       (found.prot & (ML_RW | ML_USER)) == BENCH_PROT;
+	       (ml_translation_prot(&bench->table, &found) & (ML_RW | ML_USER)) == BENCH_PROT;
 }
 
 static bool limit_holds(struct bench *bench, const struct limit_table *t, ml_va va)
