@@ -279,3 +279,78 @@ TEST(what_needs_a_break)
 		}
 	}
 }
+
+/* A leaf whose type stands in this slot, whatever the type is. */
+static ml_pte with_slot(const struct ml_format *format, ml_pte pte, unsigned slot, unsigned level)
+{
+	const ml_pte bits = codec_type_bits(format, level);
+	ml_pte low = bits & (0 - bits);
+
+	pte &= ~bits;
+	for (; slot; slot >>= 1) {
+		if (slot & 1)
+			pte |= low;
+		for (low <<= 1; low && !(low & bits);)
+			low <<= 1;
+	}
+	return pte;
+}
+
+/* Slots that repeat a type or have none stay as they are when something else changes. */
+TEST(slots_stay_when_the_type_does_not_change)
+{
+	static const uint64_t layouts[] = {
+		[ML_ENCODING_X86_64] = 0x0306060602060606, /* WB, and reserved ones */
+		[ML_ENCODING_ARM64] = 0x0c00ff00ff0cff00,  /* nGnRnE, WB, and GRE */
+		[ML_ENCODING_TOY] = 0,
+	};
+	const struct ml_format *format;
+	uint64_t seed = t_seed(56);
+
+	FOR_EACH_FORMAT(format)
+	{
+		struct ml_types types;
+
+		ml_types_init(&types, format, layouts[format->encoding]);
+		for (unsigned i = 0; i < ROUNDS; i++) {
+			const struct leaf leaf = random_leaf(format, &types, &seed);
+			const unsigned level = leaf.place.level;
+			const unsigned slot =
+				(unsigned)(t_random(&seed) %
+					   (format->encoding == ML_ENCODING_TOY ? 4 : 8));
+			const ml_prot mask = random_mask(format, &seed) & ~ML_TYPE_MASK;
+			const ml_prot value = random_prot(format, &types, &seed) & mask;
+			const ml_prot want = (leaf.prot & ~mask) | value;
+			const struct ml_edit edit = edit_make(format, mask, value, i & 1);
+
+			if (!ml_format_expressible(format, &types, want))
+				continue;
+			T_REQUIRE(t_eq(
+				edited(format, &types, &edit,
+				       with_slot(format, leaf.pte, slot, level), level),
+				with_slot(format,
+					  code(format, &types, leaf.place, want) | leaf.foreign,
+					  slot, level)));
+		}
+	}
+}
+
+/* The quick questions a walk asks agree with the kind, for any bits. */
+TEST(quick_questions)
+{
+	const struct ml_format *format;
+	uint64_t seed = t_seed(57);
+
+	FOR_EACH_FORMAT(format)
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		const unsigned level = (unsigned)(t_random(&seed) % format->levels_max);
+		const ml_pte pte = t_random(&seed) & t_random(&seed);
+		const enum ml_kind kind = codec_kind(format, pte, level);
+
+		t_eq(codec_is_table(format, pte, level), kind == ML_KIND_TABLE);
+		if (kind != ML_KIND_INVALID) /* a walk asks for leaves among the rest only */
+			t_eq(codec_is_leaf(format, pte, level), kind == ML_KIND_LEAF);
+		if (kind == ML_KIND_LEAF || kind == ML_KIND_TABLE)
+			t_ok(codec_kind(format, pte & ~codec_valid(format), level) < ML_KIND_TABLE);
+	}
+}
