@@ -290,31 +290,36 @@ static void measure_row(struct run *run, const struct chain_map *map, double bud
 
 /* What preparing has cost so far, to foresee what it will cost. */
 struct pace {
-	double fill_ns, write_ns; /* a byte */
+	double fill_ns;  /* in all, for the memory below the last row's end */
+	double write_ns; /* the last row's chains */
+	double bytes;    /* the last row's */
 };
 
 static bool prepare_row(struct bench_views *views, struct chain_map *map, struct bench_row *row,
 			struct pace *pace)
 {
-	uint64_t start = bench_now(), filled = views->view[BENCH_LARGE].filled;
+	uint64_t start = bench_now();
 	uint64_t after;
 
 	bench_views_fill(views, row->bytes);
 	bench_views_confirm(views, row->bytes, row->sizes);
 	row->confirmed = true;
 	after = bench_now();
-	pace->fill_ns = (double)(after - start) / (double)(row->bytes - filled);
+	pace->fill_ns += (double)(after - start);
+	pace->bytes = (double)row->bytes;
 	if (!chain_map_init(map, row->bytes))
 		return false;
 	chain_write(map, views->view[BENCH_LARGE].start);
-	pace->write_ns = (double)(bench_now() - after) / (double)row->bytes;
+	pace->write_ns = (double)(bench_now() - after);
 	return true;
 }
 
 static double preparation(const struct bench_row *row, uint64_t filled, const struct pace *pace)
 {
-	return CAUTION * ((double)(row->bytes - filled) * pace->fill_ns +
-			  (double)row->bytes * pace->write_ns);
+	double fill = (double)(row->bytes - filled) * pace->fill_ns;
+	double write = (double)row->bytes * pace->write_ns;
+
+	return CAUTION * (fill + write) / pace->bytes;
 }
 
 /*
@@ -357,7 +362,7 @@ static double time_left(const struct bench_budget *budget)
 static void measure_rows(struct run *run, struct bench_views *views, struct bench_row *rows,
 			 unsigned count)
 {
-	struct pace pace = { 0, 0 };
+	struct pace pace = { 0, 0, 1 };
 	unsigned i;
 
 	for (i = 0; i < count && !is_over(run->budget); i++) {

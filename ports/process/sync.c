@@ -10,8 +10,8 @@
 #include "kernel_abi.h"
 
 /*
- * Memory is brought in and collapsed piece by piece: the small pages that a collapse gives
- * back are those the next piece is populated with, so that little more memory is touched
+ * Memory is brought in piece by piece. Where small pages have to be collapsed, those that a
+ * piece gives back are what the next one is populated with: little more memory is touched
  * than the range has.
  */
 #define PIECE_BYTES ((uint64_t)32 << 20)
@@ -54,8 +54,8 @@ static bool populate(struct ml_process *p, ml_va va, uint64_t length, ml_prot pr
 	return false;
 }
 
-/* EAGAIN and EBUSY are told for pages that somebody holds for a moment. */
-static void collapse(struct ml_process *p, ml_va va, uint64_t length)
+/* 0 or errno. EAGAIN and EBUSY are told for pages that somebody holds for a moment. */
+static int collapse(struct ml_process *p, ml_va va, uint64_t length)
 {
 	int tries = 3;
 	int error;
@@ -65,6 +65,33 @@ static void collapse(struct ml_process *p, ml_va va, uint64_t length)
 		if (madvise(process_pointer(p, va), length, KERNEL_MADV_COLLAPSE))
 			error = errno;
 	} while ((error == EAGAIN || error == EBUSY) && --tries);
+	return error;
+}
+
+/*
+ * A block without a page is refused, but one page is enough for the kernel to make the rest:
+ * many times faster than to bring in small pages and have them copied.
+ */
+static bool populate_large(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot)
+{
+	uint64_t page = (uint64_t)1 << PROCESS_PAGE_SHIFT;
+	ml_va block;
+
+	for (block = va; block < va + length; block += ML_PROCESS_HUGE_BYTES)
+		if (!populate(p, block, page, prot))
+			return false;
+	return collapse(p, va, length) == 0;
+}
+
+/* Populated, and collapsed where leaves are large; what cannot be had is told. */
+static void bring_in(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot, bool large)
+{
+	int error = 0;
+
+	if (large && populate_large(p, va, length, prot))
+		return;
+	if (populate(p, va, length, prot) && large)
+		error = collapse(p, va, length);
 	if (error)
 		keep_refusal(p, "MADV_COLLAPSE", error, va, length);
 }
@@ -117,8 +144,7 @@ static bool sync_run(struct ml_process *p, struct ml_run *run)
 	for (va = run->va; va < end; va += PIECE_BYTES) {
 		uint64_t length = end - va < PIECE_BYTES ? end - va : PIECE_BYTES;
 
-		if (populate(p, va, length, run->prot) && large)
-			collapse(p, va, length);
+		bring_in(p, va, length, run->prot, large);
 	}
 	if (!large)
 		process_keep_small(p, run->va, run->length, run->prot);
