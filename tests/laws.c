@@ -191,8 +191,8 @@ TEST(foreign_bits_are_residue)
 }
 
 /*
- * Any 64 bits: residue and reserved are bits of the entry and share none; and a leaf without reserved
- * bits, coded again with its residue, means the same as before.
+ * Any 64 bits: residue and reserved are bits of the entry and share none; and a leaf without
+ * reserved bits, coded again with its residue, means the same as before.
  */
 static void check_any(const struct ml_format *format, const struct ml_types *types, ml_pte pte,
 		      unsigned level)
