@@ -33,7 +33,7 @@ static int run(struct ml_pool *pool, struct ml_table *table)
 		error = ml_table_init(table, &ml_format_x86_64, &config);
 	if (error)
 		return error;
-	error = ml_prepare(table, VA, LENGTH, 0x200000, &reserve, &op);
+	error = ml_prepare(table, VA, LENGTH, 0x200000, ML_RW, &reserve, &op);
 	printf("set aside: %" PRIu64 " tables\n", reserve.count);
 	/* ... the lock is taken here: from now on only the reserve is used ... */
 	if (!error)

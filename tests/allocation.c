@@ -204,7 +204,7 @@ TEST(a_reserve_fills_all_or_nothing)
 	t_eq(ml_reserve_fill(&rig.table, &reserve, 2, NULL), ML_OK); /* it holds more already */
 	t_eq(reserve.count, 3);
 	rig.arena->fail_nth = 0;
-	t_eq(ml_prepare(&rig.table, G, 4 * K, G, &reserve, NULL), ML_OK);
+	t_eq(ml_prepare(&rig.table, G, 4 * K, G, ML_RW, &reserve, NULL), ML_OK);
 	t_ok(reserve.count >= 3);
 	ml_reserve_empty(&rig.table, &reserve, NULL);
 	t_eq(reserve.count, 0);
@@ -223,7 +223,7 @@ TEST(preparing_fails_for_every_n)
 		int error;
 
 		rig.arena->fail_nth = nth;
-		error = ml_prepare(&rig.table, G - 2 * M, 4 * M, G - 2 * M + 4 * K, &reserve, NULL);
+		error = ml_prepare(&rig.table, G - 2 * M, 4 * M, G - 2 * M + 4 * K, ML_RW, &reserve, NULL);
 		if (!error)
 			break;
 		t_eq(error, ML_ERR_NO_MEMORY);

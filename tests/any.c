@@ -165,7 +165,7 @@ static bool same_readings(const struct side *own, const struct side *any, ml_va 
 	bool same = t_eq(ml_translate(&any->rig.table, va, &b), error);
 
 	if (same && !error)
-		same = t_eq(b.pa, a.pa) && t_eq(b.prot, a.prot) && t_eq(b.pte, a.pte) &&
+		same = t_eq(b.pa, a.pa) && t_eq(ml_translation_prot(&any->rig.table, &b), ml_translation_prot(&own->rig.table, &a)) && t_eq(b.pte, a.pte) &&
 		       t_eq(b.level, a.level) && t_eq(b.rung, a.rung);
 	same = same && t_eq(ml_walk(&any->rig.table, va, &walk_b),
 			    ml_walk(&own->rig.table, va, &walk_a));

@@ -529,11 +529,11 @@ TEST(accessed_and_dirty_survive_split_and_fold)
 	t_eq(ml_split(&rig.table, AT, 2 * M, R4K, NULL), ML_OK);
 	for (unsigned page = 0; page < 512; page++) {
 		t_eq(ml_translate(&rig.table, AT + page * PAGE, &found), ML_OK);
-		t_eq(found.prot & ML_PROT_AD, page < 16 ? ML_PROT_AD : 0);
+		t_eq(ml_translation_prot(&rig.table, &found) & ML_PROT_AD, page < 16 ? ML_PROT_AD : 0);
 	}
 	t_eq(ml_fold(&rig.table, AT, 2 * M, R2M, NULL), ML_OK);
 	t_eq(ml_translate(&rig.table, AT, &found), ML_OK);
-	t_eq(found.prot & ML_PROT_AD, ML_PROT_AD);
+	t_eq(ml_translation_prot(&rig.table, &found) & ML_PROT_AD, ML_PROT_AD);
 	take_down(&rig);
 }
 

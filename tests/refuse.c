@@ -401,7 +401,7 @@ static void use_page(enum world world, ml_va va, bool live)
 	t_ok(!ml_run_next(&rig.table, &cursor, &run));
 	t_eq(ml_protect(&rig.table, va, 4 * K, ML_WRITE, 0, NULL), ML_OK);
 	t_eq(ml_translate(&rig.table, va, &found), ML_OK);
-	t_eq(found.prot & ML_WRITE, 0);
+	t_eq(ml_translation_prot(&rig.table, &found) & ML_WRITE, 0);
 	t_eq(ml_split(&rig.table, va, 4 * K, 0, NULL), ML_OK);
 	t_eq(ml_fold(&rig.table, va, 4 * K, worlds[world].format->rung_count - 1u, NULL), ML_OK);
 	t_eq(rig_bytes(&rig), 4 * K);

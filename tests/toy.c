@@ -308,7 +308,7 @@ static void check_page(const struct ml_model *model, unsigned page)
 		t_eq(fault, ML_MODEL_NOT_MAPPED);
 	} else if (t_eq(error, ML_OK) && t_eq(fault, ML_MODEL_OK)) {
 		t_eq(found.pa, now.pa[page]);
-		t_eq(found.prot, now.prot[page]);
+		t_eq(ml_translation_prot(&now.table, &found), now.prot[page]);
 		t_eq(seen.pa, now.pa[page]);
 		t_eq(seen.prot & hardware, now.prot[page]);
 	}

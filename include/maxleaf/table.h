@@ -69,8 +69,7 @@ struct ml_op {
 	void *sink_cookie;
 	unsigned flags;             /* ML_OP_* */
 	/* results */
-	uint64_t tables_needed;     /* with ML_ERR_SHORT and ML_ERR_NO_MEMORY: tables the operation takes
-	                               (for ML_OP_REPLACE: at most) */
+	uint64_t tables_needed;     /* with ML_ERR_SHORT and ML_ERR_NO_MEMORY: tables the operation takes */
 	uint64_t bytes;             /* bytes that were mapped, removed (with a sink only), or changed (protect:
 	                               of the entries that changed, group members one by one) */
 };
@@ -98,7 +97,8 @@ struct ml_table_config {
 	bool track_ad;         /* mapping takes accessed and dirty from the caller's prot */
 	bool hardware_ad;      /* walkers set accessed/dirty: live edits are atomic */
 	/* The unit in which the embedder tracks accessed/dirty around pa: bytes, a power of two, aligned to
-	 * itself. A group or block folds only inside one unit. NULL: nobody reads accessed/dirty. */
+	 * itself. No leaf is chosen, and nothing folds, over more than one unit. NULL: nobody reads
+	 * accessed/dirty. */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	const struct ml_table_ops *ops; /* NULL: the format's own; &ml_table_ops_any: run-time descriptor */
 };
@@ -145,6 +145,11 @@ struct ml_table {
 	bool guaranteed;
 	bool track_ad;
 	bool hardware_ad;
+	bool foreign;          /* it holds entries that others made */
+	bool direct;           /* default levels, own tables at base + pa: walked in the short way */
+	bool plain;            /* ... and nothing is lent, borrowed or asked of the platform in between */
+	ml_prot memo_prot;     /* the protection last mapped, */
+	ml_pte memo_bits[2];   /* and its leaves of level 0 and 1, without an address */
 	uint32_t shared_first, shared_count; /* root entries borrowed from another table */
 	uint32_t pinned_first, pinned_count; /* root entries lent to other tables */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
@@ -199,11 +204,11 @@ ML_API void ml_reserve_empty(const struct ml_table *t, struct ml_reserve *reserv
 /*
  * Prepare an operation outside the caller's locks: fill the reserve with the tables that
  * mapping [va, va + len) to pa would take in the worst case (an empty table; with
- * ML_OP_REPLACE also the splits at both ends; with `guaranteed` also the deposits). The
+ * ML_OP_REPLACE in op->flags also the splits at both ends; with `guaranteed` also the deposits). The
  * reserve serves any operation that needs no more. Allocates. Errors: those of ml_map().
  */
 ML_API ML_MUST_CHECK int ml_prepare(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa,
-				    struct ml_reserve *reserve, struct ml_op *op);
+				    ml_prot prot, struct ml_reserve *reserve, struct ml_op *op);
 
 /* ---- changing -------------------------------------------------------------------- */
 
@@ -297,8 +302,7 @@ ML_API ML_MUST_CHECK bool ml_table_fini_step(struct ml_table *t, struct ml_step 
 /* What one address translates to. */
 struct ml_translation {
 	ml_pa pa;      /* of the very address asked for */
-	ml_prot prot;  /* effective: limits of the tables above the leaf applied */
-	ml_pte pte;    /* the leaf entry as read */
+	ml_pte pte;    /* the leaf, effective: limits of the tables above it applied */
 	uint8_t level; /* where the leaf stands */
 	uint8_t rung;  /* its size: format->rungs[rung] */
 };
@@ -309,6 +313,11 @@ struct ml_translation {
  */
 ML_API ML_MUST_CHECK int ml_translate(const struct ml_table *t, ml_va va,
 				      struct ml_translation *translation);
+
+/* The effective protection of a translation: decoded on demand, because most callers want the
+ * address alone. Cannot fail. */
+ML_API ml_prot ml_translation_prot(const struct ml_table *t,
+				   const struct ml_translation *translation);
 
 /* One entry on the way down. */
 struct ml_walk_entry {

@@ -134,16 +134,10 @@ ML_INLINE ml_pte arm64_clean(ml_pte pte)
 	return (pte & ~ARM64_SAVED_DIRTY) | ARM64_READ_ONLY | (~pte & ARM64_READ_ONLY) << (51 - 7);
 }
 
-/* What must be equal in a group: all but accessed, dirty and the hint itself. */
-ML_INLINE ml_pte arm64_identity(ml_pte pte)
+/* Accessed, the saved dirty mark, and AP[2] where DBM makes it a dirty mark. */
+ML_INLINE ml_pte arm64_ad_bits(ml_pte pte)
 {
-	return (pte & ~(ARM64_ACCESSED | ARM64_SAVED_DIRTY | ARM64_GROUP)) |
-	       (pte & ARM64_WRITE) >> (51 - 7);
-}
-
-ML_INLINE ml_pte arm64_merge_ad(ml_pte pte, ml_pte other)
-{
-	return (pte | (other & (ARM64_ACCESSED | ARM64_SAVED_DIRTY))) & (other | ~ARM64_READ_ONLY);
+	return ARM64_ACCESSED | ARM64_SAVED_DIRTY | (pte & ARM64_WRITE) >> (51 - 7);
 }
 
 ML_INLINE ml_pte arm64_limit(ml_pte leaf, ml_pte any)

@@ -107,15 +107,33 @@ ML_INLINE enum ml_kind codec_kind(const struct ml_format *f, ml_pte pte, unsigne
 	}
 }
 
-/* Whether a walker goes on below the entry. */
+/* Whether a walker goes on below the entry; codec_kind() in one test. */
 ML_INLINE bool codec_is_table(const struct ml_format *f, ml_pte pte, unsigned level)
 {
-	return codec_kind(f, pte, level) == ML_KIND_TABLE;
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return level && (pte & (X86_PRESENT | (level <= 2 ? X86_LARGE : 0))) == X86_PRESENT;
+	case ML_ENCODING_ARM64:
+		return level && (pte & 3) == (ARM64_VALID | ARM64_PAGE_OR_TABLE);
+	default:
+		return level && (pte & 3) == TOY_VALID;
+	}
 }
 
 ML_INLINE bool codec_is_leaf(const struct ml_format *f, ml_pte pte, unsigned level)
 {
-	return codec_kind(f, pte, level) == ML_KIND_LEAF;
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		if (level == 0)
+			return pte & X86_PRESENT;
+		return level <= 2 && (pte & (X86_PRESENT | X86_LARGE)) == (X86_PRESENT | X86_LARGE);
+	case ML_ENCODING_ARM64:
+		if (level == 0)
+			return (pte & 3) == (ARM64_VALID | ARM64_PAGE_OR_TABLE);
+		return level <= 2 && (pte & 3) == ARM64_VALID;
+	default:
+		return (pte & 3) == (TOY_VALID | TOY_LEAF);
+	}
 }
 
 /* The bit whose absence stops a walker, whatever else the entry holds. */
@@ -216,29 +234,29 @@ ML_INLINE ml_pte codec_software(const struct ml_format *f)
 	}
 }
 
-/* A leaf with what may differ inside one group or block set to one value: accessed, dirty, the hint. */
-ML_INLINE ml_pte codec_identity(const struct ml_format *f, ml_pte pte)
+/* The bits in which the members of one group or block may differ from pte: accessed and dirty. */
+ML_INLINE ml_pte codec_ad_bits(const struct ml_format *f, ml_pte pte)
 {
 	switch (f->encoding) {
 	case ML_ENCODING_X86_64:
-		return pte & ~(X86_ACCESSED | X86_DIRTY | X86_SAVED_DIRTY);
+		return X86_ACCESSED | X86_DIRTY | X86_SAVED_DIRTY;
 	case ML_ENCODING_ARM64:
-		return arm64_identity(pte);
+		return arm64_ad_bits(pte);
 	default:
-		return pte & ~(TOY_ACCESSED | TOY_DIRTY | TOY_GROUP);
+		return TOY_ACCESSED | TOY_DIRTY;
 	}
 }
 
-/* pte with other's accessed and dirty added; both have one identity but for the address. */
-ML_INLINE ml_pte codec_merge_ad(const struct ml_format *f, ml_pte pte, ml_pte other)
+/* pte with accessed and dirty of others added, which differ from it in `bits` and, beyond accessed and
+ * dirty, in nothing that counts. */
+ML_INLINE ml_pte codec_merge_ad(const struct ml_format *f, ml_pte pte, ml_pte bits)
 {
+	bits &= codec_ad_bits(f, pte);
 	switch (f->encoding) {
-	case ML_ENCODING_X86_64:
-		return pte | (other & (X86_ACCESSED | X86_DIRTY | X86_SAVED_DIRTY));
-	case ML_ENCODING_ARM64:
-		return arm64_merge_ad(pte, other);
+	case ML_ENCODING_ARM64: /* clear is what marks a page written */
+		return (pte | (bits & ~ARM64_READ_ONLY)) & ~(bits & ARM64_READ_ONLY);
 	default:
-		return pte | (other & (TOY_ACCESSED | TOY_DIRTY));
+		return pte | bits;
 	}
 }
 

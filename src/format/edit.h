@@ -20,6 +20,7 @@ struct ml_edit {
 	ml_prot mask;
 	ml_prot value;
 	enum ml_edit_kind kind;
+	bool clean; /* mask names dirty alone, to clear it */
 };
 
 /* The raw masks of one level. */
@@ -52,17 +53,38 @@ ML_INLINE ml_pte codec_plain_bits(const struct ml_format *f, ml_prot mask, unsig
 	}
 }
 
-ML_INLINE struct ml_edit edit_make(const struct ml_format *f, ml_prot mask, ml_prot value)
+/* foreign: entries may be there that this library would have written in another way. */
+ML_INLINE struct ml_edit edit_make(const struct ml_format *f, ml_prot mask, ml_prot value,
+				   bool foreign)
 {
-	struct ml_edit edit = { mask, value, ML_EDIT_GENERAL };
+	struct ml_edit edit = { mask, value, ML_EDIT_GENERAL, mask == ML_DIRTY && !value };
 
-	if (!(mask & ~codec_plain(f)))
+	if (!(mask & ~codec_plain(f)) || (edit.clean && !foreign))
 		edit.kind = ML_EDIT_MASK;
 	else if (mask == ML_WRITE && !value)
 		edit.kind = ML_EDIT_PROTECT;
-	else if (mask == ML_DIRTY && !value)
+	else if (edit.clean)
 		edit.kind = ML_EDIT_CLEAN;
 	return edit;
+}
+
+/* Clearing dirty in entries of the library's own. */
+ML_INLINE struct ml_edit_bits edit_clean_bits(const struct ml_format *f)
+{
+	struct ml_edit_bits bits = { 0, 0 };
+
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		bits.clear = X86_DIRTY | X86_SAVED_DIRTY;
+		break;
+	case ML_ENCODING_ARM64:
+		bits.clear = ARM64_SAVED_DIRTY;
+		bits.set = ARM64_READ_ONLY;
+		break;
+	default:
+		bits.clear = TOY_DIRTY;
+	}
+	return bits;
 }
 
 ML_INLINE struct ml_edit_bits edit_bits(const struct ml_format *f, const struct ml_types *types,
@@ -70,6 +92,8 @@ ML_INLINE struct ml_edit_bits edit_bits(const struct ml_format *f, const struct 
 {
 	struct ml_edit_bits bits = { 0, 0 };
 
+	if (edit->kind == ML_EDIT_MASK && edit->clean)
+		return edit_clean_bits(f);
 	if (edit->kind == ML_EDIT_MASK) {
 		bits.clear = codec_plain_bits(f, edit->mask, level);
 		bits.set = codec_leaf_bits(f, types, edit->value | ML_READ, level) & bits.clear;

@@ -17,17 +17,28 @@ static int instance_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml
 	return table_map(INSTANCE_FORMAT(t), t, va, len, pa, prot, op);
 }
 
+static void instance_descend(const struct ml_table *t, ml_va va, unsigned stop, struct place *at)
+{
+	*at = walk_down(INSTANCE_FORMAT(t), t, va, stop);
+}
+
+static int instance_map_one_extent(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa,
+				   ml_prot prot, struct ml_op *op)
+{
+	return map_one_extent(INSTANCE_FORMAT(t), t, va, len, pa, prot, op);
+}
+
 static int instance_map_general(struct ml_table *t, struct mapping *m, struct ml_op *op)
 {
 	return table_map_general(INSTANCE_FORMAT(t), t, m, op);
 }
 
 static int instance_map_prepare(const struct ml_table *t, struct mapping *m,
-				const struct ml_op *op, struct demand *demand)
+				const struct ml_op *op, bool worst, struct demand *demand)
 {
 	uint64_t bytes;
 
-	return prepare_mapping(INSTANCE_FORMAT(t), t, op, m, &bytes, demand);
+	return prepare_mapping(INSTANCE_FORMAT(t), t, op, worst, m, &bytes, demand);
 }
 
 static int instance_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
@@ -35,20 +46,14 @@ static int instance_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_
 	return table_unmap(INSTANCE_FORMAT(t), t, va, len, op);
 }
 
-static int instance_unmap_general(struct ml_table *t, ml_va va, ml_va last, struct ml_op *op)
+static int instance_unmap_general(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
 {
-	return table_unmap_general(INSTANCE_FORMAT(t), t, va, last, op);
+	return table_unmap_general(INSTANCE_FORMAT(t), t, va, len, op);
 }
 
 static void instance_unmap_range(struct gather *g, struct supply *supply, ml_va va, ml_va last)
 {
 	unmap_range(INSTANCE_FORMAT(g->t), g, supply, va, last);
-}
-
-static void instance_unmap_leaf(struct ml_table *t, ml_va va, ml_pte *entry, unsigned level,
-				struct ml_op *op)
-{
-	unmap_leaf(INSTANCE_FORMAT(t), t, va, entry, level, op);
 }
 
 static void instance_folded(struct ml_table *t, ml_va va, ml_pte *entry, ml_pte pte,
@@ -84,6 +89,12 @@ static int instance_translate(const struct ml_table *t, ml_va va,
 			      struct ml_translation *translation)
 {
 	return table_translate(INSTANCE_FORMAT(t), t, va, translation);
+}
+
+static int instance_translate_general(const struct ml_table *t, ml_va va,
+				      struct ml_translation *translation)
+{
+	return translate_general(INSTANCE_FORMAT(t), t, va, translation);
 }
 
 static int instance_walk(const struct ml_table *t, ml_va va, struct ml_walk *walk)
@@ -130,7 +141,9 @@ static int instance_check(const struct ml_table *t, uint64_t most, struct ml_sta
 		.map = instance_map, .map_general = instance_map_general,                 \
 		.map_prepare = instance_map_prepare, .unmap = instance_unmap,             \
 		.unmap_general = instance_unmap_general,                                  \
-		.unmap_range = instance_unmap_range, .unmap_leaf = instance_unmap_leaf,   \
+		.descend = instance_descend, .map_one_extent = instance_map_one_extent,   \
+		.translate_general = instance_translate_general,                          \
+		.unmap_range = instance_unmap_range,                                      \
 		.folded = instance_folded, .fold_ends = instance_fold_ends,               \
 		.protect = instance_protect,                                              \
 		.split = instance_split, .fold = instance_fold,                           \

@@ -119,8 +119,10 @@ ML_INLINE bool linked_twice(const struct ml_format *f, const struct ml_table *t,
 		if ((codec_table_pa(f, pte) == pa && ++links > 1) || !most--)
 			return true;
 		if (level > 1) {
-			frames[--level].table = table_below(f, t, pte, level + 1);
-			if (!frames[level].table)
+			const ml_pte *below = table_below(f, t, pte, level--);
+
+			frames[level].table = below;
+			if (!below)
 				return false; /* the check itself comes to that */
 			frames[level].index = 0;
 		}
@@ -171,7 +173,7 @@ ML_INLINE ml_va root_va(const struct ml_format *f, const struct ml_table *t, uns
 ML_INLINE int table_check(const struct ml_format *f, const struct ml_table *t, uint64_t most,
 			  struct ml_stats *found, struct ml_fault *fault)
 {
-	struct checker c = { t, t->base == NULL, found, fault, most };
+	struct checker c = { t, t->foreign, found, fault, most };
 	struct check_frame frames[ML_LEVEL_MAX + 1], *frame = frames + root_level(t);
 	unsigned level = root_level(t);
 	const struct check_frame root = { t->root, t->root_pa, 0, 0, 0 };

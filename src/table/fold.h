@@ -14,14 +14,15 @@ ML_INLINE bool one_ad_unit(const struct ml_table *t, ml_pa pa, unsigned shift)
 	return !t->ad_unit || t->ad_unit(t->cookie, pa) >> shift;
 }
 
-/* Whether entry p + index continues the sequence in which entry p + at is pte. */
+/* Whether entry p + index continues the sequence in which entry p + at is pte; in a group or not. */
 ML_INLINE bool entry_fits(const struct ml_format *f, const ml_pte *p, unsigned index, ml_pte pte,
 			  unsigned at, unsigned level)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
-	const ml_pte other = entry_load(f, p + index);
+	const ml_pte expected = pte + step * index - step * at;
 
-	return codec_identity(f, other) == codec_identity(f, pte) + step * index - step * at;
+	return !((entry_load(f, p + index) ^ expected) &
+		 ~(codec_ad_bits(f, pte) | codec_group(f)));
 }
 
 /* Entries [from, to) of a table, of which the one at `at` is pte, are known to be one sequence. */
@@ -104,7 +105,7 @@ ML_INLINE void promote(const struct ml_format *f, struct gather *g, ml_pte *tabl
 		       unsigned level)
 {
 	struct ml_table *t = g->t;
-	const struct place up = descend(f, t, va, level + 1);
+	const struct place up = descend(t, va, level + 1);
 	const ml_pa pa = codec_table_pa(f, up.pte);
 	const unsigned count = table_entries(f, level);
 	ml_pte leaf;
@@ -114,7 +115,7 @@ ML_INLINE void promote(const struct ml_format *f, struct gather *g, ml_pte *tabl
 		gather_subtree_range(f, g, va, level + 1);
 		gather_now(g);
 	}
-	leaf = read_entries(f, table, count) & ~codec_group(f); /* walkers have left it */
+	leaf = read_entries(f, table, count, level) & ~codec_group(f); /* walkers have left it */
 	entry_store(f, up.entry, codec_relevel(f, leaf, level, level + 1));
 	publish(t, g->op, up.entry, 1);
 	t->stats.folds++;
@@ -169,7 +170,7 @@ ML_INLINE void fold_completed(const struct ml_format *f, struct gather *g, ml_va
 		    !table_folds(f, t, p, pte, va, level, group))
 			return;
 		promote(f, g, p - index_of(f, va, level), va, level);
-		up = descend(f, t, va, ++level);
+		up = descend(t, va, ++level);
 		p = up.entry;
 		pte = up.pte;
 	}
@@ -181,7 +182,7 @@ ML_INLINE ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va,
 			  unsigned level, unsigned most)
 {
 	struct ml_table *t = g->t;
-	const struct place at = descend(f, t, va, level);
+	const struct place at = descend(t, va, level);
 	const unsigned group = group_rung(f, level);
 	const unsigned above = promotion(f, t, va, level);
 	ml_va end;

@@ -30,6 +30,7 @@ struct gather {
 	uint8_t stride;       /* lg2 of the smallest leaf among it */
 	uint8_t level;        /* of all of it, or 0xff */
 	bool tables;          /* a table was unlinked or replaced */
+	bool keeps;           /* emptied tables stay: they are about to be filled again */
 	uint8_t items_count;
 	struct gather_item items[GATHER_ITEMS];
 };
@@ -52,6 +53,7 @@ ML_INLINE void gather_open(struct gather *g, struct ml_table *t, struct ml_op *o
 	g->t = t;
 	g->op = op;
 	g->joiner.run.length = 0;
+	g->keeps = false;
 	gather_restart(g);
 }
 
@@ -165,6 +167,21 @@ struct gather_frame {
 	unsigned index;
 };
 
+/* Free every leaf table that a table of level 1 links; nobody wants to know what they held. */
+ML_INLINE void gather_free_leaf_tables(const struct ml_format *f, struct gather *g,
+				       const ml_pte *table)
+{
+	struct ml_table *t = g->t;
+	unsigned i;
+
+	for (i = 0; i < table_entries(f, 1); i++) {
+		const ml_pte pte = entry_load(f, table + i);
+
+		if (codec_is_table(f, pte, 1))
+			gather_free(f, g, table_below(f, t, pte, 1), codec_table_pa(f, pte), 0);
+	}
+}
+
 /* Read what must be read of a detached subtree, and free it, children before parents. */
 ML_INLINE void gather_release(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
 			      unsigned level)
@@ -180,6 +197,10 @@ ML_INLINE void gather_release(const struct ml_format *f, struct gather *g, ml_va
 	for (;;) {
 		ml_pte pte;
 
+		if (level == 1 && frame->index == 0 && !reads && !g->t->guaranteed) {
+			gather_free_leaf_tables(f, g, frame->table);
+			frame->index = table_entries(f, 1);
+		}
 		if (level == 0 || frame->index == table_entries(f, level)) {
 			if (level == 0 && reads)
 				gather_read_table(f, g, frame->table, 0, table_entries(f, 0), va, 0);

@@ -5,6 +5,7 @@
 
 #include "format/codec.h"
 #include "table/entry.h"
+#include "table/ops.h"
 
 ML_INLINE unsigned table_entries(const struct ml_format *f, unsigned level)
 {
@@ -55,39 +56,56 @@ struct place {
 };
 
 /*
- * From the root towards va: stops at level `stop`, or above it where the way ends. The
- * levels are written out so that each step's shifts are constants.
+ * From the root towards va: stops at level `stop`, or above it where the way ends. Instantiated
+ * once per format; the algorithms call it through descend().
  */
-ML_INLINE struct place descend(const struct ml_format *f, const struct ml_table *t, ml_va va,
-			       unsigned stop)
+ML_INLINE struct place walk_down(const struct ml_format *f, const struct ml_table *t, ml_va va,
+				 unsigned stop)
+{
+	struct place at = { t->root, 0, t->levels };
+
+	for (;;) {
+		at.level--;
+		at.entry += index_of(f, va, at.level);
+		at.pte = entry_load(f, at.entry);
+		if (at.level == stop || !codec_is_table(f, at.pte, at.level))
+			return at;
+		at.entry = table_below(f, t, at.pte, at.level);
+	}
+}
+
+ML_INLINE struct place descend(const struct ml_table *t, ml_va va, unsigned stop)
+{
+	struct place at;
+
+	t->ops->descend(t, va, stop, &at);
+	return at;
+}
+
+/*
+ * The same for a direct table, its levels written out so that every shift is a constant: for the ways
+ * that are short enough to feel a call.
+ */
+ML_INLINE struct place descend_direct(const struct ml_format *f, const struct ml_table *t, ml_va va,
+				      unsigned stop)
 {
 	struct place at = { t->root, 0, 0 };
 
-#define DESCEND_STEP(number)                                                      \
-	at.level = (number);                                                      \
-	at.entry += index_of(f, va, (number));                                    \
-	at.pte = entry_load(f, at.entry);                                         \
-	if (stop == (number) || !codec_is_table(f, at.pte, (number)))             \
-		return at;                                                        \
-	at.entry = table_below(f, t, at.pte, (number))
-
-	switch (t->levels) {
-	default:
-		DESCEND_STEP(4);
-		/* fall through */
-	case 4:
-		DESCEND_STEP(3);
-		/* fall through */
-	case 3:
-		DESCEND_STEP(2);
-		/* fall through */
-	case 2:
-		DESCEND_STEP(1);
+#define DESCEND_STEP(number)                                                           \
+	if (f->levels_default > (number)) {                                            \
+		at.level = (number);                                                   \
+		at.entry += index_of(f, va, (number));                                 \
+		at.pte = entry_load(f, at.entry);                                      \
+		if (stop == (number) || !codec_is_table(f, at.pte, (number)))          \
+			return at;                                                     \
+		at.entry = (ml_pte *)(void *)(t->base + codec_table_pa(f, at.pte));    \
 	}
+	DESCEND_STEP(4)
+	DESCEND_STEP(3)
+	DESCEND_STEP(2)
+	DESCEND_STEP(1)
+	DESCEND_STEP(0)
 #undef DESCEND_STEP
-	at.level = 0;
-	at.entry += index_of(f, va, 0);
-	at.pte = entry_load(f, at.entry);
 	return at;
 }
 

@@ -33,8 +33,39 @@ struct mapping_run {
 	unsigned rung;
 };
 
-ML_INLINE bool mapping_next(const struct ml_format *f, const struct mapping *m,
-			    struct mapping_cursor *at, struct mapping_run *run)
+/* The leaves of one size at va inside the accessed/dirty unit at pa: their bytes, and *rung. */
+ML_INLINE uint64_t unit_bytes(const struct ml_format *f, const struct ml_table *t, uint32_t rungs,
+			      ml_va va, ml_pa pa, uint64_t left, unsigned *rung)
+{
+	const uint64_t unit = ml_max(t->ad_unit(t->cookie, pa), ML_BIT(f->page_shift));
+
+	left = ml_min(left, unit - (pa & (unit - 1)));
+	*rung = plan_rung(f, rungs, va, pa, left);
+	return plan_count(f, rungs, *rung, va, pa, left) << f->rungs[*rung].shift;
+}
+
+/* A run of which no leaf spans two units (S0.4). */
+ML_INLINE uint64_t cut_to_units(const struct ml_format *f, const struct ml_table *t,
+				const struct mapping *m, const struct mapping_cursor *at,
+				unsigned *rung)
+{
+	uint64_t bytes = unit_bytes(f, t, m->rungs, at->va, at->pa, at->left, rung);
+
+	while (bytes < at->left) {
+		unsigned next;
+		const uint64_t more = unit_bytes(f, t, m->rungs, at->va + bytes, at->pa + bytes,
+						 at->left - bytes, &next);
+
+		if (next != *rung)
+			break;
+		bytes += more;
+	}
+	return bytes;
+}
+
+ML_INLINE bool mapping_next(const struct ml_format *f, const struct ml_table *t,
+			    const struct mapping *m, struct mapping_cursor *at,
+			    struct mapping_run *run)
 {
 	uint64_t bytes;
 
@@ -51,6 +82,8 @@ ML_INLINE bool mapping_next(const struct ml_format *f, const struct mapping *m,
 	run->rung = plan_rung(f, m->rungs, at->va, at->pa, at->left);
 	bytes = plan_count(f, m->rungs, run->rung, at->va, at->pa, at->left)
 		<< f->rungs[run->rung].shift;
+	if (ML_UNLIKELY(t->ad_unit != NULL))
+		bytes = cut_to_units(f, t, m, at, &run->rung);
 	run->last = at->va + (bytes - 1);
 	at->va += bytes;
 	at->pa += bytes;
@@ -137,7 +170,7 @@ ML_INLINE int count_run(const struct ml_format *f, const struct ml_table *t,
 	ml_va va = run->va, end;
 
 	for (;; va = end + 1) {
-		const struct place at = descend(f, t, va, level);
+		const struct place at = descend(t, va, level);
 
 		end = at.level < root_level(t) ? entry_last(f, va, at.level + 1) : run->last;
 		if (at.level > level) {
@@ -156,15 +189,50 @@ ML_INLINE int count_run(const struct ml_format *f, const struct ml_table *t,
 	}
 }
 
+/*
+ * Count the tables of one run that takes the place of what is there: entries that [first, last] covers wholly are
+ * emptied as wholes, tables on the way to them stay or come out of the splits at the ends.
+ */
+ML_INLINE void count_replaced(const struct ml_format *f, const struct ml_table *t,
+			      const struct mapping_run *run, ml_va first, ml_va last,
+			      struct table_count *sum)
+{
+	const unsigned level = f->rungs[run->rung].level, top = top_level(f, t, first, last);
+	ml_va va = run->va, end;
+
+	for (;; va = end + 1) {
+		unsigned covered = top;
+		struct place at;
+
+		while (ml_align_down(va, f->level_shift[covered]) < first ||
+		       entry_last(f, va, covered) > last)
+			covered--;
+		at = descend(t, va, covered);
+		if (at.pte) /* a leaf above it will have been split down to it */
+			at.level = covered;
+		end = ml_min(run->last, entry_last(f, va, at.level));
+		count_span(f, sum, va, end, level, at.level);
+		if (end == run->last)
+			return;
+	}
+}
+
 /* What a mapping takes: tables to link, and deposits of its large leaves. */
 struct demand {
 	uint64_t tables;
 	uint64_t deposits;
 };
 
-/* Count over an existing table, or (empty) as if nothing were there. */
+/* How what stands in the range counts. */
+enum count_as {
+	COUNT_IN_THE_WAY, /* it is an error */
+	COUNT_REPLACED,   /* it will have gone */
+	COUNT_EMPTY       /* nothing stands anywhere: the worst case */
+};
+
 ML_INLINE int count_mapping(const struct ml_format *f, const struct ml_table *t,
-			    const struct mapping *m, bool empty, struct demand *demand)
+			    const struct mapping *m, uint64_t bytes, enum count_as as,
+			    struct demand *demand)
 {
 	struct mapping_cursor at = mapping_start(m);
 	struct table_count sum = { 0, { 0 } };
@@ -172,11 +240,13 @@ ML_INLINE int count_mapping(const struct ml_format *f, const struct ml_table *t,
 	int error = ML_OK;
 
 	demand->deposits = 0;
-	while (!error && mapping_next(f, m, &at, &run)) {
+	while (!error && mapping_next(f, t, m, &at, &run)) {
 		const unsigned level = f->rungs[run.rung].level;
 
-		if (empty)
+		if (as == COUNT_EMPTY)
 			count_span(f, &sum, run.va, run.last, level, root_level(t));
+		else if (as == COUNT_REPLACED)
+			count_replaced(f, t, &run, m->va, m->va + (bytes - 1), &sum);
 		else
 			error = count_run(f, t, &run, &sum);
 		if (t->guaranteed)
@@ -235,7 +305,7 @@ ML_INLINE void store_run(const struct ml_format *f, struct gather *g, struct sup
 		const unsigned index = index_of(f, va, level);
 		const unsigned count =
 			(unsigned)ml_min(left, table_entries(f, level) - index);
-		const struct place at = descend(f, g->t, va, level);
+		const struct place at = descend(g->t, va, level);
 
 		if (at.level == level) {
 			entry_put_run(f, at.entry, count, pte, ML_BIT(shift), false);
@@ -257,7 +327,7 @@ ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct
 	struct mapping_cursor at = mapping_start(m);
 	struct mapping_run run;
 
-	while (mapping_next(f, m, &at, &run)) {
+	while (mapping_next(f, g->t, m, &at, &run)) {
 		ml_pte bits = codec_leaf_bits(f, &g->t->types, m->prot, f->rungs[run.rung].level);
 
 		if (f->rungs[run.rung].lg2_entries)
@@ -283,11 +353,11 @@ ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t depos
 /* A mapping of [va, last] may have completed what begins before it or ends behind it. */
 ML_INLINE void fold_ends(const struct ml_format *f, struct gather *g, ml_va va, ml_va last)
 {
-	const struct place first = descend(f, g->t, va, 0);
+	const struct place first = descend(g->t, va, 0);
 	struct place end;
 
 	fold_completed(f, g, va, first.entry, first.pte, first.level);
-	end = descend(f, g->t, last, 0);
+	end = descend(g->t, last, 0);
 	fold_completed(f, g, ml_align_down(last, f->page_shift), end.entry, end.pte, end.level);
 }
 
@@ -303,8 +373,10 @@ ML_INLINE void commit_mapping(const struct ml_format *f, struct ml_table *t, str
 	if (op && op->flags & ML_OP_REPLACE) {
 		struct supply deposits = { &t->spare, { NULL, 0 } };
 
+		g.keeps = true;
 		t->ops->unmap_range(&g, t->guaranteed ? &deposits : supply, m->va, last);
 		gather_close(&g); /* walkers have left the old before they can see the new */
+		gather_open(&g, t, op);
 	}
 	store_mapping(f, &g, supply, m);
 	deposit(t, supply, owed);
@@ -330,21 +402,23 @@ ML_INLINE uint32_t mapping_rungs(const struct ml_format *f, const struct ml_tabl
 	return rungs;
 }
 
-/* Check everything and count what is needed. */
+/* Check everything and count what is needed: now, or in the worst case. */
 ML_INLINE int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
-			      const struct ml_op *op, struct mapping *m, uint64_t *bytes,
-			      struct demand *demand)
+			      const struct ml_op *op, bool worst, struct mapping *m,
+			      uint64_t *bytes, struct demand *demand)
 {
-	const bool replace = op && op->flags & ML_OP_REPLACE;
+	const bool replaces = op && op->flags & ML_OP_REPLACE;
+	enum count_as as = replaces ? COUNT_REPLACED : COUNT_IN_THE_WAY;
 	int error = check_mapping(f, t, m, bytes);
 
 	if (error)
 		return error;
-	m->rungs = mapping_rungs(f, t, m->va, m->va + *bytes - 1);
+	m->rungs = mapping_rungs(f, t, m->va, m->va + (*bytes - 1));
 	m->prot = mapping_prot(t, m->prot);
-	error = count_mapping(f, t, m, replace, demand);
-	if (replace && !t->guaranteed)
-		demand->tables += edge_tables(f, t, m->va, m->va + *bytes - 1);
+	error = count_mapping(f, t, m, *bytes, worst ? COUNT_EMPTY : as, demand);
+	if (replaces && !t->guaranteed)
+		demand->tables += worst ? 2 * root_level(t) :
+					  edge_tables(f, t, m->va, m->va + (*bytes - 1));
 	return error;
 }
 
@@ -354,7 +428,7 @@ ML_INLINE int table_map_general(const struct ml_format *f, struct ml_table *t, s
 	struct supply supply;
 	struct demand demand;
 	uint64_t bytes;
-	int error = prepare_mapping(f, t, op, m, &bytes, &demand);
+	int error = prepare_mapping(f, t, op, false, m, &bytes, &demand);
 
 	if (error)
 		return error;
@@ -365,29 +439,6 @@ ML_INLINE int table_map_general(const struct ml_format *f, struct ml_table *t, s
 	commit_mapping(f, t, op, &supply, m, bytes, demand.deposits);
 	supply_close(t, op, &supply);
 	return ML_OK;
-}
-
-/* One plain leaf of exactly this range into a table that exists; false if it is not that simple.
- * Everything but what stands there has been checked. */
-ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-		       ml_pa pa, ml_prot prot, unsigned level)
-{
-	const unsigned shift = f->level_shift[level];
-	struct place at;
-	ml_pte pte;
-
-	if (len != ML_BIT(shift) || !ml_aligned(va | pa, shift) ||
-	    (level && !(t->rungs >> block_rung(f, level) & 1)))
-		return false;
-	at = descend(f, t, va, level);
-	if (at.level != level || at.pte)
-		return false;
-	pte = pa | codec_leaf_bits(f, &t->types, prot, level);
-	entry_store(f, at.entry, pte);
-	publish(t, NULL, at.entry, 1);
-	if (t->fold != ML_FOLD_MAP)
-		t->ops->folded(t, va, at.entry, pte, level);
-	return true;
 }
 
 /* The leaf pte was made at `entry`: fold what it completes. */
@@ -401,21 +452,92 @@ ML_INLINE void map_fold(const struct ml_format *f, struct ml_table *t, ml_va va,
 	gather_close(&g);
 }
 
-ML_INLINE int table_map(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-			ml_pa pa, ml_prot prot, struct ml_op *op)
+/* The next call will most likely map with the same protection. */
+ML_INLINE void remember_prot(const struct ml_format *f, struct ml_table *t, ml_prot prot)
+{
+	t->memo_prot = prot;
+	prot = mapping_prot(t, prot);
+	t->memo_bits[0] = codec_leaf_bits(f, &t->types, prot, 0);
+	t->memo_bits[1] = codec_leaf_bits(f, &t->types, prot, 1);
+}
+
+/* One leaf of exactly this range into a table that exists: no tables are taken. */
+ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+		       ml_pa pa, ml_prot prot, unsigned level)
+{
+	struct place at;
+	ml_pte pte;
+
+	if (len != ML_BIT(f->level_shift[level]) || !ml_aligned(va | pa, f->level_shift[level]) ||
+	    (level && (!(t->rungs >> block_rung(f, level) & 1) || t->guaranteed || t->ad_unit)))
+		return false;
+	at = descend(t, va, level);
+	if (at.level != level || at.pte)
+		return false;
+	pte = pa | codec_leaf_bits(f, &t->types, mapping_prot(t, prot), level);
+	entry_store(f, at.entry, pte);
+	publish(t, NULL, at.entry, 1);
+	if (t->fold != ML_FOLD_MAP)
+		t->ops->folded(t, va, at.entry, pte, level);
+	return true;
+}
+
+/* One extent, in the long way. */
+ML_INLINE int map_one_extent(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			     ml_pa pa, ml_prot prot, struct ml_op *op)
 {
 	const struct ml_extent extent = { pa, len };
 	struct mapping m = { va, &extent, 1, prot, 0 };
+	uint64_t bytes;
+	int error = check_mapping(f, t, &m, &bytes);
 
-	if (!t->pinned_count && !op && !check_change(f, t, va, len) && !check_pa(f, t, pa, len) &&
-	    codec_expressible(f, &t->types, prot)) {
+	if (error)
+		return error;
+	if (!op && !t->pinned_count) {
 		assert_locked(t, op);
-		prot = mapping_prot(t, prot);
-		if (map_one(f, t, va, len, pa, prot, 0) ||
-		    (!t->guaranteed && map_one(f, t, va, len, pa, prot, 1)))
+		remember_prot(f, t, prot);
+		if (map_one(f, t, va, len, pa, prot, 0) || map_one(f, t, va, len, pa, prot, 1))
 			return ML_OK;
 	}
 	return t->ops->map_general(t, &m, op);
+}
+
+/*
+ * One plain leaf into a table that exists, in a table that is plain; false if anything is not as
+ * simple as that, or wrong: the long way finds out.
+ */
+ML_INLINE bool map_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pa pa,
+			    unsigned level)
+{
+	const unsigned rung = level ? block_rung(f, level) : 0;
+	const unsigned shift = f->level_shift[level];
+	struct place at;
+	ml_pte pte;
+
+	if ((va | pa) & (ML_BIT(shift) - 1) || (va - t->origin) >> t->va_bits || pa >> t->pa_bits ||
+	    (level && (!(t->rungs >> rung & 1) || t->guaranteed || t->ad_unit)))
+		return false;
+	at = descend_direct(f, t, va, level);
+	if (at.level != level || at.pte)
+		return false;
+	pte = pa | t->memo_bits[level];
+	entry_store(f, at.entry, pte);
+	ML_PORT_PUBLISH();
+	if (ML_UNLIKELY(t->fold != ML_FOLD_MAP))
+		t->ops->folded(t, va, at.entry, pte, level);
+	return true;
+}
+
+ML_INLINE int table_map(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			ml_pa pa, ml_prot prot, struct ml_op *op)
+{
+	if (ML_LIKELY(!op && t->plain && prot == t->memo_prot)) {
+		if (len == ML_BIT(f->level_shift[0]) && map_one_leaf(f, t, va, pa, 0))
+			return ML_OK;
+		if (len == ML_BIT(f->level_shift[1]) && map_one_leaf(f, t, va, pa, 1))
+			return ML_OK;
+	}
+	return t->ops->map_one_extent(t, va, len, pa, prot, op);
 }
 
 #endif

@@ -90,20 +90,45 @@ ML_INLINE struct edit_result edit_loop(const struct ml_format *f, const struct m
 	return result;
 }
 
-ML_INLINE struct edit_result edit_kinds(const struct ml_format *f, const struct ml_table *t,
-					const struct editor *e, ml_pte *p, unsigned count,
-					unsigned level, bool atomic)
+/* The same where nobody else writes and nobody asks what changed: four leaves a turn, stored back whether
+ * they differ or not. */
+ML_INLINE void edit_unasked(const struct ml_format *f, const struct ml_table *t,
+			    const struct editor *editor, enum ml_edit_kind kind, ml_pte *p,
+			    unsigned count)
 {
-	switch (e->edit->kind) {
-	case ML_EDIT_MASK:
-		return edit_loop(f, t, e, ML_EDIT_MASK, p, count, level, atomic);
-	case ML_EDIT_PROTECT:
-		return edit_loop(f, t, e, ML_EDIT_PROTECT, p, count, level, atomic);
-	case ML_EDIT_CLEAN:
-		return edit_loop(f, t, e, ML_EDIT_CLEAN, p, count, level, atomic);
-	default:
-		return edit_loop(f, t, e, ML_EDIT_GENERAL, p, count, level, atomic);
+	const struct editor e = { editor->edit, editor->bits, 0 };
+	unsigned i = 0, k;
+
+	for (; i + 4 <= count; i += 4) {
+		const ml_pte four[4] = { entry_load(f, p + i), entry_load(f, p + i + 1),
+					 entry_load(f, p + i + 2), entry_load(f, p + i + 3) };
+
+		if (!codec_is_leaf(f, four[0] & four[1] & four[2] & four[3], 0)) {
+			(void)edit_loop(f, t, &e, kind, p + i, 4, 0, false);
+			continue;
+		}
+#pragma GCC unroll 4
+		for (k = 0; k < 4; k++)
+			entry_store(f, p + i + k,
+				    edit_apply(f, &t->types, e.edit, kind, e.bits, four[k], 0));
 	}
+	(void)edit_loop(f, t, &e, kind, p + i, count - i, 0, false);
+}
+
+/* The two edits that are worth a loop of their own. */
+ML_INLINE bool edit_plainly(const struct ml_format *f, const struct gather *g,
+			    const struct editor *e, ml_pte *p, unsigned count)
+{
+	if (e->level || g->t->live || g->op)
+		return false;
+	if (e->edit->kind == ML_EDIT_MASK)
+		edit_unasked(f, g->t, e, ML_EDIT_MASK, p, count);
+	else if (e->edit->kind == ML_EDIT_PROTECT)
+		edit_unasked(f, g->t, e, ML_EDIT_PROTECT, p, count);
+	else
+		return false;
+	publish(g->t, g->op, p, count);
+	return true;
 }
 
 /* Change entries that must not change under a walker's eyes: break, invalidate, complete, make. */
@@ -150,15 +175,14 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g,
 	const bool atomic = g->t->live && g->t->hardware_ad;
 	struct edit_result result;
 
+	if (edit_plainly(f, g, e, p, count))
+		return count;
 	if (breaks) {
 		const unsigned room = BREAK_ENTRIES - index_of(f, va, e->level) % BREAK_ENTRIES;
 
 		result = edit_broken(f, g, e, p, va, (unsigned)ml_min(count, room));
-	} else if (e->level == 0) {
-		result = atomic ? edit_kinds(f, g->t, e, p, count, 0, true) :
-				  edit_kinds(f, g->t, e, p, count, 0, false);
 	} else {
-		result = edit_kinds(f, g->t, e, p, count, e->level, atomic);
+		result = edit_loop(f, g->t, e, e->edit->kind, p, count, e->level, atomic);
 	}
 	if (result.changed)
 		publish(g->t, g->op, p, result.done);
@@ -194,7 +218,7 @@ ML_INLINE void unfold_cut(const struct ml_format *f, struct gather *g, const str
 ML_INLINE ml_va protect_some(const struct ml_format *f, struct gather *g, struct supply *supply,
 			     const struct ml_edit *edit, ml_va va, ml_va last)
 {
-	const struct place at = descend(f, g->t, va, 0);
+	const struct place at = descend(g->t, va, 0);
 	const struct editor e = editor_at(f, g->t, edit, at.level);
 	const unsigned shift = f->level_shift[at.level];
 	unsigned count;
@@ -249,7 +273,7 @@ ML_INLINE int check_edit(const struct ml_format *f, const struct ml_table *t,
 ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_table *t,
 				  const struct ml_edit *edit, ml_va va, ml_va last)
 {
-	const struct place first = descend(f, t, va, 0), end = descend(f, t, last, 0);
+	const struct place first = descend(t, va, 0), end = descend(t, last, 0);
 	const struct editor at_first = editor_at(f, t, edit, first.level);
 	const struct editor at_end = editor_at(f, t, edit, end.level);
 	const bool cuts_first = edited(f, t, &at_first, first.pte) != first.pte;
@@ -267,7 +291,7 @@ ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_tab
 ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			    ml_prot mask, ml_prot value, struct ml_op *op)
 {
-	const struct ml_edit edit = edit_make(f, mask, value);
+	const struct ml_edit edit = edit_make(f, mask, value, t->foreign);
 	const ml_va last = va + len - 1;
 	struct supply supply;
 	struct gather g;

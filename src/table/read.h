@@ -5,79 +5,72 @@
 
 #include "table/run.h"
 
-/* A leaf on the way down, with what the tables above it allow. */
-struct found {
-	ml_pte pte;
-	ml_pte all; /* the AND, */
-	ml_pte any; /* and the OR of the table entries above */
-	unsigned level;
-};
-
-/* The walk, levels written out; false where it leaves memory that may hold tables. */
-ML_INLINE bool find_leaf(const struct ml_format *f, const struct ml_table *t, ml_va va,
-			 bool direct, struct found *found)
+/* The leaf pte at this level answers for va; false if it is none. */
+ML_INLINE bool translation_of(const struct ml_format *f, ml_pte pte, unsigned level, ml_va va,
+			      struct ml_translation *out)
 {
-	const ml_pte *table = t->root;
-	ml_pte all = ~(ml_pte)0, any = 0, pte;
+	const uint64_t inside = ML_BIT(f->level_shift[level]) - 1;
 
-#define FIND_STEP(number)                                                              \
-	pte = entry_load(f, table + index_of(f, va, (number)));                        \
-	if (!codec_is_table(f, pte, (number))) {                                       \
-		found->level = (number);                                               \
-		goto out;                                                              \
-	}                                                                              \
-	all &= pte;                                                                    \
-	any |= pte;                                                                    \
-	table = direct ? (const ml_pte *)(const void *)(t->base + codec_table_pa(f, pte)) : \
-			 table_below(f, t, pte, (number));                             \
-	if (!direct && ML_UNLIKELY(!table))                                            \
-		return false
-
-	switch (t->levels) {
-	default:
-		FIND_STEP(4);
-		/* fall through */
-	case 4:
-		FIND_STEP(3);
-		/* fall through */
-	case 3:
-		FIND_STEP(2);
-		/* fall through */
-	case 2:
-		FIND_STEP(1);
-	}
-#undef FIND_STEP
-	pte = entry_load(f, table + index_of(f, va, 0));
-	found->level = 0;
-out:
-	found->pte = pte;
-	found->all = all;
-	found->any = any;
+	if (!codec_is_leaf(f, pte, level))
+		return false;
+	out->pa = codec_leaf_pa(f, pte, level) | (va & inside);
+	out->pte = pte;
+	out->level = (uint8_t)level;
+	out->rung = (uint8_t)(pte & codec_group(f) ? group_rung(f, level) : block_rung(f, level));
 	return true;
 }
 
+/* Any table: every step checked, the limits of the tables above applied. */
+ML_INLINE int translate_general(const struct ml_format *f, const struct ml_table *t, ml_va va,
+				struct ml_translation *out)
+{
+	const ml_pte *table = t->root;
+	ml_pte all = ~(ml_pte)0, any = 0, pte;
+	unsigned level = root_level(t);
+
+	if (!covers(t, va, va))
+		return ML_ERR_CANONICAL;
+	for (;; level--) {
+		pte = entry_load(f, table + index_of(f, va, level));
+		if (!codec_is_table(f, pte, level))
+			break;
+		all &= pte;
+		any |= pte;
+		table = table_below(f, t, pte, level);
+		if (ML_UNLIKELY(!table))
+			return ML_ERR_BAD_TABLE;
+	}
+	if (codec_is_leaf(f, pte, level))
+		pte = codec_limit(f, pte, all, any);
+	return translation_of(f, pte, level, va, out) ? ML_OK : ML_ERR_NOT_MAPPED;
+}
+
+/* The tables of a direct table are the library's own and limit nothing. Each level has its own end, so that
+ * everything about it is a constant. */
 ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			      struct ml_translation *out)
 {
-	struct found found;
-	uint64_t inside;
+	const ml_pte *table = t->root;
+	ml_pte pte;
 
-	if (ML_UNLIKELY((va - t->origin) >> t->va_bits))
-		return ML_ERR_CANONICAL;
-	if (ML_LIKELY(t->base != NULL))
-		(void)find_leaf(f, t, va, true, &found);
-	else if (!find_leaf(f, t, va, false, &found))
-		return ML_ERR_BAD_TABLE;
-	if (!codec_is_leaf(f, found.pte, found.level))
-		return ML_ERR_NOT_MAPPED;
-	inside = va & (ML_BIT(f->level_shift[found.level]) - 1);
-	out->pa = codec_leaf_pa(f, found.pte, found.level) | inside;
-	out->pte = found.pte;
-	out->level = (uint8_t)found.level;
-	out->rung = (uint8_t)rung_of(f, found.pte, found.level);
-	out->prot = codec_prot(f, &t->types, codec_limit(f, found.pte, found.all, found.any),
-			       found.level);
-	return ML_OK;
+	if (ML_UNLIKELY(!t->direct || (va - t->origin) >> t->va_bits))
+		return t->ops->translate_general(t, va, out);
+#define TRANSLATE_STEP(number)                                                             \
+	if (f->levels_default > (number)) {                                                \
+		pte = entry_load(f, table + index_of(f, va, (number)));                    \
+		if (!codec_is_table(f, pte, (number)))                                     \
+			return translation_of(f, pte, (number), va, out) ?                 \
+				       ML_OK :                                             \
+				       ML_ERR_NOT_MAPPED;                                  \
+		table = (const ml_pte *)(const void *)(t->base + codec_table_pa(f, pte));  \
+	}
+	TRANSLATE_STEP(4)
+	TRANSLATE_STEP(3)
+	TRANSLATE_STEP(2)
+	TRANSLATE_STEP(1)
+#undef TRANSLATE_STEP
+	pte = entry_load(f, table + index_of(f, va, 0));
+	return translation_of(f, pte, 0, va, out) ? ML_OK : ML_ERR_NOT_MAPPED;
 }
 
 ML_INLINE int table_walk(const struct ml_format *f, const struct ml_table *t, ml_va va,
@@ -139,16 +132,6 @@ ML_INLINE ml_va skip_hole(const struct ml_format *f, struct place at, ml_va va, 
 	return ml_min(last, end);
 }
 
-/* The place of va, or a hole's, where a table pointer leads nowhere. */
-ML_INLINE struct place look(const struct ml_format *f, const struct ml_table *t, ml_va va)
-{
-	struct found found;
-
-	if (t->base || find_leaf(f, t, va, false, &found))
-		return descend(f, t, va, 0);
-	return descend(f, t, va, root_level(t));
-}
-
 /* Move the cursor to where the table translates again; false when that is nowhere before its end. */
 ML_INLINE bool enter_space(const struct ml_table *t, struct ml_cursor *cursor)
 {
@@ -169,7 +152,7 @@ ML_INLINE bool table_run_next(const struct ml_format *f, const struct ml_table *
 
 	joiner.run.length = 0;
 	while (!cursor->done && enter_space(t, cursor)) {
-		const struct place at = look(f, t, cursor->va);
+		const struct place at = descend(t, cursor->va, 0);
 		ml_va end;
 
 		if (!codec_is_leaf(f, at.pte, at.level)) {

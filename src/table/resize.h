@@ -38,7 +38,7 @@ ML_INLINE uint64_t count_resize(const struct ml_format *f, const struct ml_table
 	uint64_t tables = 0;
 
 	for (;;) {
-		const struct place at = descend(f, t, va, 0);
+		const struct place at = descend(t, va, 0);
 		const ml_va end = resize_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung))
@@ -67,7 +67,7 @@ ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va v
 		return error;
 	gather_open(&g, t, op);
 	for (;;) {
-		const struct place at = descend(f, t, va, 0);
+		const struct place at = descend(t, va, 0);
 		const ml_va end = resize_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung)) {

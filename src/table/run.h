@@ -42,32 +42,39 @@ ML_INLINE unsigned block_rung(const struct ml_format *f, unsigned level)
 	return 0;
 }
 
-/* Whether pte continues a sequence whose next member has this identity and group bit. */
-ML_INLINE bool continues(const struct ml_format *f, ml_pte pte, ml_pte identity, ml_pte like)
-{
-	return codec_identity(f, pte) == identity && !((pte ^ like) & codec_group(f));
-}
-
 /*
- * How many of the `most` entries from p on continue the leaf *p: same protection, type and group
- * bit, frames in sequence. *merged gets the first with accessed and dirty of all.
+ * How many of the `most` entries from p on continue the leaf *p, which is `first`: same protection, type and
+ * group bit, frames in sequence. *merged gets the first with accessed and dirty of all.
  */
 ML_INLINE unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first,
 			      unsigned most, unsigned level, ml_pte *merged)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
-	ml_pte identity = codec_identity(f, first), sum = first;
-	unsigned count;
+	const ml_pte ignored = codec_ad_bits(f, first);
+	/* no frame lies behind the last one: the sum would run into other bits */
+	const uint64_t frames = (ML_BIT(f->pa_bits) - codec_leaf_pa(f, first, level)) / step;
+	ml_pte bits = 0, expected = first + step;
+	unsigned count = 1;
 
-	for (count = 1; count < most; count++) {
-		const ml_pte pte = entry_load(f, p + count);
+	most = (unsigned)ml_min(most, frames);
+	for (; count + 4 <= most; count += 4, expected += 4 * step) {
+		const ml_pte four = (entry_load(f, p + count) ^ expected) |
+				    (entry_load(f, p + count + 1) ^ (expected + step)) |
+				    (entry_load(f, p + count + 2) ^ (expected + 2 * step)) |
+				    (entry_load(f, p + count + 3) ^ (expected + 3 * step));
 
-		identity += step;
-		if (!continues(f, pte, identity, first))
+		if (four & ~ignored)
 			break;
-		sum = codec_merge_ad(f, sum, pte);
+		bits |= four;
 	}
-	*merged = sum;
+	for (; count < most; count++, expected += step) {
+		const ml_pte one = entry_load(f, p + count) ^ expected;
+
+		if (one & ~ignored)
+			break;
+		bits |= one;
+	}
+	*merged = codec_merge_ad(f, first, bits);
 	return count;
 }
 

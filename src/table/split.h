@@ -9,30 +9,35 @@
 
 #include "table/gather.h"
 
-/* Break count entries from p on: walkers find nothing there, and no longer hold anything of it. Returns the
- * first entry with accessed and dirty of all. */
+/* Break count entries from p on, one sequence: walkers find nothing there, and no longer hold anything of
+ * it. Returns the first entry with accessed and dirty of all. */
 ML_INLINE ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p,
 			       unsigned count, ml_va va, unsigned level)
 {
-	ml_pte merged = entry_exchange(f, p, 0);
+	const uint64_t step = ML_BIT(f->level_shift[level]);
+	const ml_pte first = entry_exchange(f, p, 0);
+	ml_pte bits = 0;
 	unsigned i;
 
 	for (i = 1; i < count; i++)
-		merged = codec_merge_ad(f, merged, entry_exchange(f, p + i, 0));
-	gather_range(g, va, va + (((uint64_t)count << f->level_shift[level]) - 1), level,
-		     f->level_shift[level]);
+		bits |= entry_exchange(f, p + i, 0) ^ (first + i * step);
+	gather_range(g, va, va + (count * step - 1), level, f->level_shift[level]);
 	gather_now(g);
-	return merged;
+	return codec_merge_ad(f, first, bits);
 }
 
-ML_INLINE ml_pte read_entries(const struct ml_format *f, const ml_pte *p, unsigned count)
+/* The same without breaking. Groups inside do not matter. */
+ML_INLINE ml_pte read_entries(const struct ml_format *f, const ml_pte *p, unsigned count,
+			      unsigned level)
 {
-	ml_pte merged = entry_load(f, p);
+	const uint64_t step = ML_BIT(f->level_shift[level]);
+	const ml_pte first = entry_load(f, p);
+	ml_pte bits = 0;
 	unsigned i;
 
 	for (i = 1; i < count; i++)
-		merged = codec_merge_ad(f, merged, entry_load(f, p + i));
-	return merged;
+		bits |= entry_load(f, p + i) ^ (first + i * step);
+	return codec_merge_ad(f, first, bits);
 }
 
 /* Make the aligned group that holds entry p carry the hint, or none of it. All members are valid,
@@ -49,7 +54,7 @@ ML_INLINE void group_convert(const struct ml_format *f, struct gather *g, ml_pte
 	if (t->live && f->break_group)
 		merged = break_entries(f, g, p, count, va, level);
 	else
-		merged = read_entries(f, p, count);
+		merged = read_entries(f, p, count, level);
 	merged = folded ? merged | codec_group(f) : merged & ~codec_group(f);
 	entry_put_run(f, p, count, merged, ML_BIT(f->level_shift[level]), false);
 	publish(t, g->op, p, count);
@@ -139,11 +144,11 @@ ML_INLINE uint64_t edge_tables(const struct ml_format *f, const struct ml_table 
 	unsigned low, end_low, high, end_high = 0, level;
 	uint64_t tables;
 
-	high = edge_levels(f, descend(f, t, va, 0), va, &low);
+	high = edge_levels(f, descend(t, va, 0), va, &low);
 	tables = high - low;
 	if (!covers(t, last, last + 1)) /* nothing behind it */
 		return tables;
-	end_high = edge_levels(f, descend(f, t, last, 0), last + 1, &end_low);
+	end_high = edge_levels(f, descend(t, last, 0), last + 1, &end_low);
 	for (level = end_low; level < end_high; level++) {
 		const unsigned shift = f->level_shift[level + 1];
 		const bool counted = level >= low && level < high && va >> shift == last >> shift;

@@ -56,6 +56,14 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 		t->origin = 0 - ML_BIT(t->va_bits);
 }
 
+/* Which short ways are open: asked again whenever something it depends on changes. */
+static void choose_ways(struct ml_table *t)
+{
+	t->direct = t->base && !t->foreign && t->levels == t->format->levels_default;
+	t->plain = t->direct && !t->platform->table_sync && !t->platform->assert_locked &&
+		   !t->shared_count && !t->pinned_count;
+}
+
 int ml_table_init(struct ml_table *t, const struct ml_format *format,
 		  const struct ml_table_config *config)
 {
@@ -74,6 +82,7 @@ int ml_table_init(struct ml_table *t, const struct ml_format *format,
 	entry_clear_run(format, t->root, table_entries(format, top));
 	publish(t, NULL, t->root, table_entries(format, top));
 	t->stats.tables = 1;
+	choose_ways(t);
 	return ML_OK;
 }
 
@@ -88,6 +97,7 @@ int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 	if (error)
 		return error;
 	configure(&made, format, config);
+	made.foreign = true;
 	made.base = NULL; /* tables of others go through the hook that checks bounds */
 	made.root_pa = root;
 	made.root = made.platform->table_pointer(made.cookie, root,
@@ -155,30 +165,35 @@ int ml_map_extents(struct ml_table *t, ml_va va, const struct ml_extent *extents
 	return t->ops->map_general(t, &m, op);
 }
 
-int ml_map_tables(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
-		  const struct ml_op *op, uint64_t *tables)
+/* The tables of a mapping, now or in the worst case. */
+static int demand_of(const struct ml_table *t, struct mapping *m, const struct ml_op *op,
+		     bool worst, uint64_t *tables)
 {
-	const struct ml_extent extent = { pa, len };
-	struct mapping m = { va, &extent, 1, prot, 0 };
 	struct demand demand;
-	int error = t->ops->map_prepare(t, &m, op, &demand);
+	int error = t->ops->map_prepare(t, m, op, worst, &demand);
 
 	if (!error)
 		*tables = demand.tables + demand.deposits;
 	return error;
 }
 
-int ml_prepare(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa,
+int ml_map_tables(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
+		  const struct ml_op *op, uint64_t *tables)
+{
+	const struct ml_extent extent = { pa, len };
+	struct mapping m = { va, &extent, 1, prot, 0 };
+
+	return demand_of(t, &m, op, false, tables);
+}
+
+int ml_prepare(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
 	       struct ml_reserve *reserve, struct ml_op *op)
 {
-	const struct ml_op worst = { .flags = ML_OP_REPLACE };
-	ml_prot prot = ML_READ;
+	const struct ml_extent extent = { pa, len };
+	struct mapping m = { va, &extent, 1, prot, 0 };
 	uint64_t tables = 0;
-	int error;
+	int error = demand_of(t, &m, op, true, &tables);
 
-	if (!codec_expressible(t->format, &t->types, prot)) /* no write-back in this layout */
-		prot |= ML_TYPE(codec_prot(t->format, &t->types, 0, 0) >> ML_TYPE_SHIFT & 0xf);
-	error = ml_map_tables(t, va, len, pa, prot, &worst, &tables);
 	return error ? error : supply_fill(t, op, reserve, tables);
 }
 
@@ -206,6 +221,11 @@ int ml_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned rung, struct ml
 int ml_translate(const struct ml_table *t, ml_va va, struct ml_translation *translation)
 {
 	return t->ops->translate(t, va, translation);
+}
+
+ml_prot ml_translation_prot(const struct ml_table *t, const struct ml_translation *translation)
+{
+	return codec_prot(t->format, &t->types, translation->pte, translation->level);
 }
 
 int ml_walk(const struct ml_table *t, ml_va va, struct ml_walk *walk)
@@ -259,6 +279,9 @@ int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va, uint64
 	t->shared_first = lender->pinned_first = index_of(t->format, va, root_level(t));
 	t->shared_count = lender->pinned_count =
 		index_of(t->format, last, root_level(t)) - t->shared_first + 1;
+	t->foreign |= lender->foreign;
+	choose_ways(t);
+	choose_ways(lender);
 	return ML_OK;
 }
 

@@ -74,8 +74,8 @@ ML_INLINE void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_p
 {
 	struct ml_table *t = g->t;
 
-	while (level < top && table_is_empty(f, t, table, from, to, level)) {
-		const struct place up = descend(f, t, va, level + 1);
+	while (level < top && !g->keeps && table_is_empty(f, t, table, from, to, level)) {
+		const struct place up = descend(t, va, level + 1);
 
 		entry_store(f, up.entry, 0);
 		gather_subtree(f, g, va, up.pte, ++level, true);
@@ -97,28 +97,36 @@ ML_INLINE ml_pte clear_leaf(const struct ml_format *f, const struct gather *g, m
 /* A run of removed leaves being collected for the sink. */
 struct removed {
 	ml_va va;
-	ml_pte pte;
-	ml_pte identity; /* of the leaf that would continue it */
+	ml_pte pte;  /* the first, */
+	ml_pte bits; /* and what the others differ in from what continues it */
 	uint32_t count;
 };
+
+ML_INLINE void removed_end(const struct ml_format *f, struct gather *g, const struct removed *run,
+			   unsigned level)
+{
+	if (run->count)
+		gather_leaves(g, run->va, codec_merge_ad(f, run->pte, run->bits), run->count,
+			      level);
+}
 
 ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct removed *run,
 			   ml_va va, ml_pte pte, unsigned level)
 {
-	const uint64_t step = ML_BIT(f->level_shift[level]);
+	const uint64_t bytes = (uint64_t)run->count << f->level_shift[level];
+	const ml_pte bits = pte ^ (run->pte + bytes);
 
-	if (run->count && run->va + run->count * step == va &&
-	    continues(f, pte, run->identity, run->pte)) {
-		run->pte = codec_merge_ad(f, run->pte, pte);
+	if (run->count && run->va + bytes == va &&
+	    codec_leaf_pa(f, pte, level) == codec_leaf_pa(f, run->pte, level) + bytes && !(bits & ~codec_ad_bits(f, run->pte))) {
+		run->bits |= bits;
 		run->count++;
-	} else {
-		if (run->count)
-			gather_leaves(g, run->va, run->pte, run->count, level);
-		run->va = va;
-		run->pte = pte;
-		run->count = 1;
+		return;
 	}
-	run->identity = codec_identity(f, pte) + step;
+	removed_end(f, g, run, level);
+	run->va = va;
+	run->pte = pte;
+	run->bits = 0;
+	run->count = 1;
 }
 
 /* Take count entries from p on out, wholly covered all of them. */
@@ -151,8 +159,7 @@ ML_INLINE void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte
 		if (sink)
 			removed_add(f, g, &run, va, pte, level);
 	}
-	if (run.count)
-		gather_leaves(g, run.va, run.pte, run.count, level);
+	removed_end(f, g, &run, level);
 	if (first <= last)
 		gather_range(g, first, last, level, shift);
 }
@@ -162,7 +169,7 @@ ML_INLINE ml_va unmap_some(const struct ml_format *f, struct gather *g, struct s
 			   ml_va va, ml_va last, unsigned top)
 {
 	const unsigned stop = cover_level(f, top, va, last);
-	const struct place at = descend(f, g->t, va, stop);
+	const struct place at = descend(g->t, va, stop);
 	unsigned count, index;
 	ml_va end;
 
@@ -221,29 +228,6 @@ ML_INLINE int open_split_supply(struct ml_table *t, struct ml_op *op, struct sup
 	return ML_OK;
 }
 
-/* One leaf of exactly this range: nothing has to be split, so no tables are taken. */
-ML_INLINE bool unmap_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-			 unsigned level, struct ml_op *op)
-{
-	struct place at;
-	unsigned index;
-
-	if (len != ML_BIT(f->level_shift[level]) || !ml_aligned(va, f->level_shift[level]))
-		return false;
-	at = descend(f, t, va, level);
-	index = index_of(f, va, level);
-	if (at.level != level || !codec_is_leaf(f, at.pte, level))
-		return false;
-	if (op || t->live || t->guaranteed || at.pte & codec_group(f) ||
-	    table_is_empty(f, t, at.entry - index, index, index + 1, level)) {
-		t->ops->unmap_leaf(t, va, at.entry, level, op);
-		return true;
-	}
-	entry_store(f, at.entry, 0);
-	publish(t, NULL, at.entry, 1);
-	return true;
-}
-
 /* The leaf at `entry` goes, with all that follows from it. */
 ML_INLINE void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
 			  unsigned level, struct ml_op *op)
@@ -262,28 +246,26 @@ ML_INLINE void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va v
 	gather_close(&g);
 }
 
+/* One leaf of exactly this range: nothing has to be split, so no tables are taken. */
+ML_INLINE bool unmap_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			 unsigned level, struct ml_op *op)
+{
+	struct place at;
+
+	if (len != ML_BIT(f->level_shift[level]) || !ml_aligned(va, f->level_shift[level]))
+		return false;
+	at = descend(t, va, level);
+	if (at.level != level || !codec_is_leaf(f, at.pte, level))
+		return false;
+	unmap_leaf(f, t, va, at.entry, level, op);
+	return true;
+}
+
 ML_INLINE int table_unmap_general(const struct ml_format *f, struct ml_table *t, ml_va va,
-				  ml_va last, struct ml_op *op)
+				  uint64_t len, struct ml_op *op)
 {
 	struct supply supply;
 	struct gather g;
-	int error;
-
-	if (op)
-		op->bytes = 0;
-	error = open_split_supply(t, op, &supply, edge_tables(f, t, va, last));
-	if (error)
-		return error;
-	gather_open(&g, t, op);
-	t->ops->unmap_range(&g, &supply, va, last);
-	gather_close(&g);
-	supply_close(t, op, &supply);
-	return ML_OK;
-}
-
-ML_INLINE int table_unmap(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-			  struct ml_op *op)
-{
 	int error = check_change(f, t, va, len);
 
 	if (error)
@@ -291,7 +273,47 @@ ML_INLINE int table_unmap(const struct ml_format *f, struct ml_table *t, ml_va v
 	assert_locked(t, op);
 	if (!t->pinned_count && (unmap_one(f, t, va, len, 0, op) || unmap_one(f, t, va, len, 1, op)))
 		return ML_OK;
-	return t->ops->unmap_general(t, va, va + len - 1, op);
+	if (op)
+		op->bytes = 0;
+	error = open_split_supply(t, op, &supply, edge_tables(f, t, va, va + len - 1));
+	if (error)
+		return error;
+	gather_open(&g, t, op);
+	t->ops->unmap_range(&g, &supply, va, va + len - 1);
+	gather_close(&g);
+	supply_close(t, op, &supply);
+	return ML_OK;
+}
+
+/* One plain leaf out of a table that stays, where no walker can hold it; false if it is not that simple. */
+ML_INLINE bool unmap_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va va,
+			      unsigned level)
+{
+	const unsigned index = index_of(f, va, level);
+	struct place at;
+
+	if (va & (ML_BIT(f->level_shift[level]) - 1) || (va - t->origin) >> t->va_bits ||
+	    (level && t->guaranteed))
+		return false;
+	at = descend_direct(f, t, va, level);
+	if (at.level != level || !codec_is_leaf(f, at.pte, level) || at.pte & codec_group(f) ||
+	    table_is_empty(f, t, at.entry - index, index, index + 1, level))
+		return false;
+	entry_store(f, at.entry, 0);
+	ML_PORT_PUBLISH();
+	return true;
+}
+
+ML_INLINE int table_unmap(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			  struct ml_op *op)
+{
+	if (ML_LIKELY(!op && t->plain && !t->live)) {
+		if (len == ML_BIT(f->level_shift[0]) && unmap_one_leaf(f, t, va, 0))
+			return ML_OK;
+		if (len == ML_BIT(f->level_shift[1]) && unmap_one_leaf(f, t, va, 1))
+			return ML_OK;
+	}
+	return t->ops->unmap_general(t, va, len, op);
 }
 
 #endif

@@ -66,7 +66,8 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 	j->failed = false;
 	j->run_count = 0;
 	reference_clear(&j->model);
-	error = rig_open(&j->rig, setting->world, &wish);
+	error = setting->hooked ? rig_open_hooked(&j->rig, setting->world, &wish)
+				: rig_open(&j->rig, setting->world, &wish);
 	return error ? judge_fail(j, "ml_table_init says %s", ml_error_name(error)) : true;
 }
 
@@ -244,7 +245,7 @@ static int call_prepared(struct judge *j, const struct action *a, struct ml_op *
 	int error;
 
 	operation(j, a, NULL, op);
-	error = ml_prepare(&j->rig.table, a->va, a->len, a->pa, &reserve, op);
+	error = ml_prepare(&j->rig.table, a->va, a->len, a->pa, a->prot, &reserve, op);
 	if (error)
 		return error;
 	operation(j, a, &reserve, op);

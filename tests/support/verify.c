@@ -133,6 +133,7 @@ static bool hardware_agrees(struct judge *j, ml_va va, const struct reference_sp
 static bool translation_agrees(struct judge *j, ml_va va, const struct reference_span *span)
 {
 	struct ml_translation found;
+	ml_prot prot;
 	int error = ml_translate(&j->rig.table, va, &found);
 
 	if (error != (span ? ML_OK : ML_ERR_NOT_MAPPED))
@@ -143,9 +144,10 @@ static bool translation_agrees(struct judge *j, ml_va va, const struct reference
 	if (found.pa != span->pa + (va - span->first))
 		return judge_fail(j, "ml_translate(0x%" PRIx64 ") goes to 0x%" PRIx64, va,
 				  found.pa);
-	if ((found.prot ^ span->prot) & ~ML_PROT_AD || found.prot & ~span->prot & ML_PROT_AD)
+	prot = ml_translation_prot(&j->rig.table, &found);
+	if ((prot ^ span->prot) & ~ML_PROT_AD || prot & ~span->prot & ML_PROT_AD)
 		return judge_fail(j, "ml_translate(0x%" PRIx64 ") says prot 0x%" PRIx64
-				  ", the model says 0x%" PRIx64, va, found.prot, span->prot);
+				  ", the model says 0x%" PRIx64, va, prot, span->prot);
 	return true;
 }
 
