@@ -64,6 +64,8 @@ static void print_doubt(const struct bench_row *row)
 
 	if (!large->huge_known)
 		printf("  leaf sizes unknown");
+	else if (!large->huge)
+		printf("  no 2M leaves");
 	else if (large->huge < row->bytes)
 		printf("  only %s in 2M leaves", cli_size_human(large->huge).text);
 	for (view = 0; view < BENCH_LARGE; view++)
