@@ -51,6 +51,8 @@ struct ml_format {
 	uint8_t index_bits[ML_LEVEL_MAX];  /* a table of level n has 1 << index_bits[n] entries */
 	uint8_t level_shift[ML_LEVEL_MAX]; /* lg2 of the bytes one entry of level n covers */
 	struct ml_rung rungs[ML_RUNG_MAX]; /* ascending; rungs[0] is the base page */
+	uint8_t block_rung[ML_LEVEL_MAX]; /* the rung of one entry of level n; 0 above level 0: none */
+	uint8_t group_rung[ML_LEVEL_MAX]; /* the rung of a group of level n; 0: none */
 	ml_prot prot_mask;   /* bits that can be expressed at all; types: by the layout */
 	uint64_t types_default; /* the type register taken when the configuration gives 0 */
 	const char *level_names[ML_LEVEL_MAX]; /* the manual's names, for dumps */

@@ -5,6 +5,12 @@
 
 #include <maxleaf/port.h>
 
+/*
+ * A part of an algorithm that is too large to be copied into each of its callers. It takes the format as
+ * an argument like all others; every call in an instance passes the same constant, so the compiler folds it.
+ */
+#define ML_PART static __attribute__((noinline, unused))
+
 #define ML_BIT(number) ((uint64_t)1 << (number))
 
 /* Bits first..last, both inclusive. */

@@ -20,7 +20,6 @@ struct ml_edit {
 	ml_prot mask;
 	ml_prot value;
 	enum ml_edit_kind kind;
-	bool clean; /* mask names dirty alone, to clear it */
 };
 
 /* The raw masks of one level. */
@@ -53,38 +52,17 @@ ML_INLINE ml_pte codec_plain_bits(const struct ml_format *f, ml_prot mask, unsig
 	}
 }
 
-/* foreign: entries may be there that this library would have written in another way. */
-ML_INLINE struct ml_edit edit_make(const struct ml_format *f, ml_prot mask, ml_prot value,
-				   bool foreign)
+ML_INLINE struct ml_edit edit_make(const struct ml_format *f, ml_prot mask, ml_prot value)
 {
-	struct ml_edit edit = { mask, value, ML_EDIT_GENERAL, mask == ML_DIRTY && !value };
+	struct ml_edit edit = { mask, value, ML_EDIT_GENERAL };
 
-	if (!(mask & ~codec_plain(f)) || (edit.clean && !foreign))
+	if (!(mask & ~codec_plain(f)))
 		edit.kind = ML_EDIT_MASK;
 	else if (mask == ML_WRITE && !value)
 		edit.kind = ML_EDIT_PROTECT;
-	else if (edit.clean)
+	else if (mask == ML_DIRTY && !value)
 		edit.kind = ML_EDIT_CLEAN;
 	return edit;
-}
-
-/* Clearing dirty in entries of the library's own. */
-ML_INLINE struct ml_edit_bits edit_clean_bits(const struct ml_format *f)
-{
-	struct ml_edit_bits bits = { 0, 0 };
-
-	switch (f->encoding) {
-	case ML_ENCODING_X86_64:
-		bits.clear = X86_DIRTY | X86_SAVED_DIRTY;
-		break;
-	case ML_ENCODING_ARM64:
-		bits.clear = ARM64_SAVED_DIRTY;
-		bits.set = ARM64_READ_ONLY;
-		break;
-	default:
-		bits.clear = TOY_DIRTY;
-	}
-	return bits;
 }
 
 ML_INLINE struct ml_edit_bits edit_bits(const struct ml_format *f, const struct ml_types *types,
@@ -92,13 +70,73 @@ ML_INLINE struct ml_edit_bits edit_bits(const struct ml_format *f, const struct 
 {
 	struct ml_edit_bits bits = { 0, 0 };
 
-	if (edit->kind == ML_EDIT_MASK && edit->clean)
-		return edit_clean_bits(f);
 	if (edit->kind == ML_EDIT_MASK) {
 		bits.clear = codec_plain_bits(f, edit->mask, level);
 		bits.set = codec_leaf_bits(f, types, edit->value | ML_READ, level) & bits.clear;
 	}
 	return bits;
+}
+
+/*
+ * The change of small leaves that are all alike: each has the bits that go and lacks those that come. Then one
+ * test tells for several, and each of them changes.
+ */
+struct ml_edit_alike {
+	ml_pte flip; /* bits that come, */
+	ml_pte need; /* what every entry has once they are flipped, */
+	ml_pte keep; /* and all but the bits that go */
+};
+
+ML_INLINE struct ml_edit_bits edit_alike_bits(const struct ml_format *f, enum ml_edit_kind kind,
+					      struct ml_edit_bits bits)
+{
+	const bool protects = kind == ML_EDIT_PROTECT;
+	struct ml_edit_bits alike = { 0, 0 };
+
+	if (kind == ML_EDIT_MASK)
+		return bits;
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64: /* written pages, and that is what most are */
+		alike.clear = X86_DIRTY | (protects ? X86_WRITE : 0);
+		alike.set = protects ? X86_SAVED_DIRTY : 0;
+		break;
+	case ML_ENCODING_ARM64:
+		alike.clear = protects ? ARM64_WRITE : 0;
+		alike.set = ARM64_READ_ONLY | (protects ? ARM64_SAVED_DIRTY : 0);
+		break;
+	default: /* toy's are masks */
+		break;
+	}
+	return alike;
+}
+
+/* A change that has no such form needs what no entry has. */
+ML_INLINE struct ml_edit_alike edit_alike(const struct ml_format *f, enum ml_edit_kind kind,
+					  struct ml_edit_bits bits)
+{
+	struct ml_edit_alike alike = { 0, ~(ml_pte)0, ~(ml_pte)0 };
+
+	bits = edit_alike_bits(f, kind, bits);
+	if (kind == ML_EDIT_GENERAL || !(bits.set | bits.clear))
+		return alike;
+	alike.flip = bits.set;
+	alike.keep = ~(bits.clear & ~bits.set);
+	if (kind == ML_EDIT_MASK)
+		alike.need = bits.set ? bits.set : bits.clear;
+	else
+		alike.need = bits.set | bits.clear;
+	switch (f->encoding) {
+	case ML_ENCODING_ARM64: /* DBM: what is not read-only is so because it was written */
+		alike.need |= ARM64_VALID | ARM64_PAGE_OR_TABLE |
+			      (kind == ML_EDIT_MASK ? 0 : ARM64_WRITE);
+		break;
+	case ML_ENCODING_TOY:
+		alike.need |= TOY_VALID | TOY_LEAF;
+		break;
+	default:
+		alike.need |= X86_PRESENT;
+	}
+	return alike;
 }
 
 /* Whether the change, if it applies to an expressible leaf, always leaves an expressible one. */

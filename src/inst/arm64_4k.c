@@ -24,6 +24,8 @@ const struct ml_format ml_format_arm64_4k = {
 	.level_shift = { 12, 21, 30, 39, 48 },
 	.rungs = { { 12, 0, 0, 0 }, { 16, 0, 4, 0 }, { 21, 1, 0, 0 },
 		   { 25, 1, 4, 0 }, { 30, 2, 0, 0 }, { 34, 2, 4, 1 } },
+	.block_rung = { 0, 2, 4, 0, 0 },
+	.group_rung = { 1, 3, 5, 0, 0 },
 	.prot_mask = ARM64_PROT_MASK,
 	.types_default = 0x0000bb040044f0ff, /* WB TAGGED NC DEV_STRICT DEV WT */
 	.level_names = { "L3", "L2", "L1", "L0", "" },

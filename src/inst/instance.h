@@ -6,6 +6,7 @@
  */
 #include "table/check.h"
 #include "table/map.h"
+#include "table/ops.h"
 #include "table/protect.h"
 #include "table/read.h"
 #include "table/resize.h"
@@ -15,17 +16,6 @@ static int instance_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml
 			struct ml_op *op)
 {
 	return table_map(INSTANCE_FORMAT(t), t, va, len, pa, prot, op);
-}
-
-static void instance_descend(const struct ml_table *t, ml_va va, unsigned stop, struct place *at)
-{
-	*at = walk_down(INSTANCE_FORMAT(t), t, va, stop);
-}
-
-static int instance_map_one_extent(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa,
-				   ml_prot prot, struct ml_op *op)
-{
-	return map_one_extent(INSTANCE_FORMAT(t), t, va, len, pa, prot, op);
 }
 
 static int instance_map_general(struct ml_table *t, struct mapping *m, struct ml_op *op)
@@ -44,27 +34,6 @@ static int instance_map_prepare(const struct ml_table *t, struct mapping *m,
 static int instance_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
 {
 	return table_unmap(INSTANCE_FORMAT(t), t, va, len, op);
-}
-
-static int instance_unmap_general(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
-{
-	return table_unmap_general(INSTANCE_FORMAT(t), t, va, len, op);
-}
-
-static void instance_unmap_range(struct gather *g, struct supply *supply, ml_va va, ml_va last)
-{
-	unmap_range(INSTANCE_FORMAT(g->t), g, supply, va, last);
-}
-
-static void instance_folded(struct ml_table *t, ml_va va, ml_pte *entry, ml_pte pte,
-			    unsigned level)
-{
-	map_fold(INSTANCE_FORMAT(t), t, va, entry, pte, level);
-}
-
-static void instance_fold_ends(struct gather *g, ml_va va, ml_va last)
-{
-	fold_ends(INSTANCE_FORMAT(g->t), g, va, last);
 }
 
 static int instance_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask,
@@ -91,12 +60,6 @@ static int instance_translate(const struct ml_table *t, ml_va va,
 	return table_translate(INSTANCE_FORMAT(t), t, va, translation);
 }
 
-static int instance_translate_general(const struct ml_table *t, ml_va va,
-				      struct ml_translation *translation)
-{
-	return translate_general(INSTANCE_FORMAT(t), t, va, translation);
-}
-
 static int instance_walk(const struct ml_table *t, ml_va va, struct ml_walk *walk)
 {
 	return table_walk(INSTANCE_FORMAT(t), t, va, walk);
@@ -106,17 +69,6 @@ static bool instance_run_next(const struct ml_table *t, struct ml_cursor *cursor
 			      struct ml_run *run)
 {
 	return table_run_next(INSTANCE_FORMAT(t), t, cursor, run);
-}
-
-static void instance_store_large(struct gather *g, struct supply *supply,
-				 const struct mapping_run *run, ml_pte bits)
-{
-	store_run(INSTANCE_FORMAT(g->t), g, supply, run, bits);
-}
-
-static void instance_flush(struct gather *g)
-{
-	gather_flush(INSTANCE_FORMAT(g->t), g);
 }
 
 static void instance_release_all(struct ml_table *t, struct ml_op *op)
@@ -138,17 +90,10 @@ static int instance_check(const struct ml_table *t, uint64_t most, struct ml_sta
 
 #define INSTANCE_OPS                                                                      \
 	{                                                                                 \
-		.map = instance_map, .map_general = instance_map_general,                 \
-		.map_prepare = instance_map_prepare, .unmap = instance_unmap,             \
-		.unmap_general = instance_unmap_general,                                  \
-		.descend = instance_descend, .map_one_extent = instance_map_one_extent,   \
-		.translate_general = instance_translate_general,                          \
-		.unmap_range = instance_unmap_range,                                      \
-		.folded = instance_folded, .fold_ends = instance_fold_ends,               \
-		.protect = instance_protect,                                              \
+		.map = instance_map, .unmap = instance_unmap, .protect = instance_protect, \
 		.split = instance_split, .fold = instance_fold,                           \
 		.translate = instance_translate, .walk = instance_walk,                   \
-		.run_next = instance_run_next, .store_large = instance_store_large,       \
-		.flush = instance_flush, .release_all = instance_release_all,             \
+		.run_next = instance_run_next, .map_prepare = instance_map_prepare,       \
+		.map_general = instance_map_general, .release_all = instance_release_all, \
 		.share = instance_share, .check = instance_check,                         \
 	}

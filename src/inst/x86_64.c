@@ -22,6 +22,7 @@ const struct ml_format ml_format_x86_64 = {
 	.index_bits = { 9, 9, 9, 9, 9 },
 	.level_shift = { 12, 21, 30, 39, 48 },
 	.rungs = { { 12, 0, 0, 0 }, { 21, 1, 0, 0 }, { 30, 2, 0, 0 } },
+	.block_rung = { 0, 1, 2, 0, 0 },
 	.prot_mask = X86_PROT_MASK,
 	.types_default = 0x0407050600070106, /* WB WC UC- UC WB WP UC- WT (X1) */
 	.level_names = { "PT", "PD", "PDPT", "PML4", "PML5" },

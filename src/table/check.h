@@ -40,7 +40,7 @@ ML_INLINE int check_fault(const struct checker *c, const struct check_frame *fra
 ML_INLINE const char *check_group(const struct ml_format *f, const struct checker *c,
 				  const struct check_frame *frame, ml_pte pte, unsigned level)
 {
-	const unsigned rung = group_rung(f, level);
+	const unsigned rung = f->group_rung[level];
 	const unsigned count = rung ? 1u << f->rungs[rung].lg2_entries : 0;
 	ml_pte merged;
 
@@ -60,7 +60,7 @@ ML_INLINE const char *check_group(const struct ml_format *f, const struct checke
 ML_INLINE const char *check_member(const struct ml_format *f, const struct check_frame *frame,
 				   unsigned level)
 {
-	const unsigned rung = group_rung(f, level);
+	const unsigned rung = f->group_rung[level];
 	const unsigned first = rung ? frame->index & ~((1u << f->rungs[rung].lg2_entries) - 1) : 0;
 	const ml_pte pte = entry_load(f, frame->table + first);
 
@@ -69,7 +69,7 @@ ML_INLINE const char *check_member(const struct ml_format *f, const struct check
 	return "contiguous group not uniform";
 }
 
-ML_INLINE const char *check_leaf(const struct ml_format *f, const struct checker *c,
+ML_PART const char *check_leaf(const struct ml_format *f, const struct checker *c,
 				 const struct check_frame *frame, ml_pte pte, unsigned level)
 {
 	const ml_pa pa = codec_leaf_pa(f, pte, level);
@@ -77,7 +77,7 @@ ML_INLINE const char *check_leaf(const struct ml_format *f, const struct checker
 
 	if (pa >> c->t->pa_bits)
 		return "frame beyond the physical width";
-	if (level && !block_rung(f, level))
+	if (level && !f->block_rung[level])
 		return "leaf at a level that has none";
 	if (pte & codec_group(f)) {
 		what = check_group(f, c, frame, pte, level);
@@ -95,7 +95,7 @@ struct link_frame {
 
 /* Whether more than one entry links the table at pa: it would be freed twice. Reads tables only, and no
  * more of them than `most`: what is shared or loops is found before it can multiply. */
-ML_INLINE bool linked_twice(const struct ml_format *f, const struct ml_table *t, ml_pa pa,
+ML_PART bool linked_twice(const struct ml_format *f, const struct ml_table *t, ml_pa pa,
 			    uint64_t most)
 {
 	struct link_frame frames[ML_LEVEL_MAX];

@@ -80,7 +80,7 @@ ML_INLINE bool congruent(const struct ml_format *f, ml_pte pte, ml_va va, unsign
 }
 
 /* The entry p at va is pte: fold its group if that is complete. True if it is folded then. */
-ML_INLINE bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, ml_pte pte,
+ML_PART bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, ml_pte pte,
 			  ml_va va, unsigned level, unsigned rung)
 {
 	const unsigned shift = f->rungs[rung].shift, count = 1u << f->rungs[rung].lg2_entries;
@@ -101,11 +101,11 @@ ML_INLINE bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p
 }
 
 /* Replace the table of level `level` that holds entry p, at va, by one leaf of the level above. */
-ML_INLINE void promote(const struct ml_format *f, struct gather *g, ml_pte *table, ml_va va,
+ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table, ml_va va,
 		       unsigned level)
 {
 	struct ml_table *t = g->t;
-	const struct place up = descend(t, va, level + 1);
+	const struct place up = descend(f, t, va, level + 1);
 	const ml_pa pa = codec_table_pa(f, up.pte);
 	const unsigned count = table_entries(f, level);
 	ml_pte leaf;
@@ -113,7 +113,7 @@ ML_INLINE void promote(const struct ml_format *f, struct gather *g, ml_pte *tabl
 	entry_store(f, up.entry, 0);
 	if (t->live) {
 		gather_subtree_range(f, g, va, level + 1);
-		gather_now(g);
+		gather_flush(f, g);
 	}
 	leaf = read_entries(f, table, count, level) & ~codec_group(f); /* walkers have left it */
 	entry_store(f, up.entry, codec_relevel(f, leaf, level, level + 1));
@@ -130,7 +130,7 @@ ML_INLINE void promote(const struct ml_format *f, struct gather *g, ml_pte *tabl
 
 /* The entry p at va is pte: whether its whole table is one leaf of the level above, and may be. The
  * group around it, if the level has any that may be, is known to be complete. */
-ML_INLINE bool table_folds(const struct ml_format *f, struct ml_table *t, const ml_pte *p, ml_pte pte,
+ML_PART bool table_folds(const struct ml_format *f, struct ml_table *t, const ml_pte *p, ml_pte pte,
 			   ml_va va, unsigned level, unsigned group)
 {
 	const unsigned shift = f->level_shift[level + 1], at = index_of(f, va, level);
@@ -146,7 +146,7 @@ ML_INLINE bool table_folds(const struct ml_format *f, struct ml_table *t, const 
 ML_INLINE unsigned promotion(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			     unsigned level)
 {
-	const unsigned rung = level < root_level(t) ? block_rung(f, level + 1) : 0;
+	const unsigned rung = level < root_level(t) ? f->block_rung[level + 1] : 0;
 
 	if (!rung || !(t->rungs >> rung & 1) || level + 1 > top_level(f, t, va, va))
 		return 0;
@@ -154,13 +154,13 @@ ML_INLINE unsigned promotion(const struct ml_format *f, const struct ml_table *t
 }
 
 /* The leaf pte was made at va, entry p: fold what it completes, as the policy says. */
-ML_INLINE void fold_completed(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *p,
+ML_PART void fold_completed(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *p,
 			      ml_pte pte, unsigned level)
 {
 	struct ml_table *t = g->t;
 
 	for (;;) {
-		const unsigned rung = group_rung(f, level);
+		const unsigned rung = f->group_rung[level];
 		const unsigned group = rung && t->rungs >> rung & 1 ? rung : 0;
 		struct place up;
 
@@ -170,7 +170,7 @@ ML_INLINE void fold_completed(const struct ml_format *f, struct gather *g, ml_va
 		    !table_folds(f, t, p, pte, va, level, group))
 			return;
 		promote(f, g, p - index_of(f, va, level), va, level);
-		up = descend(t, va, ++level);
+		up = descend(f, t, va, ++level);
 		p = up.entry;
 		pte = up.pte;
 	}
@@ -178,12 +178,12 @@ ML_INLINE void fold_completed(const struct ml_format *f, struct gather *g, ml_va
 
 /* Fold every group and then the table of this level at va into rungs up to most; returns the last
  * address dealt with. */
-ML_INLINE ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va, ml_va last,
+ML_PART ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va, ml_va last,
 			  unsigned level, unsigned most)
 {
 	struct ml_table *t = g->t;
-	const struct place at = descend(t, va, level);
-	const unsigned group = group_rung(f, level);
+	const struct place at = descend(f, t, va, level);
+	const unsigned group = f->group_rung[level];
 	const unsigned above = promotion(f, t, va, level);
 	ml_va end;
 
@@ -224,7 +224,7 @@ ML_INLINE int table_fold(const struct ml_format *f, struct ml_table *t, ml_va va
 		for (; (end = fold_some(f, &g, at, last, level, rung)) != last; at = end + 1)
 			;
 	}
-	gather_close(&g);
+	gather_close(f, &g);
 	return ML_OK;
 }
 

@@ -7,7 +7,6 @@
 #ifndef ML_TABLE_GATHER_H
 #define ML_TABLE_GATHER_H
 
-#include "table/ops.h"
 #include "table/run.h"
 #include "table/supply.h"
 
@@ -130,7 +129,7 @@ ML_INLINE void gather_report(const struct ml_format *f, struct gather *g, ml_va 
 }
 
 /* Report every leaf of a detached table, and count what its large leaves owed. */
-ML_INLINE void gather_read_table(const struct ml_format *f, struct gather *g, const ml_pte *table,
+ML_PART void gather_read_table(const struct ml_format *f, struct gather *g, const ml_pte *table,
 				 unsigned from, unsigned to, ml_va va, unsigned level)
 {
 	unsigned i = from, count;
@@ -168,7 +167,7 @@ struct gather_frame {
 };
 
 /* Free every leaf table that a table of level 1 links; nobody wants to know what they held. */
-ML_INLINE void gather_free_leaf_tables(const struct ml_format *f, struct gather *g,
+ML_PART void gather_free_leaf_tables(const struct ml_format *f, struct gather *g,
 				       const ml_pte *table)
 {
 	struct ml_table *t = g->t;
@@ -183,7 +182,7 @@ ML_INLINE void gather_free_leaf_tables(const struct ml_format *f, struct gather 
 }
 
 /* Read what must be read of a detached subtree, and free it, children before parents. */
-ML_INLINE void gather_release(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
+ML_PART void gather_release(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
 			      unsigned level)
 {
 	const bool reads = gather_has_sink(g);
@@ -229,7 +228,7 @@ ML_INLINE void gather_release(const struct ml_format *f, struct gather *g, ml_va
 }
 
 /* Invalidate, then release and report everything collected. */
-ML_INLINE void gather_flush(const struct ml_format *f, struct gather *g)
+ML_PART void gather_flush(const struct ml_format *f, struct gather *g)
 {
 	const unsigned count = g->items_count;
 	unsigned i;
@@ -249,16 +248,10 @@ ML_INLINE void gather_flush(const struct ml_format *f, struct gather *g)
 	gather_restart(g);
 }
 
-/* The flush as one call per format, not one copy per caller. */
-ML_INLINE void gather_now(struct gather *g)
-{
-	g->t->ops->flush(g);
-}
-
-ML_INLINE struct gather_item *gather_item(struct gather *g)
+ML_INLINE struct gather_item *gather_item(const struct ml_format *f, struct gather *g)
 {
 	if (ML_UNLIKELY(g->items_count == GATHER_ITEMS))
-		gather_now(g);
+		gather_flush(f, g);
 	return &g->items[g->items_count++];
 }
 
@@ -266,7 +259,7 @@ ML_INLINE struct gather_item *gather_item(struct gather *g)
 ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
 			      unsigned level, bool empty)
 {
-	struct gather_item *item = gather_item(g);
+	struct gather_item *item = gather_item(f, g);
 
 	item->va = ml_align_down(va, f->level_shift[level]);
 	item->pte = link;
@@ -277,13 +270,14 @@ ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va
 }
 
 /* count leaf entries from va on were removed; pte is the first with accessed and dirty merged. */
-ML_INLINE void gather_leaves(struct gather *g, ml_va va, ml_pte pte, uint32_t count, unsigned level)
+ML_INLINE void gather_leaves(const struct ml_format *f, struct gather *g, ml_va va, ml_pte pte,
+			     uint32_t count, unsigned level)
 {
 	struct gather_item *item;
 
 	if (!gather_has_sink(g))
 		return;
-	item = gather_item(g);
+	item = gather_item(f, g);
 	item->va = va;
 	item->pte = pte;
 	item->count = count;
@@ -292,10 +286,10 @@ ML_INLINE void gather_leaves(struct gather *g, ml_va va, ml_pte pte, uint32_t co
 }
 
 /* The end of an operation: nothing may be left over, and deposits nobody needs go back. */
-ML_INLINE void gather_close(struct gather *g)
+ML_INLINE void gather_close(const struct ml_format *f, struct gather *g)
 {
 	if (g->items_count || g->first <= g->last)
-		gather_now(g);
+		gather_flush(f, g);
 	if (gather_has_sink(g))
 		gather_tell(g);
 	if (ML_UNLIKELY(g->t->spare.count > g->t->owed))

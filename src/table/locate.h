@@ -5,7 +5,6 @@
 
 #include "format/codec.h"
 #include "table/entry.h"
-#include "table/ops.h"
 
 ML_INLINE unsigned table_entries(const struct ml_format *f, unsigned level)
 {
@@ -55,12 +54,9 @@ struct place {
 	unsigned level;
 };
 
-/*
- * From the root towards va: stops at level `stop`, or above it where the way ends. Instantiated
- * once per format; the algorithms call it through descend().
- */
-ML_INLINE struct place walk_down(const struct ml_format *f, const struct ml_table *t, ml_va va,
-				 unsigned stop)
+/* From the root towards va: stops at level `stop`, or above it where the way ends. */
+ML_PART struct place descend(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			     unsigned stop)
 {
 	struct place at = { t->root, 0, t->levels };
 
@@ -72,14 +68,6 @@ ML_INLINE struct place walk_down(const struct ml_format *f, const struct ml_tabl
 			return at;
 		at.entry = table_below(f, t, at.pte, at.level);
 	}
-}
-
-ML_INLINE struct place descend(const struct ml_table *t, ml_va va, unsigned stop)
-{
-	struct place at;
-
-	t->ops->descend(t, va, stop, &at);
-	return at;
 }
 
 /*

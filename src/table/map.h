@@ -45,7 +45,7 @@ ML_INLINE uint64_t unit_bytes(const struct ml_format *f, const struct ml_table *
 }
 
 /* A run of which no leaf spans two units (S0.4). */
-ML_INLINE uint64_t cut_to_units(const struct ml_format *f, const struct ml_table *t,
+ML_PART uint64_t cut_to_units(const struct ml_format *f, const struct ml_table *t,
 				const struct mapping *m, const struct mapping_cursor *at,
 				unsigned *rung)
 {
@@ -63,7 +63,7 @@ ML_INLINE uint64_t cut_to_units(const struct ml_format *f, const struct ml_table
 	return bytes;
 }
 
-ML_INLINE bool mapping_next(const struct ml_format *f, const struct ml_table *t,
+ML_PART bool mapping_next(const struct ml_format *f, const struct ml_table *t,
 			    const struct mapping *m, struct mapping_cursor *at,
 			    struct mapping_run *run)
 {
@@ -105,7 +105,7 @@ ML_INLINE ml_prot mapping_prot(const struct ml_table *t, ml_prot prot)
 }
 
 /* Check all extents; *bytes gets their sum. */
-ML_INLINE int check_mapping(const struct ml_format *f, const struct ml_table *t,
+ML_PART int check_mapping(const struct ml_format *f, const struct ml_table *t,
 			    const struct mapping *m, uint64_t *bytes)
 {
 	uint64_t sum = 0;
@@ -163,14 +163,14 @@ ML_INLINE bool entries_are_free(const struct ml_format *f, const ml_pte *p, unsi
 }
 
 /* Count the tables of one run, or find something in its way. */
-ML_INLINE int count_run(const struct ml_format *f, const struct ml_table *t,
+ML_PART int count_run(const struct ml_format *f, const struct ml_table *t,
 			const struct mapping_run *run, struct table_count *sum)
 {
 	const unsigned level = f->rungs[run->rung].level;
 	ml_va va = run->va, end;
 
 	for (;; va = end + 1) {
-		const struct place at = descend(t, va, level);
+		const struct place at = descend(f, t, va, level);
 
 		end = at.level < root_level(t) ? entry_last(f, va, at.level + 1) : run->last;
 		if (at.level > level) {
@@ -193,7 +193,7 @@ ML_INLINE int count_run(const struct ml_format *f, const struct ml_table *t,
  * Count the tables of one run that takes the place of what is there: entries that [first, last] covers wholly are
  * emptied as wholes, tables on the way to them stay or come out of the splits at the ends.
  */
-ML_INLINE void count_replaced(const struct ml_format *f, const struct ml_table *t,
+ML_PART void count_replaced(const struct ml_format *f, const struct ml_table *t,
 			      const struct mapping_run *run, ml_va first, ml_va last,
 			      struct table_count *sum)
 {
@@ -207,7 +207,7 @@ ML_INLINE void count_replaced(const struct ml_format *f, const struct ml_table *
 		while (ml_align_down(va, f->level_shift[covered]) < first ||
 		       entry_last(f, va, covered) > last)
 			covered--;
-		at = descend(t, va, covered);
+		at = descend(f, t, va, covered);
 		if (at.pte) /* a leaf above it will have been split down to it */
 			at.level = covered;
 		end = ml_min(run->last, entry_last(f, va, at.level));
@@ -230,7 +230,7 @@ enum count_as {
 	COUNT_EMPTY       /* nothing stands anywhere: the worst case */
 };
 
-ML_INLINE int count_mapping(const struct ml_format *f, const struct ml_table *t,
+ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t,
 			    const struct mapping *m, uint64_t bytes, enum count_as as,
 			    struct demand *demand)
 {
@@ -277,7 +277,7 @@ ML_INLINE ml_pte *build_path(const struct ml_format *f, struct gather *g, struct
 }
 
 /* A new table with count leaves from index on and nothing else, linked when it is whole. */
-ML_INLINE void link_filled(const struct ml_format *f, struct gather *g, struct supply *supply,
+ML_PART void link_filled(const struct ml_format *f, struct gather *g, struct supply *supply,
 			   ml_pte *link, unsigned index, unsigned count, ml_pte pte, unsigned level)
 {
 	const unsigned entries = table_entries(f, level);
@@ -293,7 +293,7 @@ ML_INLINE void link_filled(const struct ml_format *f, struct gather *g, struct s
 }
 
 /* Store one run. bits: the leaf without its address. */
-ML_INLINE void store_run(const struct ml_format *f, struct gather *g, struct supply *supply,
+ML_PART void store_run(const struct ml_format *f, struct gather *g, struct supply *supply,
 			 const struct mapping_run *run, ml_pte bits)
 {
 	const unsigned level = f->rungs[run->rung].level, shift = f->level_shift[level];
@@ -305,7 +305,7 @@ ML_INLINE void store_run(const struct ml_format *f, struct gather *g, struct sup
 		const unsigned index = index_of(f, va, level);
 		const unsigned count =
 			(unsigned)ml_min(left, table_entries(f, level) - index);
-		const struct place at = descend(g->t, va, level);
+		const struct place at = descend(f, g->t, va, level);
 
 		if (at.level == level) {
 			entry_put_run(f, at.entry, count, pte, ML_BIT(shift), false);
@@ -332,10 +332,7 @@ ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct
 
 		if (f->rungs[run.rung].lg2_entries)
 			bits |= codec_group(f);
-		if (f->rungs[run.rung].level == 0)
-			store_run(f, g, supply, &run, bits);
-		else
-			g->t->ops->store_large(g, supply, &run, bits);
+		store_run(f, g, supply, &run, bits);
 	}
 }
 
@@ -351,18 +348,18 @@ ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t depos
 }
 
 /* A mapping of [va, last] may have completed what begins before it or ends behind it. */
-ML_INLINE void fold_ends(const struct ml_format *f, struct gather *g, ml_va va, ml_va last)
+ML_PART void fold_ends(const struct ml_format *f, struct gather *g, ml_va va, ml_va last)
 {
-	const struct place first = descend(g->t, va, 0);
+	const struct place first = descend(f, g->t, va, 0);
 	struct place end;
 
 	fold_completed(f, g, va, first.entry, first.pte, first.level);
-	end = descend(g->t, last, 0);
+	end = descend(f, g->t, last, 0);
 	fold_completed(f, g, ml_align_down(last, f->page_shift), end.entry, end.pte, end.level);
 }
 
 /* Remove what is in the way, store, fold. */
-ML_INLINE void commit_mapping(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
+ML_PART void commit_mapping(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
 			      struct supply *supply, const struct mapping *m, uint64_t bytes,
 			      uint64_t owed)
 {
@@ -374,16 +371,16 @@ ML_INLINE void commit_mapping(const struct ml_format *f, struct ml_table *t, str
 		struct supply deposits = { &t->spare, { NULL, 0 } };
 
 		g.keeps = true;
-		t->ops->unmap_range(&g, t->guaranteed ? &deposits : supply, m->va, last);
-		gather_close(&g); /* walkers have left the old before they can see the new */
+		unmap_range(f, &g, t->guaranteed ? &deposits : supply, m->va, last);
+		gather_close(f, &g); /* walkers have left the old before they can see the new */
 		gather_open(&g, t, op);
 	}
 	store_mapping(f, &g, supply, m);
 	deposit(t, supply, owed);
 	if (t->fold != ML_FOLD_MAP) {
-		t->ops->fold_ends(&g, m->va, last);
+		fold_ends(f, &g, m->va, last);
 	}
-	gather_close(&g);
+	gather_close(f, &g);
 	if (op)
 		op->bytes = bytes;
 }
@@ -403,7 +400,7 @@ ML_INLINE uint32_t mapping_rungs(const struct ml_format *f, const struct ml_tabl
 }
 
 /* Check everything and count what is needed: now, or in the worst case. */
-ML_INLINE int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
+ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
 			      const struct ml_op *op, bool worst, struct mapping *m,
 			      uint64_t *bytes, struct demand *demand)
 {
@@ -422,7 +419,7 @@ ML_INLINE int prepare_mapping(const struct ml_format *f, const struct ml_table *
 	return error;
 }
 
-ML_INLINE int table_map_general(const struct ml_format *f, struct ml_table *t, struct mapping *m,
+ML_PART int table_map_general(const struct ml_format *f, struct ml_table *t, struct mapping *m,
 				struct ml_op *op)
 {
 	struct supply supply;
@@ -442,18 +439,18 @@ ML_INLINE int table_map_general(const struct ml_format *f, struct ml_table *t, s
 }
 
 /* The leaf pte was made at `entry`: fold what it completes. */
-ML_INLINE void map_fold(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
+ML_PART void map_fold(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
 			ml_pte pte, unsigned level)
 {
 	struct gather g;
 
 	gather_open(&g, t, NULL);
 	fold_completed(f, &g, va, entry, pte, level);
-	gather_close(&g);
+	gather_close(f, &g);
 }
 
 /* The next call will most likely map with the same protection. */
-ML_INLINE void remember_prot(const struct ml_format *f, struct ml_table *t, ml_prot prot)
+ML_PART void remember_prot(const struct ml_format *f, struct ml_table *t, ml_prot prot)
 {
 	t->memo_prot = prot;
 	prot = mapping_prot(t, prot);
@@ -461,7 +458,7 @@ ML_INLINE void remember_prot(const struct ml_format *f, struct ml_table *t, ml_p
 	t->memo_bits[1] = codec_leaf_bits(f, &t->types, prot, 1);
 }
 
-/* One leaf of exactly this range into a table that exists: no tables are taken. */
+/* One leaf of exactly this range into a table that exists: no tables are taken. Checked already. */
 ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 		       ml_pa pa, ml_prot prot, unsigned level)
 {
@@ -469,37 +466,39 @@ ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, 
 	ml_pte pte;
 
 	if (len != ML_BIT(f->level_shift[level]) || !ml_aligned(va | pa, f->level_shift[level]) ||
-	    (level && (!(t->rungs >> block_rung(f, level) & 1) || t->guaranteed || t->ad_unit)))
+	    (level && (!(t->rungs >> f->block_rung[level] & 1) || t->guaranteed || t->ad_unit)))
 		return false;
-	at = descend(t, va, level);
+	at = descend(f, t, va, level);
 	if (at.level != level || at.pte)
 		return false;
 	pte = pa | codec_leaf_bits(f, &t->types, mapping_prot(t, prot), level);
 	entry_store(f, at.entry, pte);
 	publish(t, NULL, at.entry, 1);
 	if (t->fold != ML_FOLD_MAP)
-		t->ops->folded(t, va, at.entry, pte, level);
+		map_fold(f, t, va, at.entry, pte, level);
 	return true;
 }
 
 /* One extent, in the long way. */
-ML_INLINE int map_one_extent(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+ML_PART int map_one_extent(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			     ml_pa pa, ml_prot prot, struct ml_op *op)
 {
+	const bool page = len == ML_BIT(f->level_shift[0]);
 	const struct ml_extent extent = { pa, len };
 	struct mapping m = { va, &extent, 1, prot, 0 };
 	uint64_t bytes;
-	int error = check_mapping(f, t, &m, &bytes);
+	int error;
 
-	if (error)
-		return error;
-	if (!op && !t->pinned_count) {
+	if (!op && !t->pinned_count && (page || len == ML_BIT(f->level_shift[1]))) {
+		error = check_mapping(f, t, &m, &bytes);
+		if (error)
+			return error;
 		assert_locked(t, op);
 		remember_prot(f, t, prot);
-		if (map_one(f, t, va, len, pa, prot, 0) || map_one(f, t, va, len, pa, prot, 1))
+		if (map_one(f, t, va, len, pa, prot, page ? 0 : 1))
 			return ML_OK;
 	}
-	return t->ops->map_general(t, &m, op);
+	return table_map_general(f, t, &m, op);
 }
 
 /*
@@ -509,7 +508,7 @@ ML_INLINE int map_one_extent(const struct ml_format *f, struct ml_table *t, ml_v
 ML_INLINE bool map_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pa pa,
 			    unsigned level)
 {
-	const unsigned rung = level ? block_rung(f, level) : 0;
+	const unsigned rung = level ? f->block_rung[level] : 0;
 	const unsigned shift = f->level_shift[level];
 	struct place at;
 	ml_pte pte;
@@ -524,7 +523,7 @@ ML_INLINE bool map_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va
 	entry_store(f, at.entry, pte);
 	ML_PORT_PUBLISH();
 	if (ML_UNLIKELY(t->fold != ML_FOLD_MAP))
-		t->ops->folded(t, va, at.entry, pte, level);
+		map_fold(f, t, va, at.entry, pte, level);
 	return true;
 }
 
@@ -537,7 +536,7 @@ ML_INLINE int table_map(const struct ml_format *f, struct ml_table *t, ml_va va,
 		if (len == ML_BIT(f->level_shift[1]) && map_one_leaf(f, t, va, pa, 1))
 			return ML_OK;
 	}
-	return t->ops->map_one_extent(t, va, len, pa, prot, op);
+	return map_one_extent(f, t, va, len, pa, prot, op);
 }
 
 #endif

@@ -9,12 +9,7 @@
 #include <maxleaf/table.h>
 
 struct demand;
-struct gather;
 struct mapping;
-struct mapping_run;
-struct supply;
-
-struct place;
 
 struct ml_table_ops {
 	/* the public calls, quick cases first, */
@@ -28,22 +23,10 @@ struct ml_table_ops {
 	int (*translate)(const struct ml_table *t, ml_va va, struct ml_translation *translation);
 	int (*walk)(const struct ml_table *t, ml_va va, struct ml_walk *walk);
 	bool (*run_next)(const struct ml_table *t, struct ml_cursor *cursor, struct ml_run *run);
-	/* and the parts that several of them share */
-	int (*map_prepare)(const struct ml_table *t, struct mapping *m, const struct ml_op *op, bool worst,
-			   struct demand *demand);
-	void (*descend)(const struct ml_table *t, ml_va va, unsigned stop, struct place *at);
-	int (*map_one_extent)(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
-			      struct ml_op *op);
+	/* and what table.c puts together itself */
+	int (*map_prepare)(const struct ml_table *t, struct mapping *m, const struct ml_op *op,
+			   bool worst, struct demand *demand);
 	int (*map_general)(struct ml_table *t, struct mapping *m, struct ml_op *op);
-	int (*translate_general)(const struct ml_table *t, ml_va va,
-				 struct ml_translation *translation);
-	void (*unmap_range)(struct gather *g, struct supply *supply, ml_va va, ml_va last);
-	int (*unmap_general)(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
-	void (*folded)(struct ml_table *t, ml_va va, ml_pte *entry, ml_pte pte, unsigned level);
-	void (*fold_ends)(struct gather *g, ml_va va, ml_va last);
-	void (*store_large)(struct gather *g, struct supply *supply, const struct mapping_run *run,
-			    ml_pte bits);
-	void (*flush)(struct gather *g);
 	void (*release_all)(struct ml_table *t, struct ml_op *op);
 	int (*share)(struct ml_table *t, struct ml_table *lender, ml_va va, ml_va last,
 		     struct ml_op *op);

@@ -7,6 +7,7 @@
 #define ML_TABLE_PROTECT_H
 
 #include "format/edit.h"
+#include "table/read.h"
 #include "table/unmap.h"
 
 /* Entries that are broken at once when a live change needs it; no group is larger. */
@@ -65,7 +66,7 @@ ML_INLINE ml_pte edit_entry(const struct ml_format *f, const struct ml_table *t,
 }
 
 /* The loop over one table, with what does not change inside it fixed outside. */
-ML_INLINE struct edit_result edit_loop(const struct ml_format *f, const struct ml_table *t,
+ML_PART struct edit_result edit_loop(const struct ml_format *f, const struct ml_table *t,
 				       const struct editor *editor, enum ml_edit_kind kind,
 				       ml_pte *p, unsigned count, unsigned level, bool atomic)
 {
@@ -90,49 +91,52 @@ ML_INLINE struct edit_result edit_loop(const struct ml_format *f, const struct m
 	return result;
 }
 
-/* The same where nobody else writes and nobody asks what changed: four leaves a turn, stored back whether
- * they differ or not. */
-ML_INLINE void edit_unasked(const struct ml_format *f, const struct ml_table *t,
-			    const struct editor *editor, enum ml_edit_kind kind, ml_pte *p,
-			    unsigned count)
+/*
+ * Entries from p on that are alike, four at a time; stops at the first four that are not. A function of
+ * its own: inside another the compiler would not keep all of it in registers.
+ */
+static ML_NOINLINE unsigned edit_alike_entries(const struct ml_format *f, ml_pte *p, unsigned count,
+					       struct ml_edit_alike alike)
 {
-	const struct editor e = { editor->edit, editor->bits, 0 };
-	unsigned i = 0, k;
+	ml_pte *const start = p, *const end = p + (count & ~3u);
+	const ml_pte flip = alike.flip, need = alike.need, keep = alike.keep;
 
-	for (; i + 4 <= count; i += 4) {
-		const ml_pte four[4] = { entry_load(f, p + i), entry_load(f, p + i + 1),
-					 entry_load(f, p + i + 2), entry_load(f, p + i + 3) };
+	for (; p != end; p += 4) {
+		const ml_pte a = entry_load(f, p) ^ flip, b = entry_load(f, p + 1) ^ flip;
+		const ml_pte c = entry_load(f, p + 2) ^ flip, d = entry_load(f, p + 3) ^ flip;
 
-		if (!codec_is_leaf(f, four[0] & four[1] & four[2] & four[3], 0)) {
-			(void)edit_loop(f, t, &e, kind, p + i, 4, 0, false);
-			continue;
-		}
-#pragma GCC unroll 4
-		for (k = 0; k < 4; k++)
-			entry_store(f, p + i + k,
-				    edit_apply(f, &t->types, e.edit, kind, e.bits, four[k], 0));
+		if ((a & b & c & d & need) != need)
+			break;
+		entry_store(f, p, a & keep);
+		entry_store(f, p + 1, b & keep);
+		entry_store(f, p + 2, c & keep);
+		entry_store(f, p + 3, d & keep);
 	}
-	(void)edit_loop(f, t, &e, kind, p + i, count - i, 0, false);
+	return (unsigned)(p - start);
 }
 
-/* The two edits that are worth a loop of their own. */
-ML_INLINE bool edit_plainly(const struct ml_format *f, const struct gather *g,
-			    const struct editor *e, ml_pte *p, unsigned count)
+/* Small leaves in a table that nobody walks. */
+ML_PART struct edit_result edit_quiet(const struct ml_format *f, const struct ml_table *t,
+					const struct editor *e, ml_pte *p, unsigned count)
 {
-	if (e->level || g->t->live || g->op)
-		return false;
-	if (e->edit->kind == ML_EDIT_MASK)
-		edit_unasked(f, g->t, e, ML_EDIT_MASK, p, count);
-	else if (e->edit->kind == ML_EDIT_PROTECT)
-		edit_unasked(f, g->t, e, ML_EDIT_PROTECT, p, count);
-	else
-		return false;
-	publish(g->t, g->op, p, count);
-	return true;
+	const struct ml_edit_alike alike = edit_alike(f, e->edit->kind, e->bits);
+	struct edit_result result = { 0, 0, count };
+	unsigned i = 0;
+
+	while (i < count) {
+		const unsigned done = edit_alike_entries(f, p + i, count - i, alike);
+		const unsigned rest = (unsigned)ml_min(count - i - done, 4);
+		const struct edit_result odd = edit_loop(f, t, e, e->edit->kind, p + i + done, rest,
+							 0, false);
+
+		result.changed += done + odd.changed;
+		i += done + rest;
+	}
+	return result;
 }
 
 /* Change entries that must not change under a walker's eyes: break, invalidate, complete, make. */
-ML_INLINE struct edit_result edit_broken(const struct ml_format *f, struct gather *g,
+ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather *g,
 					 const struct editor *e, ml_pte *p, ml_va va,
 					 unsigned count)
 {
@@ -158,7 +162,7 @@ ML_INLINE struct edit_result edit_broken(const struct ml_format *f, struct gathe
 			     va + ((uint64_t)(i + 1) << shift) - 1, e->level, shift);
 	}
 	if (result.changed)
-		gather_now(g);
+		gather_flush(f, g);
 	for (i = 0; i < result.done; i++)
 		if (broken[i / 64] >> (i % 64) & 1)
 			entry_store(f, p + i, entry_load(f, p + i) | codec_valid(f));
@@ -175,9 +179,9 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g,
 	const bool atomic = g->t->live && g->t->hardware_ad;
 	struct edit_result result;
 
-	if (edit_plainly(f, g, e, p, count))
-		return count;
-	if (breaks) {
+	if (e->level == 0 && !g->t->live) {
+		result = edit_quiet(f, g->t, e, p, count);
+	} else if (breaks) {
 		const unsigned room = BREAK_ENTRIES - index_of(f, va, e->level) % BREAK_ENTRIES;
 
 		result = edit_broken(f, g, e, p, va, (unsigned)ml_min(count, room));
@@ -195,10 +199,10 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g,
 
 /* Unfold the group around p, at va, if [from, end] of it is a part of it and any member changes: members
  * must not differ even in what they were marked. */
-ML_INLINE void unfold_cut(const struct ml_format *f, struct gather *g, const struct editor *e,
+ML_PART void unfold_cut(const struct ml_format *f, struct gather *g, const struct editor *e,
 			  ml_pte *p, ml_va va, ml_va from, ml_va end)
 {
-	const unsigned rung = group_rung(f, e->level), count = 1u << f->rungs[rung].lg2_entries;
+	const unsigned rung = f->group_rung[e->level], count = 1u << f->rungs[rung].lg2_entries;
 	const ml_pte *first = p - (index_of(f, va, e->level) & (count - 1));
 	unsigned i;
 
@@ -215,10 +219,10 @@ ML_INLINE void unfold_cut(const struct ml_format *f, struct gather *g, const str
 }
 
 /* Protect what one table holds of [va, last]; returns the last address dealt with. */
-ML_INLINE ml_va protect_some(const struct ml_format *f, struct gather *g, struct supply *supply,
+ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct supply *supply,
 			     const struct ml_edit *edit, ml_va va, ml_va last)
 {
-	const struct place at = descend(g->t, va, 0);
+	const struct place at = descend(f, g->t, va, 0);
 	const struct editor e = editor_at(f, g->t, edit, at.level);
 	const unsigned shift = f->level_shift[at.level];
 	unsigned count;
@@ -237,17 +241,17 @@ ML_INLINE ml_va protect_some(const struct ml_format *f, struct gather *g, struct
 	}
 	count = covered_entries(f, va, last, at.level);
 	end = va + (((uint64_t)count << shift) - 1);
-	if (codec_group(f) && group_rung(f, at.level)) {
+	if (codec_group(f) && f->group_rung[at.level]) {
 		unfold_cut(f, g, &e, at.entry, va, va, end);
 		unfold_cut(f, g, &e, at.entry + count - 1, end,
-			   ml_align_down(end, f->rungs[group_rung(f, at.level)].shift), end);
+			   ml_align_down(end, f->rungs[f->group_rung[at.level]].shift), end);
 	}
 	count = edit_entries(f, g, &e, at.entry, va, count);
 	return va + (((uint64_t)count << shift) - 1);
 }
 
 /* Whether every leaf of the range can hold what the edit makes of it. */
-ML_INLINE int check_edit(const struct ml_format *f, const struct ml_table *t,
+ML_PART int check_edit(const struct ml_format *f, const struct ml_table *t,
 			 const struct ml_edit *edit, ml_va va, ml_va last)
 {
 	struct ml_cursor cursor = { va, last, false };
@@ -263,7 +267,7 @@ ML_INLINE int check_edit(const struct ml_format *f, const struct ml_table *t,
 		return ML_ERR_PROT;
 	if (edit_is_closed(edit))
 		return ML_OK;
-	while (t->ops->run_next(t, &cursor, &run))
+	while (table_run_next(f, t, &cursor, &run))
 		if (!codec_rights_expressible(f, edit_prot(edit, run.prot)))
 			return ML_ERR_PROT;
 	return ML_OK;
@@ -273,7 +277,7 @@ ML_INLINE int check_edit(const struct ml_format *f, const struct ml_table *t,
 ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_table *t,
 				  const struct ml_edit *edit, ml_va va, ml_va last)
 {
-	const struct place first = descend(t, va, 0), end = descend(t, last, 0);
+	const struct place first = descend(f, t, va, 0), end = descend(f, t, last, 0);
 	const struct editor at_first = editor_at(f, t, edit, first.level);
 	const struct editor at_end = editor_at(f, t, edit, end.level);
 	const bool cuts_first = edited(f, t, &at_first, first.pte) != first.pte;
@@ -291,7 +295,7 @@ ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_tab
 ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			    ml_prot mask, ml_prot value, struct ml_op *op)
 {
-	const struct ml_edit edit = edit_make(f, mask, value, t->foreign);
+	const struct ml_edit edit = edit_make(f, mask, value);
 	const ml_va last = va + len - 1;
 	struct supply supply;
 	struct gather g;
@@ -315,7 +319,7 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 			break;
 		va = end + 1;
 	}
-	gather_close(&g);
+	gather_close(f, &g);
 	supply_close(t, op, &supply);
 	return ML_OK;
 }

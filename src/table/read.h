@@ -16,12 +16,12 @@ ML_INLINE bool translation_of(const struct ml_format *f, ml_pte pte, unsigned le
 	out->pa = codec_leaf_pa(f, pte, level) | (va & inside);
 	out->pte = pte;
 	out->level = (uint8_t)level;
-	out->rung = (uint8_t)(pte & codec_group(f) ? group_rung(f, level) : block_rung(f, level));
+	out->rung = (uint8_t)rung_of(f, pte, level);
 	return true;
 }
 
 /* Any table: every step checked, the limits of the tables above applied. */
-ML_INLINE int translate_general(const struct ml_format *f, const struct ml_table *t, ml_va va,
+ML_PART int translate_general(const struct ml_format *f, const struct ml_table *t, ml_va va,
 				struct ml_translation *out)
 {
 	const ml_pte *table = t->root;
@@ -54,7 +54,7 @@ ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *
 	ml_pte pte;
 
 	if (ML_UNLIKELY(!t->direct || (va - t->origin) >> t->va_bits))
-		return t->ops->translate_general(t, va, out);
+		return translate_general(f, t, va, out);
 #define TRANSLATE_STEP(number)                                                             \
 	if (f->levels_default > (number)) {                                                \
 		pte = entry_load(f, table + index_of(f, va, (number)));                    \
@@ -102,7 +102,7 @@ ML_INLINE int table_walk(const struct ml_format *f, const struct ml_table *t, ml
 }
 
 /* The run of leaves that begins at va inside one table, cut to [va, last]. */
-ML_INLINE void run_here(const struct ml_format *f, const struct ml_table *t, struct place at,
+ML_PART void run_here(const struct ml_format *f, const struct ml_table *t, struct place at,
 			ml_va va, ml_va last, struct ml_run *run)
 {
 	const unsigned shift = f->level_shift[at.level];
@@ -121,7 +121,7 @@ ML_INLINE void run_here(const struct ml_format *f, const struct ml_table *t, str
 }
 
 /* Step over what is not mapped at va; returns the last address of it. */
-ML_INLINE ml_va skip_hole(const struct ml_format *f, struct place at, ml_va va, ml_va last)
+ML_PART ml_va skip_hole(const struct ml_format *f, struct place at, ml_va va, ml_va last)
 {
 	unsigned left = table_entries(f, at.level) - index_of(f, va, at.level);
 	const ml_pte *p = at.entry;
@@ -152,7 +152,7 @@ ML_INLINE bool table_run_next(const struct ml_format *f, const struct ml_table *
 
 	joiner.run.length = 0;
 	while (!cursor->done && enter_space(t, cursor)) {
-		const struct place at = descend(t, cursor->va, 0);
+		const struct place at = descend(f, t, cursor->va, 0);
 		ml_va end;
 
 		if (!codec_is_leaf(f, at.pte, at.level)) {

@@ -19,7 +19,7 @@ ML_INLINE uint64_t tables_between(const struct ml_format *f, unsigned from, unsi
 /* The end of the leaf or hole that va is in; for small pages, of all that cannot be larger. */
 ML_INLINE ml_va resize_skip(const struct ml_format *f, struct place at, ml_va va, ml_va last)
 {
-	const unsigned group = group_rung(f, 0);
+	const unsigned group = f->group_rung[0];
 
 	if (at.level)
 		return ml_min(last, entry_last(f, va, at.level));
@@ -32,13 +32,13 @@ ML_INLINE bool is_larger(const struct ml_format *f, struct place at, unsigned ru
 	return codec_is_leaf(f, at.pte, at.level) && rung_of(f, at.pte, at.level) > rung;
 }
 
-ML_INLINE uint64_t count_resize(const struct ml_format *f, const struct ml_table *t, ml_va va,
+ML_PART uint64_t count_resize(const struct ml_format *f, const struct ml_table *t, ml_va va,
 				ml_va last, unsigned rung)
 {
 	uint64_t tables = 0;
 
 	for (;;) {
-		const struct place at = descend(t, va, 0);
+		const struct place at = descend(f, t, va, 0);
 		const ml_va end = resize_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung))
@@ -67,7 +67,7 @@ ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va v
 		return error;
 	gather_open(&g, t, op);
 	for (;;) {
-		const struct place at = descend(t, va, 0);
+		const struct place at = descend(f, t, va, 0);
 		const ml_va end = resize_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung)) {
@@ -78,7 +78,7 @@ ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va v
 			break;
 		va = end + 1;
 	}
-	gather_close(&g);
+	gather_close(f, &g);
 	supply_close(t, op, &supply);
 	return ML_OK;
 }

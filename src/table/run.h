@@ -11,42 +11,14 @@
 /* The rung of a leaf entry: its level's own, or the level's group. */
 ML_INLINE unsigned rung_of(const struct ml_format *f, ml_pte pte, unsigned level)
 {
-	const bool group = (pte & codec_group(f)) != 0;
-	unsigned rung;
-
-	for (rung = 0; rung + 1u < f->rung_count; rung++)
-		if (f->rungs[rung].level == level && (f->rungs[rung].lg2_entries > 0) == group)
-			break;
-	return rung;
-}
-
-/* The group rung of a level, or 0 where the level has none. */
-ML_INLINE unsigned group_rung(const struct ml_format *f, unsigned level)
-{
-	unsigned rung;
-
-	for (rung = 1; rung < f->rung_count; rung++)
-		if (f->rungs[rung].level == level && f->rungs[rung].lg2_entries > 0)
-			return rung;
-	return 0;
-}
-
-/* The rung of one plain entry of a level, or 0 where the level has none (level 0 has rung 0). */
-ML_INLINE unsigned block_rung(const struct ml_format *f, unsigned level)
-{
-	unsigned rung;
-
-	for (rung = 1; rung < f->rung_count; rung++)
-		if (f->rungs[rung].level == level && f->rungs[rung].lg2_entries == 0)
-			return rung;
-	return 0;
+	return pte & codec_group(f) ? f->group_rung[level] : f->block_rung[level];
 }
 
 /*
  * How many of the `most` entries from p on continue the leaf *p, which is `first`: same protection, type and
  * group bit, frames in sequence. *merged gets the first with accessed and dirty of all.
  */
-ML_INLINE unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first,
+ML_PART unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first,
 			      unsigned most, unsigned level, ml_pte *merged)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);

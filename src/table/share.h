@@ -73,7 +73,7 @@ ML_INLINE void table_release_all(const struct ml_format *f, struct ml_table *t, 
 		else
 			unmap_entries(f, &g, t->root + i, root_va(f, t, i), 1, level);
 	}
-	gather_close(&g);
+	gather_close(f, &g);
 }
 
 #endif

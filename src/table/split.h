@@ -11,7 +11,7 @@
 
 /* Break count entries from p on, one sequence: walkers find nothing there, and no longer hold anything of
  * it. Returns the first entry with accessed and dirty of all. */
-ML_INLINE ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p,
+ML_PART ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p,
 			       unsigned count, ml_va va, unsigned level)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
@@ -22,7 +22,7 @@ ML_INLINE ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_p
 	for (i = 1; i < count; i++)
 		bits |= entry_exchange(f, p + i, 0) ^ (first + i * step);
 	gather_range(g, va, va + (count * step - 1), level, f->level_shift[level]);
-	gather_now(g);
+	gather_flush(f, g);
 	return codec_merge_ad(f, first, bits);
 }
 
@@ -42,10 +42,10 @@ ML_INLINE ml_pte read_entries(const struct ml_format *f, const ml_pte *p, unsign
 
 /* Make the aligned group that holds entry p carry the hint, or none of it. All members are valid,
  * equal and in sequence. */
-ML_INLINE void group_convert(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
+ML_PART void group_convert(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
 			     unsigned level, bool folded)
 {
-	const unsigned rung = group_rung(f, level), count = 1u << f->rungs[rung].lg2_entries;
+	const unsigned rung = f->group_rung[level], count = 1u << f->rungs[rung].lg2_entries;
 	struct ml_table *t = g->t;
 	ml_pte merged;
 
@@ -72,7 +72,7 @@ ML_INLINE bool group_is_cut(const struct ml_format *f, ml_pte pte, ml_va va, ml_
 
 	if (!(pte & codec_group(f)) || !codec_is_leaf(f, pte, level))
 		return false;
-	shift = f->rungs[group_rung(f, level)].shift;
+	shift = f->rungs[f->group_rung[level]].shift;
 	return !ml_aligned(va, shift) || ml_align_last(va, shift) > last;
 }
 
@@ -81,48 +81,82 @@ ML_INLINE ml_pte split_first(const struct ml_format *f, const struct ml_table *t
 			     unsigned level)
 {
 	const ml_pte first = codec_relevel(f, leaf & ~codec_group(f), level, level - 1);
-	const unsigned rung = group_rung(f, level - 1);
+	const unsigned rung = f->group_rung[level - 1];
 
 	return rung && t->rungs >> rung & 1 ? first | codec_group(f) : first;
 }
 
-/* Replace the leaf at `at`, no member of a group, by a table of leaves of the level below. */
-ML_INLINE void split_leaf(const struct ml_format *f, struct gather *g, struct supply *supply,
-			  struct place at, ml_va va)
+/* Entries of a new table that will hold nothing; from == to: none. */
+struct hole {
+	unsigned from, to;
+};
+
+/*
+ * Fill the table that replaces a leaf: count entries from first on, the hole left out. Groups
+ * that the hole cuts are none.
+ */
+ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_pte *table,
+			  ml_pte leaf, unsigned level, struct hole hole)
+{
+	const unsigned below = level - 1, rung = f->group_rung[below];
+	const unsigned size = rung ? 1u << f->rungs[rung].lg2_entries : 1;
+	const unsigned entries = table_entries(f, below);
+	const unsigned head = hole.from & ~(size - 1), tail = (hole.to + size - 1) & ~(size - 1);
+	const uint64_t step = ML_BIT(f->level_shift[below]);
+	const ml_pte first = split_first(f, t, leaf, level);
+	const ml_pte single = first & ~codec_group(f);
+
+	if (hole.from == hole.to) {
+		entry_put_run(f, table, entries, first, step, true);
+		return;
+	}
+	entry_put_run(f, table, head, first, step, true);
+	entry_put_run(f, table + head, hole.from - head, single + head * step, step, true);
+	entry_clear_run(f, table + hole.from, hole.to - hole.from);
+	entry_put_run(f, table + hole.to, tail - hole.to, single + hole.to * step, step, true);
+	entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
+}
+
+/*
+ * Replace the leaf at `at`, no member of a group, by a table of leaves of the level below, without
+ * those in the hole. Returns the leaf as it was last.
+ */
+ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct supply *supply,
+			    struct place at, ml_va va, struct hole hole)
 {
 	struct ml_table *t = g->t;
-	const unsigned below = at.level - 1;
-	const uint64_t step = ML_BIT(f->level_shift[below]);
+	const unsigned entries = table_entries(f, at.level - 1);
 	ml_pte leaf = at.pte;
 	ml_pa pa;
 	ml_pte *table = supply_take(t, supply, &pa);
 
 	ML_ASSERT(codec_is_leaf(f, leaf, at.level));
-	entry_put_run(f, table, table_entries(f, below), split_first(f, t, leaf, at.level), step,
-		      true);
+	fill_split(f, t, table, leaf, at.level, hole);
 	if (t->live && f->break_size) {
 		leaf = break_entries(f, g, at.entry, 1, ml_align_down(va, f->level_shift[at.level]),
 				     at.level);
 		if (leaf != at.pte) /* hardware marked it meanwhile */
-			entry_put_run(f, table, table_entries(f, below),
-				      split_first(f, t, leaf, at.level), step, true);
+			fill_split(f, t, table, leaf, at.level, hole);
 	}
 	if (t->guaranteed)
 		t->owed--;
-	publish(t, g->op, table, table_entries(f, below));
+	publish(t, g->op, table, entries);
 	entry_link(f, at.entry, codec_table(f, pa));
 	publish(t, g->op, at.entry, 1);
 	t->stats.splits++;
+	return leaf;
 }
 
 /* Go one size down at `at`: the leaf there reaches over what is about to change. */
 ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct supply *supply,
 			   struct place at, ml_va va)
 {
+	const struct hole none = { 0, 0 };
+
 	if (at.pte & codec_group(f))
 		group_convert(f, g, at.entry, va, at.level, false);
 	else
-		split_leaf(f, g, supply, at, va);
+		(void)split_leaf(f, g, supply, at, va, none);
 }
 
 /* Levels of the tables that make va a boundary between leaves: from *low up to below the leaf's level,
@@ -138,17 +172,17 @@ ML_INLINE unsigned edge_levels(const struct ml_format *f, struct place at, ml_va
 }
 
 /* Tables that cutting leaves at va and behind last takes. */
-ML_INLINE uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
+ML_PART uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			       ml_va last)
 {
 	unsigned low, end_low, high, end_high = 0, level;
 	uint64_t tables;
 
-	high = edge_levels(f, descend(t, va, 0), va, &low);
+	high = edge_levels(f, descend(f, t, va, 0), va, &low);
 	tables = high - low;
 	if (!covers(t, last, last + 1)) /* nothing behind it */
 		return tables;
-	end_high = edge_levels(f, descend(t, last, 0), last + 1, &end_low);
+	end_high = edge_levels(f, descend(f, t, last, 0), last + 1, &end_low);
 	for (level = end_low; level < end_high; level++) {
 		const unsigned shift = f->level_shift[level + 1];
 		const bool counted = level >= low && level < high && va >> shift == last >> shift;

@@ -2,6 +2,7 @@
 /* The public calls of one table: its life, and the way from each call to the format's algorithms. */
 #include "table/check.h"
 #include "table/map.h"
+#include "table/ops.h"
 
 /* Whether the configuration makes sense for the format. */
 static int check_config(const struct ml_format *format, const struct ml_table_config *config)

@@ -69,13 +69,13 @@ ML_INLINE bool table_is_empty(const struct ml_format *f, struct ml_table *t, con
 }
 
 /* Entries [from, to) of the table of this level that holds va were cleared: take empty tables out, upwards. */
-ML_INLINE void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *table,
+ML_PART void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *table,
 		     unsigned from, unsigned to, unsigned level, unsigned top)
 {
 	struct ml_table *t = g->t;
 
 	while (level < top && !g->keeps && table_is_empty(f, t, table, from, to, level)) {
-		const struct place up = descend(t, va, level + 1);
+		const struct place up = descend(f, t, va, level + 1);
 
 		entry_store(f, up.entry, 0);
 		gather_subtree(f, g, va, up.pte, ++level, true);
@@ -106,7 +106,7 @@ ML_INLINE void removed_end(const struct ml_format *f, struct gather *g, const st
 			   unsigned level)
 {
 	if (run->count)
-		gather_leaves(g, run->va, codec_merge_ad(f, run->pte, run->bits), run->count,
+		gather_leaves(f, g, run->va, codec_merge_ad(f, run->pte, run->bits), run->count,
 			      level);
 }
 
@@ -130,7 +130,7 @@ ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct r
 }
 
 /* Take count entries from p on out, wholly covered all of them. */
-ML_INLINE void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
+ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
 			     unsigned count, unsigned level)
 {
 	const unsigned shift = f->level_shift[level];
@@ -165,11 +165,11 @@ ML_INLINE void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte
 }
 
 /* Unmap what one table holds of [va, last]; returns the last address dealt with. */
-ML_INLINE ml_va unmap_some(const struct ml_format *f, struct gather *g, struct supply *supply,
+ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct supply *supply,
 			   ml_va va, ml_va last, unsigned top)
 {
 	const unsigned stop = cover_level(f, top, va, last);
-	const struct place at = descend(g->t, va, stop);
+	const struct place at = descend(f, g->t, va, stop);
 	unsigned count, index;
 	ml_va end;
 
@@ -181,13 +181,13 @@ ML_INLINE ml_va unmap_some(const struct ml_format *f, struct gather *g, struct s
 	}
 	count = covered_entries(f, va, last, stop);
 	end = va + (((uint64_t)count << f->level_shift[stop]) - 1);
-	if (codec_group(f) && group_rung(f, stop)) {
+	if (codec_group(f) && f->group_rung[stop]) {
 		const ml_pte *tail = at.entry + count - 1;
 
 		if (group_is_cut(f, at.pte, va, end, stop))
 			group_convert(f, g, at.entry, va, stop, false);
 		if (group_is_cut(f, entry_load(f, tail),
-				 ml_align_down(end, f->rungs[group_rung(f, stop)].shift), end, stop))
+				 ml_align_down(end, f->rungs[f->group_rung[stop]].shift), end, stop))
 			group_convert(f, g, at.entry + count - 1, end, stop, false);
 	}
 	if (stop == 0)
@@ -201,7 +201,7 @@ ML_INLINE ml_va unmap_some(const struct ml_format *f, struct gather *g, struct s
 }
 
 /* [va, last] with everything that can fail behind us. */
-ML_INLINE void unmap_range(const struct ml_format *f, struct gather *g, struct supply *supply,
+ML_PART void unmap_range(const struct ml_format *f, struct gather *g, struct supply *supply,
 			   ml_va va, ml_va last)
 {
 	const unsigned top = top_level(f, g->t, va, last);
@@ -229,36 +229,60 @@ ML_INLINE int open_split_supply(struct ml_table *t, struct ml_op *op, struct sup
 }
 
 /* The leaf at `entry` goes, with all that follows from it. */
-ML_INLINE void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
+ML_PART void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
 			  unsigned level, struct ml_op *op)
 {
 	const unsigned index = index_of(f, va, level);
 	struct gather g;
 
-	if (op)
-		op->bytes = 0;
 	gather_open(&g, t, op);
 	if (entry_load(f, entry) & codec_group(f))
 		group_convert(f, &g, entry, va, level, false);
 	unmap_entries(f, &g, entry, va, 1, level);
 	publish(t, op, entry, 1);
 	prune(f, &g, va, entry - index, index, index + 1, level, top_level(f, t, va, va));
-	gather_close(&g);
+	gather_close(f, &g);
 }
 
 /* One leaf of exactly this range: nothing has to be split, so no tables are taken. */
-ML_INLINE bool unmap_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-			 unsigned level, struct ml_op *op)
+ML_INLINE bool is_one_leaf(const struct ml_format *f, struct place at, ml_va va, uint64_t len)
 {
-	struct place at;
+	return codec_is_leaf(f, at.pte, at.level) && len == ML_BIT(f->level_shift[at.level]) &&
+	       ml_aligned(va, f->level_shift[at.level]);
+}
 
-	if (len != ML_BIT(f->level_shift[level]) || !ml_aligned(va, f->level_shift[level]))
-		return false;
-	at = descend(t, va, level);
-	if (at.level != level || !codec_is_leaf(f, at.pte, level))
-		return false;
-	unmap_leaf(f, t, va, at.entry, level, op);
-	return true;
+/* A range inside one leaf, whole entries of the table that will replace it: one split, and the
+ * hole is there before anyone can walk it. */
+ML_INLINE bool is_inside(const struct ml_format *f, struct place at, ml_va va, uint64_t len)
+{
+	return at.level && codec_is_leaf(f, at.pte, at.level) && !(at.pte & codec_group(f)) &&
+	       ml_aligned(va | len, f->level_shift[at.level - 1]) &&
+	       len < ML_BIT(f->level_shift[at.level]) &&
+	       entry_last(f, va, at.level) >= va + len - 1;
+}
+
+ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct place at, ml_va va,
+			   uint64_t len, struct ml_op *op)
+{
+	const unsigned below = at.level - 1, from = index_of(f, va, below);
+	const uint32_t count = (uint32_t)(len >> f->level_shift[below]);
+	const struct hole hole = { from, from + count };
+	struct supply supply;
+	struct gather g;
+	ml_pte leaf;
+	int error = open_split_supply(t, op, &supply, 1);
+
+	if (error)
+		return error;
+	gather_open(&g, t, op);
+	leaf = split_leaf(f, &g, &supply, at, va, hole);
+	if (t->guaranteed)
+		t->owed -= count * tables_owed(f, below);
+	leaf = codec_relevel(f, leaf, at.level, below) + ((uint64_t)from << f->level_shift[below]);
+	gather_leaves(f, &g, va, leaf, count, below);
+	gather_close(f, &g);
+	supply_close(t, op, &supply);
+	return ML_OK;
 }
 
 ML_INLINE int table_unmap_general(const struct ml_format *f, struct ml_table *t, ml_va va,
@@ -266,21 +290,27 @@ ML_INLINE int table_unmap_general(const struct ml_format *f, struct ml_table *t,
 {
 	struct supply supply;
 	struct gather g;
+	struct place at;
 	int error = check_change(f, t, va, len);
 
 	if (error)
 		return error;
 	assert_locked(t, op);
-	if (!t->pinned_count && (unmap_one(f, t, va, len, 0, op) || unmap_one(f, t, va, len, 1, op)))
-		return ML_OK;
 	if (op)
 		op->bytes = 0;
+	at = descend(f, t, va, 0);
+	if (is_one_leaf(f, at, va, len)) {
+		unmap_leaf(f, t, va, at.entry, at.level, op);
+		return ML_OK;
+	}
+	if (is_inside(f, at, va, len))
+		return unmap_inside(f, t, at, va, len, op);
 	error = open_split_supply(t, op, &supply, edge_tables(f, t, va, va + len - 1));
 	if (error)
 		return error;
 	gather_open(&g, t, op);
-	t->ops->unmap_range(&g, &supply, va, va + len - 1);
-	gather_close(&g);
+	unmap_range(f, &g, &supply, va, va + len - 1);
+	gather_close(f, &g);
 	supply_close(t, op, &supply);
 	return ML_OK;
 }
@@ -313,7 +343,7 @@ ML_INLINE int table_unmap(const struct ml_format *f, struct ml_table *t, ml_va v
 		if (len == ML_BIT(f->level_shift[1]) && unmap_one_leaf(f, t, va, 1))
 			return ML_OK;
 	}
-	return t->ops->unmap_general(t, va, len, op);
+	return table_unmap_general(f, t, va, len, op);
 }
 
 #endif
