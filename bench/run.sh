@@ -47,6 +47,10 @@ count_build() {
 		cat "$out/callgrind.err" >&2
 		trouble "$1: the counted run failed" "valgrind's words are above"
 	}
+	# One record for each announced one, and a last one for what came after them.
+	[ "$(grep -c '^totals: ' "$out/callgrind.out")" -eq $(($(wc -l <"$out/bench-sides.new") + 1)) ] ||
+		trouble "$1: callgrind's records do not match the workloads" \
+			'perhaps another run writes to the same directory'
 	sed -n 's/^totals: //p' "$out/callgrind.out" | awk -v sides="$out/bench-sides.new" '
 		(getline line <sides) > 0 {
 			sub(/}$/, ",\"total\":" $1 "}", line)
