@@ -51,7 +51,8 @@ void rig_model(struct rig *rig)
 	};
 }
 
-int rig_open(struct rig *rig, enum world world, const struct ml_table_config *wish)
+static int open_with(struct rig *rig, enum world world, const struct ml_table_config *wish,
+		     char *base)
 {
 	struct ml_table_config config = wish ? *wish : (struct ml_table_config){ 0 };
 	int error;
@@ -60,13 +61,23 @@ int rig_open(struct rig *rig, enum world world, const struct ml_table_config *wi
 	rig->arena = rig_arena(world);
 	config.platform = &rig->arena->platform;
 	config.cookie = rig->arena;
-	config.base = ml_arena_base(rig->arena);
+	config.base = base;
 	config.levels = rig->facts->levels;
 	config.high = rig->facts->high;
 	error = ml_table_init(&rig->table, rig->facts->format, &config);
 	if (!error)
 		rig_model(rig);
 	return error;
+}
+
+int rig_open(struct rig *rig, enum world world, const struct ml_table_config *wish)
+{
+	return open_with(rig, world, wish, ml_arena_base(rig_arena(world)));
+}
+
+int rig_open_hooked(struct rig *rig, enum world world, const struct ml_table_config *wish)
+{
+	return open_with(rig, world, wish, NULL);
 }
 
 bool rig_close(struct rig *rig)
@@ -121,7 +132,7 @@ bool rig_maps(const struct rig *rig, ml_va va, uint64_t len, ml_pa pa, unsigned 
 		struct ml_translation found;
 
 		if (ml_translate(&rig->table, va + at, &found) || found.pa != pa + at ||
-		    found.rung != rung)
+		    ml_translation_rung(&rig->table, &found) != rung)
 			return false;
 	}
 	return true;
@@ -174,52 +185,67 @@ bool rig_touch(const struct rig *rig, ml_va va, bool write, struct ml_model_resu
 	return false;
 }
 
-static bool is_spare(const struct ml_table *table, const void *memory)
+/* A walk over every table handed out that holds entries. */
+struct listing {
+	const struct rig *rig;
+	size_t bytes;         /* of each table */
+	size_t next;          /* number of the next table */
+	unsigned char *spare; /* by number: nobody's */
+};
+
+static struct listing list_tables(const struct rig *rig)
 {
-	for (void *const *at = table->spare.first; at; at = *at)
-		if ((const void *)at == memory)
-			return true;
-	return false;
+	struct listing list = { rig, ml_format_table_bytes(rig->facts->format, 0), 0, NULL };
+
+	list.spare = calloc(rig->arena->next / list.bytes + 1, 1);
+	if (!list.spare)
+		trouble("no memory for a picture");
+	for (void *const *at = rig->table.spare.first; at; at = *at)
+		list.spare[(size_t)((const char *)at - rig->arena->memory) / list.bytes] = 1;
+	return list;
 }
 
-/* The next table handed out from *unit on that holds entries; NULL at the end. */
-static const void *next_table(const struct rig *rig, size_t *unit, size_t *bytes)
+/* The next table, and its number; NULL at the end, when the listing is released. */
+static const void *next_table(struct listing *list, size_t *number)
 {
-	const struct ml_arena *arena = rig->arena;
+	const struct ml_arena *arena = list->rig->arena;
 
-	for (; *unit < arena->next / ML_ARENA_UNIT; ++*unit) {
-		const void *memory = arena->memory + *unit * ML_ARENA_UNIT;
-
-		if (!arena->classes[*unit] || is_spare(&rig->table, memory))
+	for (; list->next < arena->next / list->bytes; list->next++) {
+		if (!arena->classes[list->next * list->bytes / ML_ARENA_UNIT] ||
+		    list->spare[list->next])
 			continue;
-		*bytes = (size_t)ML_ARENA_UNIT << (arena->classes[*unit] - 1);
-		++*unit;
-		return memory;
+		*number = list->next++;
+		return arena->memory + *number * list->bytes;
 	}
+	free(list->spare);
+	list->spare = NULL;
 	return NULL;
+}
+
+static void picture_add(struct picture *picture, const void *memory, size_t bytes)
+{
+	if (picture->used + bytes > picture->room) {
+		picture->room = 2 * (picture->used + bytes);
+		picture->memory = realloc(picture->memory, picture->room);
+		if (!picture->memory)
+			trouble("no memory for a picture");
+	}
+	memcpy(picture->memory + picture->used, memory, bytes);
+	picture->used += bytes;
 }
 
 void picture_take(struct picture *picture, const struct rig *rig)
 {
+	struct listing list = list_tables(rig);
 	const void *memory;
-	size_t unit = 0;
-	size_t bytes;
+	size_t number;
 
 	picture->table = rig->table;
 	picture->in_use = rig->arena->in_use;
 	picture->used = 0;
-	picture->count = 0;
-	while ((memory = next_table(rig, &unit, &bytes)) != NULL) {
-		if (picture->used + sizeof(unit) + bytes > picture->room) {
-			picture->room = 2 * (picture->used + sizeof(unit) + bytes);
-			picture->memory = realloc(picture->memory, picture->room);
-			if (!picture->memory)
-				trouble("no memory for a picture");
-		}
-		memcpy(picture->memory + picture->used, &unit, sizeof(unit));
-		memcpy(picture->memory + picture->used + sizeof(unit), memory, bytes);
-		picture->used += sizeof(unit) + bytes;
-		picture->count++;
+	while ((memory = next_table(&list, &number)) != NULL) {
+		picture_add(picture, &number, sizeof(number));
+		picture_add(picture, memory, list.bytes);
 	}
 }
 
@@ -239,25 +265,29 @@ static const char *account_difference(const struct ml_table *was, const struct m
 
 const char *picture_difference(const struct picture *picture, const struct rig *rig)
 {
-	const unsigned char *at = picture->memory;
+	struct listing list = list_tables(rig);
+	const unsigned char *at = picture->memory, *end = picture->memory + picture->used;
+	const char *difference = NULL;
 	const void *memory;
-	size_t unit = 0;
-	size_t bytes;
+	size_t number;
 
+	while ((memory = next_table(&list, &number)) != NULL) {
+		if (difference)
+			continue;
+		if (at == end)
+			difference = "there is one table more";
+		else if (memcmp(at, &number, sizeof(number)) != 0)
+			difference = "a table has moved";
+		else if (memcmp(at + sizeof(number), memory, list.bytes) != 0)
+			difference = "an entry differs";
+		if (!difference)
+			at += sizeof(number) + list.bytes;
+	}
 	if (picture->in_use != rig->arena->in_use)
 		return "tables were kept or lost";
-	while ((memory = next_table(rig, &unit, &bytes)) != NULL) {
-		if (at == picture->memory + picture->used)
-			return "there is one table more";
-		if (memcmp(at, &unit, sizeof(unit)) != 0)
-			return "a table has moved";
-		if (memcmp(at + sizeof(unit), memory, bytes) != 0)
-			return "an entry differs";
-		at += sizeof(unit) + bytes;
-	}
-	if (at != picture->memory + picture->used)
-		return "a table is missing";
-	return account_difference(&picture->table, &rig->table);
+	if (difference)
+		return difference;
+	return at == end ? account_difference(&picture->table, &rig->table) : "a table is missing";
 }
 
 void picture_release(struct picture *picture)

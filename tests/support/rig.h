@@ -27,6 +27,9 @@ struct ml_arena *rig_arena(enum world world);
  */
 int rig_open(struct rig *rig, enum world world, const struct ml_table_config *wish);
 
+/* The same, but every table is reached through the platform's hook: no base. */
+int rig_open_hooked(struct rig *rig, enum world world, const struct ml_table_config *wish);
+
 /* Point the model MMU at the rig's table: rig_open() has done it. */
 void rig_model(struct rig *rig);
 
@@ -58,7 +61,6 @@ bool rig_touch(const struct rig *rig, ml_va va, bool write, struct ml_model_resu
 struct picture {
 	struct ml_table table;
 	uint64_t in_use;
-	size_t count; /* tables */
 	size_t used, room; /* bytes of memory */
 	unsigned char *memory;
 };

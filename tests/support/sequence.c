@@ -38,6 +38,27 @@ const struct world_facts worlds[WORLDS] = {
 	    { 0, 64 * K, false }, { 0, 64 * K, false }, { 32 * K, 32 * K, false } } },
 };
 
+/* The first rung that stands above level 0. */
+static unsigned coarse_rung(const struct world_facts *facts)
+{
+	unsigned rung = 0;
+
+	while (facts->format->rungs[rung].shift < facts->coarse_shift)
+		rung++;
+	return rung;
+}
+
+/* A coarse window has millions of pages: they are mapped in large leaves, or not at all. */
+static void make_coarse(struct setting *setting)
+{
+	const struct world_facts *facts = &worlds[setting->world];
+
+	if (setting->rungs)
+		setting->rungs |= 1u << coarse_rung(facts);
+	if (setting->ad_shift && setting->ad_shift < facts->coarse_shift)
+		setting->ad_shift = facts->coarse_shift;
+}
+
 struct setting sequence_setting(struct source *s)
 {
 	static const uint8_t units[] = { 0, 0, 0, 0, 12, 15, 16, 21 };
@@ -52,6 +73,7 @@ struct setting sequence_setting(struct source *s)
 	setting.track_ad = source_chance(s, 1, 2);
 	setting.hardware_ad = source_chance(s, 1, 3);
 	setting.any = source_chance(s, 1, 8);
+	setting.hooked = source_chance(s, 1, 8);
 	if (source_chance(s, 1, 4))
 		setting.rungs = 1u | (uint32_t)source_below(s, (uint64_t)1 << f->rung_count);
 	if (source_chance(s, 1, 4) && setting.world != WORLD_TOY)
@@ -60,6 +82,8 @@ struct setting sequence_setting(struct source *s)
 	if (setting.world == WORLD_TOY && setting.ad_shift)
 		setting.ad_shift = (uint8_t)(12 + source_below(s, 4));
 	setting.window = (uint8_t)source_below(s, WORLD_WINDOWS);
+	if (worlds[setting.world].windows[setting.window].coarse)
+		make_coarse(&setting);
 	return setting;
 }
 
@@ -218,22 +242,6 @@ static void draw_flaw(struct source *s, const struct setting *setting, struct ac
 	}
 }
 
-/* Keep the number of entries of one action small: a coarse window has millions of pages. */
-static void limit_cost(const struct setting *setting, struct action *a)
-{
-	const struct world_facts *facts = &worlds[setting->world];
-	unsigned rung = 0;
-
-	if (!facts->windows[setting->window].coarse)
-		return;
-	while (facts->format->rungs[rung].shift < facts->coarse_shift)
-		rung++;
-	if (a->rung < rung)
-		a->rung = (uint8_t)rung;
-	if (setting->rungs && !(setting->rungs >> rung & 1))
-		a->len = a->len < 8 * M ? a->len : 8 * M;
-}
-
 struct action sequence_action(struct source *s, const struct setting *setting)
 {
 	static const uint8_t likely[] = {
@@ -260,7 +268,8 @@ struct action sequence_action(struct source *s, const struct setting *setting)
 	a.fail = (uint8_t)(source_chance(s, 1, 8) ? 1 + source_below(s, 6) : 0);
 	if (a.kind == ACTION_PROTECT)
 		draw_change(s, &a);
-	limit_cost(setting, &a);
+	if (w->coarse && a.rung < coarse_rung(&worlds[setting->world]))
+		a.rung = (uint8_t)coarse_rung(&worlds[setting->world]);
 	if (source_chance(s, 1, 32))
 		draw_flaw(s, setting, &a);
 	else if (a.kind == ACTION_EXTENTS)
@@ -272,12 +281,13 @@ void sequence_print_setting(const struct setting *setting)
 {
 	static const char *const folds[] = { "map", "complete", "block" };
 
-	printf("# table: %s, fold %s%s%s%s%s%s, rungs 0x%" PRIx32 ", pa bits %u, A/D unit 2^%u, "
+	printf("# table: %s, fold %s%s%s%s%s%s%s, rungs 0x%" PRIx32 ", pa bits %u, A/D unit 2^%u, "
 	       "window %u\n",
 	       worlds[setting->world].name, folds[setting->fold], setting->live ? ", live" : "",
 	       setting->guaranteed ? ", guaranteed" : "", setting->track_ad ? ", tracks A/D" : "",
 	       setting->hardware_ad ? ", hardware A/D" : "", setting->any ? ", any" : "",
-	       setting->rungs, setting->pa_bits, setting->ad_shift, setting->window);
+	       setting->hooked ? ", hooked" : "", setting->rungs, setting->pa_bits,
+	       setting->ad_shift, setting->window);
 }
 
 void sequence_print_action(size_t number, const struct action *a)

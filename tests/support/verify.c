@@ -286,9 +286,9 @@ bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa)
 
 		if (f->rungs[run.rung].shift > largest_shift(j))
 			continue;
-		if (ml_translate(&j->rig.table, run.va, &found) || found.rung < run.rung)
+		if (ml_translate(&j->rig.table, run.va, &found) || ml_translation_rung(&j->rig.table, &found) < run.rung)
 			return judge_fail(j, "0x%" PRIx64 " was mapped with rung %u, the plan says "
-					  "%u", run.va, found.rung, run.rung);
+					  "%u", run.va, ml_translation_rung(&j->rig.table, &found), run.rung);
 	}
 	return true;
 }

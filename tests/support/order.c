@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * The order of events, from the rules: Arm ARM D8.16 (break-before-make), Intel SDM 4.10
+ * (a size change goes through not-present), facts X6 and A11, S0.19; catalogue B-02, B-10,
+ * B-13, B-61.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "order.h"
+
+__attribute__((format(printf, 2, 3))) static void fail(struct order *o, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!o->failed) {
+		va_start(arguments, format);
+		vsnprintf(o->message, sizeof(o->message), format, arguments);
+		va_end(arguments);
+	}
+	o->failed = true;
+}
+
+static const struct ml_format *format_of(const struct order *o)
+{
+	return o->rig->facts->format;
+}
+
+static struct ml_entry decode(const struct order *o, ml_pte pte, unsigned level)
+{
+	struct ml_entry entry = { .kind = ML_KIND_EMPTY };
+
+	if (ml_format_decode(format_of(o), &o->rig->table.types, pte, level, &entry))
+		entry.kind = ML_KIND_EMPTY;
+	return entry;
+}
+
+/* All tables of a format are of one size. */
+static size_t table_bytes(const struct order *o)
+{
+	return ml_format_table_bytes(format_of(o), 0);
+}
+
+static struct order_table *table_at(struct order *o, ml_pa pa)
+{
+	pa &= ~(ml_pa)(table_bytes(o) - 1);
+	for (size_t i = o->table_count; i-- > 0;)
+		if (o->tables[i].pa == pa)
+			return &o->tables[i];
+	return NULL;
+}
+
+static struct order_table *table_add(struct order *o, ml_pa pa)
+{
+	struct order_table *table;
+
+	if (o->table_count == ORDER_TABLES) {
+		fail(o, "more than %d tables", ORDER_TABLES);
+		return &o->tables[0];
+	}
+	table = &o->tables[o->table_count++];
+	*table = (struct order_table){ .pa = pa };
+	return table;
+}
+
+/* ---- reaching tables ------------------------------------------------------------------- */
+
+static ml_va entry_va(const struct order *o, const struct order_table *table, unsigned index)
+{
+	const ml_va va = table->va + ((ml_va)index << format_of(o)->level_shift[table->level]);
+	const ml_va first = o->rig->facts->high_first;
+
+	/* x86-64: the upper half of the root stands for the end of the space */
+	return !table->va && first && va >= 0 - first ? va + 2 * first : va;
+}
+
+/* Give every table below this entry its place (or take it away), the whole tree down. */
+static void reach(struct order *o, ml_pa pa, unsigned level, ml_va va, bool linked)
+{
+	struct { struct order_table *table; unsigned index; } stack[ML_LEVEL_MAX + 1];
+	unsigned depth = 0;
+
+	for (;;) {
+		struct order_table *table = table_at(o, pa);
+		const ml_pte *entries = NULL;
+
+		if (!table || (linked && (table->linked || table->holes)))
+			fail(o, "a table at 0x%" PRIx64 " is linked that is %s", pa,
+			     !table ? "not handed out" : table->linked ? "linked already"
+								       : "not filled");
+		if (!table || o->failed)
+			return;
+		table->linked = linked;
+		table->entered = linked || o->rig->table.live;
+		if (!linked)
+			table->holes = (uint16_t)(table_bytes(o) / sizeof(ml_pte));
+		table->level = (uint8_t)level;
+		table->va = va;
+		stack[depth].table = table;
+		stack[depth++].index = 0;
+		while (depth) {
+			struct ml_entry entry;
+			unsigned index;
+
+			table = stack[depth - 1].table;
+			entries = ml_arena_pointer(o->rig->arena, table->pa, table_bytes(o));
+			index = stack[depth - 1].index++;
+			if (index == 1u << format_of(o)->index_bits[table->level]) {
+				depth--;
+				continue;
+			}
+			entry = decode(o, entries[index], table->level);
+			if (entry.kind != ML_KIND_TABLE)
+				continue;
+			pa = entry.pa;
+			level = table->level - 1u;
+			va = entry_va(o, table, index);
+			break;
+		}
+		if (!depth)
+			return;
+	}
+}
+
+/* ---- what walkers may hold --------------------------------------------------------------- */
+
+static void add_stale(struct order *o, const struct order_table *table, unsigned index,
+		      ml_pte *entry, bool link)
+{
+	const uint64_t bytes = (uint64_t)1 << format_of(o)->level_shift[table->level];
+	const ml_va va = entry_va(o, table, index);
+
+	if (!o->rig->table.live)
+		return;
+	if (o->stale_count == ORDER_STALE) {
+		fail(o, "more than %d stale entries", ORDER_STALE);
+		return;
+	}
+	o->stale[o->stale_count++] = (struct order_stale){ va, va + (bytes - 1), entry,
+							   table->level, link, false };
+}
+
+static bool is_stale(const struct order *o, const ml_pte *entry)
+{
+	for (size_t i = o->stale_count; i-- > 0;)
+		if (o->stale[i].entry == entry)
+			return true;
+	return false;
+}
+
+static bool covers(const struct order *o, const struct ml_invalidation *what,
+		   const struct order_stale *stale)
+{
+	const ml_va last = what->va + what->length - 1;
+
+	(void)o;
+	if (what->length && (stale->first < what->va || stale->last > last))
+		return false;
+	if (stale->table && what->leaves_only)
+		return false;
+	if (what->stride_shift > 63 || (uint64_t)1 << what->stride_shift > stale->last - stale->first + 1)
+		return false;
+	return what->level == 0xff || (!stale->table && what->level == stale->level);
+}
+
+static void on_invalidate(struct order *o, const struct ml_invalidation *what)
+{
+	o->invalidations++;
+	if (!o->rig->table.live)
+		fail(o, "an invalidation on a table that is not live");
+	for (size_t i = 0; i < o->stale_count; i++)
+		if (covers(o, what, &o->stale[i]))
+			o->stale[i].covered = true;
+}
+
+/* Walkers have left the unlinked tables below a link whose invalidation is complete. */
+static void leave_tables(struct order *o, const struct order_stale *stale)
+{
+	for (size_t i = 0; i < o->table_count; i++) {
+		struct order_table *table = &o->tables[i];
+
+		if (!table->linked && table->va >= stale->first && table->va <= stale->last)
+			table->entered = false;
+	}
+}
+
+static void on_complete(struct order *o)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < o->stale_count; i++) {
+		if (!o->stale[i].covered)
+			o->stale[kept++] = o->stale[i];
+		else if (o->stale[i].table)
+			leave_tables(o, &o->stale[i]);
+	}
+	o->stale_count = kept;
+}
+
+/* ---- stores ------------------------------------------------------------------------------ */
+
+/* Bits that no walker reads: Intel SDM table 4-20 (11:9, 58:52), Arm ARM D8.3.2 (58:55, 63). */
+static ml_pte ignored_bits(const struct order *o)
+{
+	switch (format_of(o)->encoding) {
+	case ML_ENCODING_X86_64:
+		return 0x07f0000000000e00;
+	case ML_ENCODING_ARM64:
+		return 0x8780000000000000;
+	default:
+		return 0x8000000000000c00;
+	}
+}
+
+static bool present(const struct ml_entry *entry)
+{
+	return entry->kind == ML_KIND_LEAF || entry->kind == ML_KIND_TABLE;
+}
+
+/* Whether one leaf may become the other without a break: Arm ARM D8.16.1; x86-64 allows more. */
+static bool leaf_may_become(const struct order *o, const struct ml_entry *old,
+			    const struct ml_entry *new)
+{
+	if (old->pa != new->pa || old->group != new->group)
+		return false;
+	if (format_of(o)->encoding == ML_ENCODING_X86_64)
+		return true;
+	return ((old->prot ^ new->prot) & ML_TYPE_MASK) == 0 && !(new->prot & ~old->prot & ML_GLOBAL);
+}
+
+/* Members of the entry's group, at the moment a leaf is stored: none may contradict it (I4). */
+static void check_group(struct order *o, const struct order_table *table, unsigned index,
+			const struct ml_entry *leaf)
+{
+	const struct ml_format *f = format_of(o);
+	const ml_pte *entries = ml_arena_pointer(o->rig->arena, table->pa, table_bytes(o));
+	const uint64_t bytes = (uint64_t)1 << f->level_shift[table->level];
+	unsigned size = 1;
+
+	for (unsigned rung = 0; rung < f->rung_count; rung++)
+		if (f->rungs[rung].level == table->level)
+			size = 1u << f->rungs[rung].lg2_entries;
+	for (unsigned i = index & ~(size - 1); i < (index | (size - 1)) + 1; i++) {
+		const struct ml_entry member = decode(o, entries[i], table->level);
+
+		if (member.kind != ML_KIND_LEAF || (!member.group && !leaf->group))
+			continue;
+		if (member.group != leaf->group || member.pa - i * bytes != leaf->pa - index * bytes)
+			fail(o, "va 0x%" PRIx64 ": a group has members that contradict each other",
+			     entry_va(o, table, index));
+	}
+}
+
+/* A store that a walker may see. */
+static void on_store(struct order *o, const struct ml_event *event)
+{
+	struct order_table *table = table_at(o, event->address);
+	unsigned index = (unsigned)(event->address & (table_bytes(o) - 1)) / sizeof(ml_pte);
+	ml_pte *entry = ml_arena_pointer(o->rig->arena, event->address, sizeof(*entry));
+	struct ml_entry old, new;
+
+	o->stored = true;
+	if (!table || !table->linked) {
+		fail(o, "a store to 0x%" PRIx64 ", which no walker can reach", event->address);
+		return;
+	}
+	if (((event->old ^ event->value) & ~ignored_bits(o)) == 0)
+		return;
+	old = decode(o, event->old, table->level);
+	new = decode(o, event->value, table->level);
+	if (old.kind == ML_KIND_TABLE) {
+		if (present(&new) && o->rig->table.live)
+			fail(o, "va 0x%" PRIx64 ": a link was replaced without a break",
+			     entry_va(o, table, index));
+		add_stale(o, table, index, entry, true);
+		reach(o, old.pa, table->level - 1u, entry_va(o, table, index), false);
+	}
+	if (old.kind == ML_KIND_LEAF) {
+		if (o->rig->table.live && present(&new) &&
+		    (new.kind != ML_KIND_LEAF || !leaf_may_become(o, &old, &new)))
+			fail(o, "va 0x%" PRIx64 ": 0x%" PRIx64 " became 0x%" PRIx64 " without a break",
+			     entry_va(o, table, index), event->old, event->value);
+		add_stale(o, table, index, entry, false);
+	} else if (present(&new) && o->rig->table.live && is_stale(o, entry)) {
+		fail(o, "va 0x%" PRIx64 ": made again before the break was complete",
+		     entry_va(o, table, index));
+	}
+	if (new.kind == ML_KIND_TABLE)
+		reach(o, new.pa, table->level - 1u, entry_va(o, table, index), true);
+	if (new.kind == ML_KIND_LEAF && o->rig->table.live)
+		check_group(o, table, index, &new);
+}
+
+/* A store into a table that no walker can reach. */
+static void on_fill(struct order *o, const struct ml_event *event)
+{
+	struct order_table *table = table_at(o, event->address);
+
+	if (!table || table->linked)
+		fail(o, "0x%" PRIx64 " was filled, which walkers can reach", event->address);
+	else if (table->entered)
+		fail(o, "0x%" PRIx64 " was filled while walkers may still be in it", event->address);
+	else if (table->holes)
+		table->holes--;
+}
+
+static void on_alloc(struct order *o, const struct ml_event *event)
+{
+	struct order_table *table = table_add(o, event->address);
+
+	table->holes = (uint16_t)(event->value / sizeof(ml_pte));
+	if (o->stored)
+		fail(o, "a table was allocated after the first store");
+}
+
+static void on_free(struct order *o, const struct ml_event *event)
+{
+	struct order_table *table = table_at(o, event->address);
+
+	if (!table || table->linked)
+		fail(o, "the table at 0x%" PRIx64 " was freed while linked", event->address);
+	else if (table->entered)
+		fail(o, "the table at 0x%" PRIx64 " was freed while walkers may be in it",
+		     event->address);
+	else
+		*table = o->tables[--o->table_count];
+}
+
+static void hear(void *cookie, const struct ml_event *event)
+{
+	struct order *o = cookie;
+
+	if (o->failed)
+		return;
+	switch (event->kind) {
+	case ML_EVENT_STORE:
+	case ML_EVENT_EXCHANGE:
+	case ML_EVENT_LINK:
+		on_store(o, event);
+		break;
+	case ML_EVENT_FILL:
+		on_fill(o, event);
+		break;
+	case ML_EVENT_INVALIDATE:
+		on_invalidate(o, &event->what);
+		break;
+	case ML_EVENT_COMPLETE:
+		on_complete(o);
+		break;
+	case ML_EVENT_ALLOC:
+		on_alloc(o, event);
+		break;
+	case ML_EVENT_FREE:
+		on_free(o, event);
+		break;
+	default:
+		break;
+	}
+}
+
+void order_begin(struct order *o, struct rig *rig)
+{
+	struct order_table *root;
+
+	o->rig = rig;
+	o->failed = false;
+	o->table_count = 0;
+	o->stale_count = 0;
+	o->invalidations = 0;
+	o->trace = (struct ml_trace){
+		.arena = rig->arena, .watch = hear, .cookie = o, .forget = true
+	};
+	root = table_add(o, ml_table_root(&rig->table));
+	root->linked = true;
+	root->entered = true;
+	root->level = (uint8_t)(rig->table.levels - 1);
+	root->va = rig->facts->high ? rig->facts->high_first : 0;
+	ml_trace_to(&o->trace);
+}
+
+bool order_operation(struct order *o)
+{
+	o->stored = false;
+	o->invalidations = 0;
+	return !o->failed;
+}
+
+bool order_settled(struct order *o)
+{
+	if (!o->failed && o->stale_count)
+		fail(o, "0x%" PRIx64 "..0x%" PRIx64 " was changed and not invalidated",
+		     o->stale[0].first, o->stale[0].last);
+	return !o->failed;
+}
+
+void order_end(struct order *o)
+{
+	ml_trace_to(NULL);
+	ml_trace_clear(&o->trace);
+}
