@@ -35,7 +35,7 @@ static bool library_holds(struct bench *bench, ml_va va, uint64_t least, uint64_
 
 	if (ml_translate(&bench->table, va, &found) != 0)
 		return false;
-	bytes = (uint64_t)1 << bench->format->rungs[found.rung].shift;
+	bytes = (uint64_t)1 << bench->format->rungs[ml_translation_rung(&bench->table, &found)].shift;
 	return found.pa == work_pa(bench->work, va) && bytes >= least && bytes <= most &&
 	       (ml_translation_prot(&bench->table, &found) & (ML_RW | ML_USER)) == BENCH_PROT;
 }

@@ -166,7 +166,7 @@ static bool same_readings(const struct side *own, const struct side *any, ml_va 
 
 	if (same && !error)
 		same = t_eq(b.pa, a.pa) && t_eq(ml_translation_prot(&any->rig.table, &b), ml_translation_prot(&own->rig.table, &a)) && t_eq(b.pte, a.pte) &&
-		       t_eq(b.level, a.level) && t_eq(b.rung, a.rung);
+		       t_eq(b.level, a.level) && t_eq(ml_translation_rung(&any->rig.table, &b), ml_translation_rung(&own->rig.table, &a));
 	same = same && t_eq(ml_walk(&any->rig.table, va, &walk_b),
 			    ml_walk(&own->rig.table, va, &walk_a));
 	return same && (error == ML_ERR_CANONICAL || t_eq(walk_b.count, walk_a.count));

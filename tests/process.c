@@ -115,7 +115,7 @@ static void check_rung(struct space *s, unsigned rung)
 	T_CONTEXT(s->table.format->name, rung);
 	t_eq(space_map(s, offset, leaf, memory, USER_RW), ML_OK);
 	T_REQUIRE(t_eq(ml_translate(&s->table, s->process.window_va + offset, &found), ML_OK));
-	t_eq(found.rung, rung);
+	t_eq(ml_translation_rung(&s->table, &found), rung);
 	for (unsigned i = 0; i < 3; i++) {
 		t_eq(store(s, offset + places[i], leaf + i), ML_OK);
 		t_eq(memory_word(s, memory + places[i]), leaf + i);

@@ -304,7 +304,6 @@ struct ml_translation {
 	ml_pa pa;      /* of the very address asked for */
 	ml_pte pte;    /* the leaf, effective: limits of the tables above it applied */
 	uint8_t level; /* where the leaf stands */
-	uint8_t rung;  /* its size: format->rungs[rung] */
 };
 
 /*
@@ -318,6 +317,10 @@ ML_API ML_MUST_CHECK int ml_translate(const struct ml_table *t, ml_va va,
  * address alone. Cannot fail. */
 ML_API ml_prot ml_translation_prot(const struct ml_table *t,
 				   const struct ml_translation *translation);
+
+/* The size of the leaf: an index into format->rungs. Cannot fail. */
+ML_API unsigned ml_translation_rung(const struct ml_table *t,
+				    const struct ml_translation *translation);
 
 /* One entry on the way down. */
 struct ml_walk_entry {

@@ -119,8 +119,8 @@ static bool answer(struct ml_process *p, ml_va va, enum ml_process_access access
 	if (!t || ml_translate(t, va, &found) != ML_OK)
 		return false;
 	run.prot = ml_translation_prot(t, &found);
-	run.rung = found.rung;
-	leaf = (uint64_t)1 << t->format->rungs[found.rung].shift;
+	run.rung = (uint8_t)ml_translation_rung(t, &found);
+	leaf = (uint64_t)1 << t->format->rungs[run.rung].shift;
 	leaf_run(p, va, leaf, found.pa, &run);
 	return allows(run.prot, access) && fill_or_evict(p, &run, leaf);
 }

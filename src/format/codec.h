@@ -107,6 +107,13 @@ ML_INLINE enum ml_kind codec_kind(const struct ml_format *f, ml_pte pte, unsigne
 	}
 }
 
+/* The bit whose absence stops a walker, whatever else the entry holds. */
+ML_INLINE ml_pte codec_valid(const struct ml_format *f)
+{
+	(void)f; /* bit 0 in every format so far */
+	return 1;
+}
+
 /* Whether a walker goes on below the entry; codec_kind() in one test. */
 ML_INLINE bool codec_is_table(const struct ml_format *f, ml_pte pte, unsigned level)
 {
@@ -136,11 +143,21 @@ ML_INLINE bool codec_is_leaf(const struct ml_format *f, ml_pte pte, unsigned lev
 	}
 }
 
-/* The bit whose absence stops a walker, whatever else the entry holds. */
-ML_INLINE ml_pte codec_valid(const struct ml_format *f)
+/*
+ * The same for tables that hold nothing but what this library wrote: an entry is empty, links a table, is
+ * a leaf where one may be, or lacks the valid bit. One bit tells.
+ */
+ML_INLINE bool codec_own_is_table(const struct ml_format *f, ml_pte pte, unsigned level)
 {
-	(void)f; /* bit 0 in every format so far */
-	return 1;
+	if (f->encoding == ML_ENCODING_ARM64 && level)
+		return pte & ARM64_PAGE_OR_TABLE;
+	return codec_is_table(f, pte, level);
+}
+
+/* pte is no table. */
+ML_INLINE bool codec_own_is_leaf(const struct ml_format *f, ml_pte pte, unsigned level)
+{
+	return level <= 2 && pte & codec_valid(f);
 }
 
 ML_INLINE ml_pa codec_leaf_pa(const struct ml_format *f, ml_pte pte, unsigned level)

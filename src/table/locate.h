@@ -21,6 +21,13 @@ ML_INLINE unsigned index_of(const struct ml_format *f, ml_va va, unsigned level)
 	return (unsigned)(va >> f->level_shift[level]) & (table_entries(f, level) - 1);
 }
 
+/* The width of what a table with the default levels translates: a constant where the format is. */
+ML_INLINE unsigned default_va_bits(const struct ml_format *f)
+{
+	return (unsigned)f->level_shift[f->levels_default - 1] +
+	       f->index_bits[f->levels_default - 1];
+}
+
 /* The last address below an entry of this level. */
 ML_INLINE ml_va entry_last(const struct ml_format *f, ml_va va, unsigned level)
 {
@@ -54,25 +61,9 @@ struct place {
 	unsigned level;
 };
 
-/* From the root towards va: stops at level `stop`, or above it where the way ends. */
-ML_PART struct place descend(const struct ml_format *f, const struct ml_table *t, ml_va va,
-			     unsigned stop)
-{
-	struct place at = { t->root, 0, t->levels };
-
-	for (;;) {
-		at.level--;
-		at.entry += index_of(f, va, at.level);
-		at.pte = entry_load(f, at.entry);
-		if (at.level == stop || !codec_is_table(f, at.pte, at.level))
-			return at;
-		at.entry = table_below(f, t, at.pte, at.level);
-	}
-}
-
 /*
- * The same for a direct table, its levels written out so that every shift is a constant: for the ways
- * that are short enough to feel a call.
+ * From the root of a direct table towards va: stops at level `stop`, or above it where the way ends. The
+ * levels are written out so that every shift is a constant.
  */
 ML_INLINE struct place descend_direct(const struct ml_format *f, const struct ml_table *t, ml_va va,
 				      unsigned stop)
@@ -95,6 +86,24 @@ ML_INLINE struct place descend_direct(const struct ml_format *f, const struct ml
 	DESCEND_STEP(0)
 #undef DESCEND_STEP
 	return at;
+}
+
+/* The same in any table. */
+ML_PART struct place descend(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			     unsigned stop)
+{
+	struct place at = { t->root, 0, t->levels };
+
+	if (ML_LIKELY(t->direct))
+		return descend_direct(f, t, va, stop);
+	for (;;) {
+		at.level--;
+		at.entry += index_of(f, va, at.level);
+		at.pte = entry_load(f, at.entry);
+		if (at.level == stop || !codec_is_table(f, at.pte, at.level))
+			return at;
+		at.entry = table_below(f, t, at.pte, at.level);
+	}
 }
 
 ML_INLINE bool covers(const struct ml_table *t, ml_va va, ml_va last)

@@ -513,7 +513,8 @@ ML_INLINE bool map_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va
 	struct place at;
 	ml_pte pte;
 
-	if ((va | pa) & (ML_BIT(shift) - 1) || (va - t->origin) >> t->va_bits || pa >> t->pa_bits ||
+	if ((va | pa) & (ML_BIT(shift) - 1) || (va - t->origin) >> default_va_bits(f) ||
+	    pa >> t->pa_bits ||
 	    (level && (!(t->rungs >> rung & 1) || t->guaranteed || t->ad_unit)))
 		return false;
 	at = descend_direct(f, t, va, level);

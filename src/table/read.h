@@ -5,19 +5,16 @@
 
 #include "table/run.h"
 
-/* The leaf pte at this level answers for va; false if it is none. */
-ML_INLINE bool translation_of(const struct ml_format *f, ml_pte pte, unsigned level, ml_va va,
-			      struct ml_translation *out)
+/* The leaf pte at this level answers for va. */
+ML_INLINE int translated(const struct ml_format *f, ml_pte pte, unsigned level, ml_va va,
+			 struct ml_translation *out)
 {
 	const uint64_t inside = ML_BIT(f->level_shift[level]) - 1;
 
-	if (!codec_is_leaf(f, pte, level))
-		return false;
 	out->pa = codec_leaf_pa(f, pte, level) | (va & inside);
 	out->pte = pte;
 	out->level = (uint8_t)level;
-	out->rung = (uint8_t)rung_of(f, pte, level);
-	return true;
+	return ML_OK;
 }
 
 /* Any table: every step checked, the limits of the tables above applied. */
@@ -40,9 +37,9 @@ ML_PART int translate_general(const struct ml_format *f, const struct ml_table *
 		if (ML_UNLIKELY(!table))
 			return ML_ERR_BAD_TABLE;
 	}
-	if (codec_is_leaf(f, pte, level))
-		pte = codec_limit(f, pte, all, any);
-	return translation_of(f, pte, level, va, out) ? ML_OK : ML_ERR_NOT_MAPPED;
+	if (!codec_is_leaf(f, pte, level))
+		return ML_ERR_NOT_MAPPED;
+	return translated(f, codec_limit(f, pte, all, any), level, va, out);
 }
 
 /* The tables of a direct table are the library's own and limit nothing. Each level has its own end, so that
@@ -53,14 +50,14 @@ ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *
 	const ml_pte *table = t->root;
 	ml_pte pte;
 
-	if (ML_UNLIKELY(!t->direct || (va - t->origin) >> t->va_bits))
+	if (ML_UNLIKELY(!t->direct || (va - t->origin) >> default_va_bits(f)))
 		return translate_general(f, t, va, out);
 #define TRANSLATE_STEP(number)                                                             \
 	if (f->levels_default > (number)) {                                                \
 		pte = entry_load(f, table + index_of(f, va, (number)));                    \
-		if (!codec_is_table(f, pte, (number)))                                     \
-			return translation_of(f, pte, (number), va, out) ?                 \
-				       ML_OK :                                             \
+		if (!codec_own_is_table(f, pte, (number)))                                 \
+			return codec_own_is_leaf(f, pte, (number)) ?                       \
+				       translated(f, pte, (number), va, out) :             \
 				       ML_ERR_NOT_MAPPED;                                  \
 		table = (const ml_pte *)(const void *)(t->base + codec_table_pa(f, pte));  \
 	}
@@ -70,7 +67,7 @@ ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *
 	TRANSLATE_STEP(1)
 #undef TRANSLATE_STEP
 	pte = entry_load(f, table + index_of(f, va, 0));
-	return translation_of(f, pte, 0, va, out) ? ML_OK : ML_ERR_NOT_MAPPED;
+	return codec_own_is_leaf(f, pte, 0) ? translated(f, pte, 0, va, out) : ML_ERR_NOT_MAPPED;
 }
 
 ML_INLINE int table_walk(const struct ml_format *f, const struct ml_table *t, ml_va va,

@@ -29,15 +29,13 @@ ML_PART unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte f
 	unsigned count = 1;
 
 	most = (unsigned)ml_min(most, frames);
-	for (; count + 4 <= most; count += 4, expected += 4 * step) {
-		const ml_pte four = (entry_load(f, p + count) ^ expected) |
-				    (entry_load(f, p + count + 1) ^ (expected + step)) |
-				    (entry_load(f, p + count + 2) ^ (expected + 2 * step)) |
-				    (entry_load(f, p + count + 3) ^ (expected + 3 * step));
+	for (; most - count >= 4; count += 4, expected += 4 * step) { /* equal to the last bit */
+		const ml_pte second = entry_load(f, p + count + 1) ^ (expected + step);
+		const ml_pte third = entry_load(f, p + count + 2) ^ (expected + 2 * step);
+		const ml_pte fourth = entry_load(f, p + count + 3) ^ (expected + 3 * step);
 
-		if (four & ~ignored)
+		if ((entry_load(f, p + count) ^ expected) | second | third | fourth)
 			break;
-		bits |= four;
 	}
 	for (; count < most; count++, expected += step) {
 		const ml_pte one = entry_load(f, p + count) ^ expected;

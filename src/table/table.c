@@ -229,6 +229,11 @@ ml_prot ml_translation_prot(const struct ml_table *t, const struct ml_translatio
 	return codec_prot(t->format, &t->types, translation->pte, translation->level);
 }
 
+unsigned ml_translation_rung(const struct ml_table *t, const struct ml_translation *translation)
+{
+	return rung_of(t->format, translation->pte, translation->level);
+}
+
 int ml_walk(const struct ml_table *t, ml_va va, struct ml_walk *walk)
 {
 	return t->ops->walk(t, va, walk);

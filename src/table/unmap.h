@@ -285,7 +285,7 @@ ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct p
 	return ML_OK;
 }
 
-ML_INLINE int table_unmap_general(const struct ml_format *f, struct ml_table *t, ml_va va,
+ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, ml_va va,
 				  uint64_t len, struct ml_op *op)
 {
 	struct supply supply;
@@ -315,18 +315,14 @@ ML_INLINE int table_unmap_general(const struct ml_format *f, struct ml_table *t,
 	return ML_OK;
 }
 
-/* One plain leaf out of a table that stays, where no walker can hold it; false if it is not that simple. */
-ML_INLINE bool unmap_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va va,
-			      unsigned level)
+/* A plain leaf out of a table that stays, where no walker can hold it; false if it is not that simple. */
+ML_INLINE bool unmap_quietly(const struct ml_format *f, struct ml_table *t, ml_va va,
+			     struct place at, unsigned level)
 {
 	const unsigned index = index_of(f, va, level);
-	struct place at;
 
-	if (va & (ML_BIT(f->level_shift[level]) - 1) || (va - t->origin) >> t->va_bits ||
-	    (level && t->guaranteed))
-		return false;
-	at = descend_direct(f, t, va, level);
-	if (at.level != level || !codec_is_leaf(f, at.pte, level) || at.pte & codec_group(f) ||
+	if (!codec_is_leaf(f, at.pte, level) || at.pte & codec_group(f) ||
+	    (level && t->guaranteed) ||
 	    table_is_empty(f, t, at.entry - index, index, index + 1, level))
 		return false;
 	entry_store(f, at.entry, 0);
@@ -337,11 +333,22 @@ ML_INLINE bool unmap_one_leaf(const struct ml_format *f, struct ml_table *t, ml_
 ML_INLINE int table_unmap(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			  struct ml_op *op)
 {
-	if (ML_LIKELY(!op && t->plain && !t->live)) {
-		if (len == ML_BIT(f->level_shift[0]) && unmap_one_leaf(f, t, va, 0))
-			return ML_OK;
-		if (len == ML_BIT(f->level_shift[1]) && unmap_one_leaf(f, t, va, 1))
-			return ML_OK;
+	const bool page = len == ML_BIT(f->level_shift[0]);
+	struct place at;
+
+	if (ML_LIKELY(!op && t->plain && !t->live && !(va & (len - 1)) &&
+		      !((va - t->origin) >> default_va_bits(f)))) {
+		if (page) {
+			at = descend_direct(f, t, va, 0);
+			if (at.level == 0 && unmap_quietly(f, t, va, at, 0))
+				return ML_OK;
+			if (is_inside(f, at, va, len))
+				return unmap_inside(f, t, at, va, len, op);
+		} else if (len == ML_BIT(f->level_shift[1])) {
+			at = descend_direct(f, t, va, 1);
+			if (at.level == 1 && unmap_quietly(f, t, va, at, 1))
+				return ML_OK;
+		}
 	}
 	return table_unmap_general(f, t, va, len, op);
 }
