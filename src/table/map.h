@@ -63,32 +63,36 @@ ML_PART uint64_t cut_to_units(const struct ml_format *f, const struct ml_table *
 	return bytes;
 }
 
-ML_PART bool mapping_next(const struct ml_format *f, const struct ml_table *t,
-			    const struct mapping *m, struct mapping_cursor *at,
-			    struct mapping_run *run)
+ML_INLINE bool mapping_left(const struct mapping *m, const struct mapping_cursor *at)
 {
+	return at->left || at->next < m->count;
+}
+
+/* Step over the next run; something is left. */
+ML_PART struct mapping_run mapping_next(const struct ml_format *f, const struct ml_table *t,
+					const struct mapping *m, struct mapping_cursor *at)
+{
+	struct mapping_run run;
 	uint64_t bytes;
 
 	if (!at->left) {
-		if (at->next == m->count)
-			return false;
 		at->pa = m->extents[at->next].pa;
 		at->left = m->extents[at->next++].length;
 		while (at->next < m->count && m->extents[at->next].pa == at->pa + at->left)
 			at->left += m->extents[at->next++].length;
 	}
-	run->va = at->va;
-	run->pa = at->pa;
-	run->rung = plan_rung(f, m->rungs, at->va, at->pa, at->left);
-	bytes = plan_count(f, m->rungs, run->rung, at->va, at->pa, at->left)
-		<< f->rungs[run->rung].shift;
+	run.va = at->va;
+	run.pa = at->pa;
+	run.rung = plan_rung(f, m->rungs, at->va, at->pa, at->left);
+	bytes = plan_count(f, m->rungs, run.rung, at->va, at->pa, at->left)
+		<< f->rungs[run.rung].shift;
 	if (ML_UNLIKELY(t->ad_unit != NULL))
-		bytes = cut_to_units(f, t, m, at, &run->rung);
-	run->last = at->va + (bytes - 1);
+		bytes = cut_to_units(f, t, m, at, &run.rung);
+	run.last = at->va + (bytes - 1);
 	at->va += bytes;
 	at->pa += bytes;
 	at->left -= bytes;
-	return true;
+	return run;
 }
 
 ML_INLINE struct mapping_cursor mapping_start(const struct mapping *m)
@@ -236,11 +240,11 @@ ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t,
 {
 	struct mapping_cursor at = mapping_start(m);
 	struct table_count sum = { 0, { 0 } };
-	struct mapping_run run;
 	int error = ML_OK;
 
 	demand->deposits = 0;
-	while (!error && mapping_next(f, t, m, &at, &run)) {
+	while (!error && mapping_left(m, &at)) {
+		const struct mapping_run run = mapping_next(f, t, m, &at);
 		const unsigned level = f->rungs[run.rung].level;
 
 		if (as == COUNT_EMPTY)
@@ -325,9 +329,9 @@ ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct
 			     const struct mapping *m)
 {
 	struct mapping_cursor at = mapping_start(m);
-	struct mapping_run run;
 
-	while (mapping_next(f, g->t, m, &at, &run)) {
+	while (mapping_left(m, &at)) {
+		const struct mapping_run run = mapping_next(f, g->t, m, &at);
 		ml_pte bits = codec_leaf_bits(f, &g->t->types, m->prot, f->rungs[run.rung].level);
 
 		if (f->rungs[run.rung].lg2_entries)

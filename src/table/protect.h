@@ -16,8 +16,9 @@
 /* An edit of one table's entries under way. */
 struct editor {
 	const struct ml_edit *edit;
-	struct ml_edit_bits bits; /* of the level at hand */
-	unsigned level;
+	unsigned level;             /* at hand, */
+	struct ml_edit_bits bits;   /* and what the edit is there */
+	struct ml_edit_alike alike; /* level 0 */
 };
 
 ML_INLINE ml_pte edited(const struct ml_format *f, const struct ml_table *t,
@@ -34,6 +35,7 @@ ML_INLINE struct editor editor_at(const struct ml_format *f, const struct ml_tab
 	e.edit = edit;
 	e.level = level;
 	e.bits = edit_bits(f, &t->types, edit, level);
+	e.alike = edit_alike(f, edit->kind, e.bits);
 	return e;
 }
 
@@ -44,12 +46,11 @@ struct edit_result {
 	unsigned done;    /* entries looked at */
 };
 
-/* Change one entry; atomically where hardware may mark it meanwhile. */
+/* Change one entry; atomically where hardware may mark it meanwhile. Returns the bits that differ. */
 ML_INLINE ml_pte edit_entry(const struct ml_format *f, const struct ml_table *t,
-			    const struct editor *e, enum ml_edit_kind kind, ml_pte *p, ml_pte pte,
-			    bool atomic)
+			    const struct editor *e, ml_pte *p, ml_pte pte, bool atomic)
 {
-	ml_pte to = edit_apply(f, &t->types, e->edit, kind, e->bits, pte, e->level);
+	ml_pte to = edited(f, t, e, pte);
 
 	if (to == pte)
 		return 0;
@@ -58,19 +59,17 @@ ML_INLINE ml_pte edit_entry(const struct ml_format *f, const struct ml_table *t,
 		return pte ^ to;
 	}
 	while (!entry_replace(f, p, &pte, to)) {
-		to = edit_apply(f, &t->types, e->edit, kind, e->bits, pte, e->level);
+		to = edited(f, t, e, pte);
 		if (to == pte)
 			return 0;
 	}
 	return pte ^ to;
 }
 
-/* The loop over one table, with what does not change inside it fixed outside. */
+/* One entry after another. */
 ML_PART struct edit_result edit_loop(const struct ml_format *f, const struct ml_table *t,
-				       const struct editor *editor, enum ml_edit_kind kind,
-				       ml_pte *p, unsigned count, unsigned level, bool atomic)
+				     const struct editor *e, ml_pte *p, unsigned count, bool atomic)
 {
-	const struct editor e = { editor->edit, editor->bits, level };
 	struct edit_result result = { 0, 0, count };
 	unsigned i;
 
@@ -78,56 +77,65 @@ ML_PART struct edit_result edit_loop(const struct ml_format *f, const struct ml_
 		const ml_pte pte = entry_load(f, p + i);
 		ml_pte bits;
 
-		if (!codec_is_leaf(f, pte, level)) {
-			if (level == 0 || !codec_is_table(f, pte, level))
+		if (!codec_is_leaf(f, pte, e->level)) {
+			if (!codec_is_table(f, pte, e->level))
 				continue;
 			result.done = i;
 			break;
 		}
-		bits = edit_entry(f, t, &e, kind, p + i, pte, atomic);
+		bits = edit_entry(f, t, e, p + i, pte, atomic);
 		result.changed += bits != 0;
 		result.bits |= bits;
 	}
 	return result;
 }
 
-/*
- * Entries from p on that are alike, four at a time; stops at the first four that are not. A function of
- * its own: inside another the compiler would not keep all of it in registers.
- */
-static ML_NOINLINE unsigned edit_alike_entries(const struct ml_format *f, ml_pte *p, unsigned count,
-					       struct ml_edit_alike alike)
+#define ALIKE 8 /* entries judged by one test */
+
+/* Entries from p on that are alike, stopping at the first ALIKE of which one is not; flip is alike.flip. */
+ML_INLINE unsigned edit_alike_run(const struct ml_format *f, ml_pte *p, unsigned count, ml_pte flip,
+				  ml_pte need, ml_pte keep)
 {
-	ml_pte *const start = p, *const end = p + (count & ~3u);
-	const ml_pte flip = alike.flip, need = alike.need, keep = alike.keep;
+	ml_pte *const start = p, *const end = p + count / ALIKE * ALIKE;
 
-	for (; p != end; p += 4) {
-		const ml_pte a = entry_load(f, p) ^ flip, b = entry_load(f, p + 1) ^ flip;
-		const ml_pte c = entry_load(f, p + 2) ^ flip, d = entry_load(f, p + 3) ^ flip;
+	for (; p != end; p += ALIKE) {
+		ml_pte pte[ALIKE], all = need;
+		unsigned i;
 
-		if ((a & b & c & d & need) != need)
+#pragma GCC unroll 8
+		for (i = 0; i < ALIKE; i++) {
+			pte[i] = entry_load(f, p + i) ^ flip;
+			all &= pte[i];
+		}
+		if (all != need)
 			break;
-		entry_store(f, p, a & keep);
-		entry_store(f, p + 1, b & keep);
-		entry_store(f, p + 2, c & keep);
-		entry_store(f, p + 3, d & keep);
+#pragma GCC unroll 8
+		for (i = 0; i < ALIKE; i++)
+			entry_store(f, p + i, pte[i] & keep);
 	}
 	return (unsigned)(p - start);
+}
+
+/* A function of its own: inside another the compiler would not keep all of it in registers. */
+ML_PART unsigned edit_alike_entries(const struct ml_format *f, ml_pte *p, unsigned count,
+				    struct ml_edit_alike alike)
+{
+	if (!alike.flip)
+		return edit_alike_run(f, p, count, 0, alike.need, alike.keep);
+	return edit_alike_run(f, p, count, alike.flip, alike.need, alike.keep);
 }
 
 /* Small leaves in a table that nobody walks. */
 ML_PART struct edit_result edit_quiet(const struct ml_format *f, const struct ml_table *t,
 					const struct editor *e, ml_pte *p, unsigned count)
 {
-	const struct ml_edit_alike alike = edit_alike(f, e->edit->kind, e->bits);
 	struct edit_result result = { 0, 0, count };
 	unsigned i = 0;
 
 	while (i < count) {
-		const unsigned done = edit_alike_entries(f, p + i, count - i, alike);
-		const unsigned rest = (unsigned)ml_min(count - i - done, 4);
-		const struct edit_result odd = edit_loop(f, t, e, e->edit->kind, p + i + done, rest,
-							 0, false);
+		const unsigned done = edit_alike_entries(f, p + i, count - i, e->alike);
+		const unsigned rest = (unsigned)ml_min(count - i - done, ALIKE);
+		const struct edit_result odd = edit_loop(f, t, e, p + i + done, rest, false);
 
 		result.changed += done + odd.changed;
 		i += done + rest;
@@ -186,7 +194,7 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g,
 
 		result = edit_broken(f, g, e, p, va, (unsigned)ml_min(count, room));
 	} else {
-		result = edit_loop(f, g->t, e, e->edit->kind, p, count, e->level, atomic);
+		result = edit_loop(f, g->t, e, p, count, atomic);
 	}
 	if (result.changed)
 		publish(g->t, g->op, p, result.done);
@@ -220,20 +228,21 @@ ML_PART void unfold_cut(const struct ml_format *f, struct gather *g, const struc
 
 /* Protect what one table holds of [va, last]; returns the last address dealt with. */
 ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct supply *supply,
-			     const struct ml_edit *edit, ml_va va, ml_va last)
+			   struct editor *e, ml_va va, ml_va last)
 {
 	const struct place at = descend(f, g->t, va, 0);
-	const struct editor e = editor_at(f, g->t, edit, at.level);
 	const unsigned shift = f->level_shift[at.level];
 	unsigned count;
 	ml_va end;
 
+	if (e->level != at.level)
+		*e = editor_at(f, g->t, e->edit, at.level);
 	if (at.level) {
 		if (!codec_is_leaf(f, at.pte, at.level) ||
-		    (edited(f, g->t, &e, at.pte) == at.pte && !(at.pte & codec_group(f))))
+		    (edited(f, g->t, e, at.pte) == at.pte && !(at.pte & codec_group(f))))
 			return ml_min(last, entry_last(f, va, at.level));
 		if (!ml_aligned(va, shift) || entry_last(f, va, at.level) > last) {
-			if (edited(f, g->t, &e, at.pte) == at.pte)
+			if (edited(f, g->t, e, at.pte) == at.pte)
 				return ml_min(last, entry_last(f, va, at.level));
 			split_place(f, g, supply, at, va);
 			return va - 1;
@@ -242,11 +251,11 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 	count = covered_entries(f, va, last, at.level);
 	end = va + (((uint64_t)count << shift) - 1);
 	if (codec_group(f) && f->group_rung[at.level]) {
-		unfold_cut(f, g, &e, at.entry, va, va, end);
-		unfold_cut(f, g, &e, at.entry + count - 1, end,
+		unfold_cut(f, g, e, at.entry, va, va, end);
+		unfold_cut(f, g, e, at.entry + count - 1, end,
 			   ml_align_down(end, f->rungs[f->group_rung[at.level]].shift), end);
 	}
-	count = edit_entries(f, g, &e, at.entry, va, count);
+	count = edit_entries(f, g, e, at.entry, va, count);
 	return va + (((uint64_t)count << shift) - 1);
 }
 
@@ -297,6 +306,7 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 {
 	const struct ml_edit edit = edit_make(f, mask, value);
 	const ml_va last = va + len - 1;
+	struct editor editor;
 	struct supply supply;
 	struct gather g;
 	int error = check_change(f, t, va, len);
@@ -312,8 +322,9 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 	if (error)
 		return error;
 	gather_open(&g, t, op);
+	editor = editor_at(f, t, &edit, 0);
 	for (;;) {
-		const ml_va end = protect_some(f, &g, &supply, &edit, va, last);
+		const ml_va end = protect_some(f, &g, &supply, &editor, va, last);
 
 		if (end == last)
 			break;

@@ -5,7 +5,7 @@
 /* Tables below the root all have the size of level 0's in every format so far. */
 static size_t spare_bytes(const struct ml_table *t)
 {
-	return ml_format_table_bytes(t->format, 0);
+	return table_bytes(t->format, 0);
 }
 
 int supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
