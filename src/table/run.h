@@ -14,31 +14,38 @@ ML_INLINE unsigned rung_of(const struct ml_format *f, ml_pte pte, unsigned level
 	return pte & codec_group(f) ? f->group_rung[level] : f->block_rung[level];
 }
 
+/* The first of the entries [p, end) that is not as expected, or up to three before it: four are judged at once. */
+ML_INLINE const ml_pte *run_end(const struct ml_format *f, const ml_pte *p, const ml_pte *end,
+				ml_pte expected, uint64_t step)
+{
+	const uint64_t second = step, third = 2 * step, fourth = 3 * step;
+
+	for (end = p + ((end - p) & ~(ptrdiff_t)3); p != end; p += 4, expected += 4 * step)
+		if ((entry_load(f, p) ^ expected) | (entry_load(f, p + 1) ^ (expected + second)) |
+		    (entry_load(f, p + 2) ^ (expected + third)) |
+		    (entry_load(f, p + 3) ^ (expected + fourth)))
+			break;
+	return p;
+}
+
 /*
  * How many of the `most` entries from p on continue the leaf *p, which is `first`: same protection, type and
  * group bit, frames in sequence. *merged gets the first with accessed and dirty of all.
  */
 ML_PART unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first,
-			      unsigned most, unsigned level, ml_pte *merged)
+			    unsigned most, unsigned level, ml_pte *merged)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
 	const ml_pte ignored = codec_ad_bits(f, first);
 	/* no frame lies behind the last one: the sum would run into other bits */
 	const uint64_t frames = (ML_BIT(f->pa_bits) - codec_leaf_pa(f, first, level)) / step;
-	ml_pte bits = 0, expected = first + step;
-	unsigned count = 1;
+	ml_pte bits = 0;
+	unsigned count;
 
 	most = (unsigned)ml_min(most, frames);
-	for (; most - count >= 4; count += 4, expected += 4 * step) { /* equal to the last bit */
-		const ml_pte second = entry_load(f, p + count + 1) ^ (expected + step);
-		const ml_pte third = entry_load(f, p + count + 2) ^ (expected + 2 * step);
-		const ml_pte fourth = entry_load(f, p + count + 3) ^ (expected + 3 * step);
-
-		if ((entry_load(f, p + count) ^ expected) | second | third | fourth)
-			break;
-	}
-	for (; count < most; count++, expected += step) {
-		const ml_pte one = entry_load(f, p + count) ^ expected;
+	count = (unsigned)(run_end(f, p + 1, p + most, first + step, step) - p);
+	for (; count < most; count++) {
+		const ml_pte one = entry_load(f, p + count) ^ (first + count * step);
 
 		if (one & ~ignored)
 			break;
