@@ -32,7 +32,8 @@ static int print_walk(const struct ml_table *table, ml_va va)
 		error = ml_translate(table, va, &translation);
 	if (!error)
 		printf("  %#" PRIx64 " is %#" PRIx64 ", in a leaf of %u KiB\n", va, translation.pa,
-		       1u << (table->format->rungs[ml_translation_rung(table, &translation)].shift - 10));
+		       1u << (table->format->rungs[ml_translation_rung(table, &translation)].shift -
+			      10));
 	return error;
 }
 
