@@ -53,16 +53,11 @@ struct limit_table {
 	const uint64_t *neighbour; /* the entry last found in the way of freeing a table */
 };
 
-struct limit_translation {
-	ml_pa pa;
-	uint64_t pte;
-};
-
 typedef int limit_map_call(struct limit_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
 			   struct ml_op *op);
 typedef int limit_unmap_call(struct limit_table *t, ml_va va, uint64_t len, struct ml_op *op);
-typedef int limit_translate_call(const struct limit_table *t, ml_va va,
-				 struct limit_translation *translation);
+/* ml_translate() is one. The limit's read no more of the table than root and base, give pa and pte. */
+typedef int translate_call(const struct ml_table *t, ml_va va, struct ml_translation *translation);
 typedef int limit_protect_call(struct limit_table *t, ml_va va, uint64_t len, ml_prot mask,
 			       ml_prot value, struct ml_op *op);
 
@@ -76,7 +71,7 @@ limit_map_call limit_map_1g_leaf, limit_map_2m_leaf, limit_map_4k_leaf, limit_ma
 limit_map_call limit_map_1g_by_2m, limit_map_1g_by_4k, limit_map_1g_by_64k, limit_map_2m_by_4k;
 limit_unmap_call limit_unmap_1g_leaf, limit_unmap_2m_leaf, limit_unmap_4k_leaf;
 limit_unmap_call limit_unmap_1g, limit_unmap_1g_read, limit_unmap_2m_table, limit_split_2m;
-limit_translate_call limit_translate_x86_64, limit_translate_arm64;
+translate_call limit_translate_x86_64, limit_translate_arm64;
 limit_protect_call limit_protect_plain, limit_protect_locked;
 
 /* ---- a workload ------------------------------------------------------------------ */
@@ -88,7 +83,7 @@ struct bench_api {
 	int (*unmap)(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
 	int (*protect)(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask, ml_prot value,
 		       struct ml_op *op);
-	int (*translate)(const struct ml_table *t, ml_va va, struct ml_translation *translation);
+	translate_call *translate;
 };
 
 struct bench;
@@ -133,7 +128,7 @@ struct bench {
 	struct ml_table table;
 	struct limit_table limit;
 	struct limit_table view; /* the limit's eyes on the library's table */
-	limit_translate_call *limit_translate;
+	translate_call *limit_translate;
 	struct ml_op op;
 	struct ml_op *op_used; /* &op, or NULL where the workload needs none */
 	uint64_t seen; /* bytes that the sink heard of; sums that must not be optimised away */

@@ -566,8 +566,7 @@ INLINE bool leads_on_fixed(uint64_t entry, bool arm64)
 	return arm64 ? (entry & 3) == 3 : (entry & 0x81) == 1;
 }
 
-INLINE int translated(struct limit_translation *translation, ml_va va, uint64_t entry,
-		      unsigned level)
+INLINE int translated(struct ml_translation *translation, ml_va va, uint64_t entry, unsigned level)
 {
 	const uint64_t mask = ((uint64_t)1 << (12 + 9 * level)) - 1;
 
@@ -578,7 +577,15 @@ INLINE int translated(struct limit_translation *translation, ml_va va, uint64_t 
 	return 0;
 }
 
-INLINE int translate(const struct limit_table *t, ml_va va, struct limit_translation *translation,
+/* The entry for va in the table that an entry of the level above leads to. */
+INLINE uint64_t next_entry(const struct ml_table *t, uint64_t entry, ml_va va, unsigned level)
+{
+	const uint64_t *table = (const uint64_t *)(const void *)(t->base + (entry & ADDRESS));
+
+	return load(&table[index_of(va, level)]);
+}
+
+INLINE int translate(const struct ml_table *t, ml_va va, struct ml_translation *translation,
 		     bool arm64)
 {
 	uint64_t entry = load(&t->root[index_of(va, 3)]);
@@ -587,24 +594,24 @@ INLINE int translate(const struct limit_table *t, ml_va va, struct limit_transla
 		return ML_ERR_CANONICAL;
 	if (!leads_on_fixed(entry, arm64))
 		return ML_ERR_NOT_MAPPED;
-	entry = load(&below(t, entry)[index_of(va, 2)]);
+	entry = next_entry(t, entry, va, 2);
 	if (!leads_on_fixed(entry, arm64))
 		return translated(translation, va, entry, 2);
-	entry = load(&below(t, entry)[index_of(va, 1)]);
+	entry = next_entry(t, entry, va, 1);
 	if (!leads_on_fixed(entry, arm64))
 		return translated(translation, va, entry, 1);
-	entry = load(&below(t, entry)[index_of(va, 0)]);
+	entry = next_entry(t, entry, va, 0);
 	return translated(translation, va, entry, 0);
 }
 
-NOINLINE int limit_translate_x86_64(const struct limit_table *t, ml_va va,
-				    struct limit_translation *translation)
+NOINLINE int limit_translate_x86_64(const struct ml_table *t, ml_va va,
+				    struct ml_translation *translation)
 {
 	return translate(t, va, translation, false);
 }
 
-NOINLINE int limit_translate_arm64(const struct limit_table *t, ml_va va,
-				   struct limit_translation *translation)
+NOINLINE int limit_translate_arm64(const struct ml_table *t, ml_va va,
+				   struct ml_translation *translation)
 {
 	return translate(t, va, translation, true);
 }

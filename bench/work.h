@@ -38,6 +38,7 @@ bool churn_limit_check(struct bench *bench);
 bool work_library_mapped(struct bench *bench);
 bool work_library_unmapped(struct bench *bench);
 bool work_library_split(struct bench *bench);
+bool work_limit_holds(struct bench *bench, ml_va va);
 bool work_limit_mapped(struct bench *bench);
 bool work_limit_unmapped(struct bench *bench);
 bool work_limit_split(struct bench *bench);

@@ -35,16 +35,19 @@ static bool library_holds(struct bench *bench, ml_va va, uint64_t least, uint64_
 
 	if (ml_translate(&bench->table, va, &found) != 0)
 		return false;
-	bytes = (uint64_t)1 << bench->format->rungs[ml_translation_rung(&bench->table, &found)].shift;
+	bytes = (uint64_t)1
+		<< bench->format->rungs[ml_translation_rung(&bench->table, &found)].shift;
 	return found.pa == work_pa(bench->work, va) && bytes >= least && bytes <= most &&
 	       (ml_translation_prot(&bench->table, &found) & (ML_RW | ML_USER)) == BENCH_PROT;
 }
 
-static bool limit_holds(struct bench *bench, const struct limit_table *t, ml_va va)
+bool work_limit_holds(struct bench *bench, ml_va va)
 {
-	struct limit_translation found;
+	const struct ml_table table = { .root = bench->limit.root, .base = bench->limit.base };
+	struct ml_translation found;
 
-	return bench->limit_translate(t, va, &found) == 0 && found.pa == work_pa(bench->work, va);
+	return bench->limit_translate(&table, va, &found) == 0 &&
+	       found.pa == work_pa(bench->work, va);
 }
 
 bool work_library_mapped(struct bench *bench)
@@ -88,7 +91,7 @@ bool work_library_split(struct bench *bench)
 bool work_limit_mapped(struct bench *bench)
 {
 	for (unsigned i = 0; i < SAMPLES; i++) {
-		if (!limit_holds(bench, &bench->limit, sample(bench->work, i)))
+		if (!work_limit_holds(bench, sample(bench->work, i)))
 			return false;
 	}
 	return true;
@@ -97,7 +100,7 @@ bool work_limit_mapped(struct bench *bench)
 bool work_limit_unmapped(struct bench *bench)
 {
 	for (unsigned i = 0; i < SAMPLES; i++) {
-		if (limit_holds(bench, &bench->limit, sample(bench->work, i)))
+		if (work_limit_holds(bench, sample(bench->work, i)))
 			return false;
 	}
 	return true;
@@ -106,7 +109,7 @@ bool work_limit_unmapped(struct bench *bench)
 bool work_limit_split(struct bench *bench)
 {
 	for (ml_va va = BENCH_VA; va < BENCH_VA + bench->work->range; va += 3 * PAGE) {
-		if (in_hole(bench->work, va) == limit_holds(bench, &bench->limit, va))
+		if (in_hole(bench->work, va) == work_limit_holds(bench, va))
 			return false;
 	}
 	return true;

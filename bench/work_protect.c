@@ -49,11 +49,11 @@ bool protect_check(struct bench *bench)
 /* The bit is gone from the first and the last page. */
 bool protect_limit_check(struct bench *bench)
 {
-	struct limit_translation first, last;
+	struct ml_translation first, last;
 	const ml_va end = BENCH_VA + bench->work->range;
 
-	return bench->limit_translate(&bench->view, BENCH_VA, &first) == 0 &&
-	       bench->limit_translate(&bench->view, end - PAGE, &last) == 0 &&
+	return bench->limit_translate(&bench->table, BENCH_VA, &first) == 0 &&
+	       bench->limit_translate(&bench->table, end - PAGE, &last) == 0 &&
 	       !((first.pte | last.pte) & bench->view.edit_mask);
 }
 

@@ -18,14 +18,12 @@ static inline ml_va address(uint64_t random)
 }
 
 /*
- * The loops below hold as little as they can, for it is added to both sides: results are
+ * The two loops hold as little as they can, for it is added to both sides: results are
  * checked through the sum. The top bit of a physical address is 0, which no compiler knows:
  * a dependency on the address found before, nothing else.
  */
-static void translate_run(struct bench *bench)
+static __attribute__((noinline)) void independent(struct bench *bench, translate_call *translate)
 {
-	int (*const translate)(const struct ml_table *t, ml_va va,
-			       struct ml_translation *translation) = bench->api->translate;
 	const struct ml_table *table = &bench->table;
 	struct ml_translation found = { .pa = 0 };
 	uint64_t random = 1, sum = 0;
@@ -36,52 +34,40 @@ static void translate_run(struct bench *bench)
 		sum += found.pa;
 	}
 	bench->seen = sum;
+}
+
+static __attribute__((noinline)) void dependent(struct bench *bench, translate_call *translate)
+{
+	const struct ml_table *table = &bench->table;
+	struct ml_translation found = { .pa = 0 };
+	uint64_t random = 1, sum = 0;
+
+	for (uint64_t i = bench->work->units; i > 0; i--) {
+		random = next_random(random);
+		(void)translate(table, address(random) + (found.pa >> 63), &found);
+		sum += found.pa;
+	}
+	bench->seen = sum;
+}
+
+static void translate_run(struct bench *bench)
+{
+	independent(bench, bench->api->translate);
 }
 
 static void dependent_run(struct bench *bench)
 {
-	int (*const translate)(const struct ml_table *t, ml_va va,
-			       struct ml_translation *translation) = bench->api->translate;
-	const struct ml_table *table = &bench->table;
-	struct ml_translation found = { .pa = 0 };
-	uint64_t random = 1, sum = 0;
-
-	for (uint64_t i = bench->work->units; i > 0; i--) {
-		random = next_random(random);
-		(void)translate(table, address(random) + (found.pa >> 63), &found);
-		sum += found.pa;
-	}
-	bench->seen = sum;
+	dependent(bench, bench->api->translate);
 }
 
 static void limit_translate_run(struct bench *bench)
 {
-	limit_translate_call *const translate = bench->limit_translate;
-	const struct limit_table *table = &bench->view;
-	struct limit_translation found = { .pa = 0 };
-	uint64_t random = 1, sum = 0;
-
-	for (uint64_t i = bench->work->units; i > 0; i--) {
-		random = next_random(random);
-		(void)translate(table, address(random), &found);
-		sum += found.pa;
-	}
-	bench->seen = sum;
+	independent(bench, bench->limit_translate);
 }
 
 static void limit_dependent_run(struct bench *bench)
 {
-	limit_translate_call *const translate = bench->limit_translate;
-	const struct limit_table *table = &bench->view;
-	struct limit_translation found = { .pa = 0 };
-	uint64_t random = 1, sum = 0;
-
-	for (uint64_t i = bench->work->units; i > 0; i--) {
-		random = next_random(random);
-		(void)translate(table, address(random) + (found.pa >> 63), &found);
-		sum += found.pa;
-	}
-	bench->seen = sum;
+	dependent(bench, bench->limit_translate);
 }
 
 /* Of either side: the sum of all physical addresses found. */
