@@ -56,7 +56,7 @@ struct limit_table {
 typedef int limit_map_call(struct limit_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
 			   struct ml_op *op);
 typedef int limit_unmap_call(struct limit_table *t, ml_va va, uint64_t len, struct ml_op *op);
-/* ml_translate() is one. The limit's read no more of the table than root and base, give pa and pte. */
+/* ml_translate() is one. The limit's read only root and base of the table, give pa and pte. */
 typedef int translate_call(const struct ml_table *t, ml_va va, struct ml_translation *translation);
 typedef int limit_protect_call(struct limit_table *t, ml_va va, uint64_t len, ml_prot mask,
 			       ml_prot value, struct ml_op *op);

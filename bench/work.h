@@ -34,7 +34,7 @@ void churn_setup_far(struct bench *bench);
 bool churn_check(struct bench *bench);
 bool churn_limit_check(struct bench *bench);
 
-/* work_check.c: whether samples of the range translate as mapped, by leaves of the right size, or not */
+/* work_check.c: whether samples of the range translate as mapped, by leaves of the right size */
 bool work_library_mapped(struct bench *bench);
 bool work_library_unmapped(struct bench *bench);
 bool work_library_split(struct bench *bench);
