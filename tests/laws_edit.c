@@ -94,7 +94,7 @@ TEST(an_edit_is_decode_change_encode)
 			const ml_prot mask = random_mask(format, &seed);
 			const ml_prot value = random_prot(format, &types, &seed) & mask;
 			const ml_prot want = (leaf.prot & ~mask) | value;
-			const struct ml_edit edit = edit_make(format, mask, value, i & 1);
+			const struct ml_edit edit = edit_make(format, mask, value);
 
 			if (edit_is_closed(&edit))
 				t_ok(ml_format_expressible(format, &types, want));
@@ -110,11 +110,49 @@ TEST(an_edit_is_decode_change_encode)
 	}
 }
 
+/*
+ * The form that changes several alike leaves at once: whatever it takes for alike is a leaf,
+ * changes, and comes to the same as the edit. Of the library's leaves and of any bits.
+ */
+TEST(alike_leaves_are_edited_alike)
+{
+	const struct ml_format *format;
+	uint64_t seed = t_seed(58);
+
+	FOR_EACH_FORMAT(format)
+	{
+		unsigned taken = 0;
+		struct ml_types types;
+
+		ml_types_init(&types, format, 0);
+		for (unsigned i = 0; i < ROUNDS; i++) {
+			const struct leaf leaf = random_leaf(format, &types, &seed);
+			const ml_prot mask = random_mask(format, &seed);
+			const ml_prot value = random_prot(format, &types, &seed) & mask;
+			const struct ml_edit edit = edit_make(format, mask, value);
+			const struct ml_edit_alike alike =
+				edit_alike(format, edit.kind, edit_bits(format, &types, &edit, 0));
+			const ml_pte any = leaf.pte ^ (t_random(&seed) & t_random(&seed));
+			const ml_pte pte = leaf.place.level || i & 1 ? any : leaf.pte;
+			const ml_pte flipped = pte ^ alike.flip;
+
+			if ((flipped & alike.need) != alike.need)
+				continue;
+			taken++;
+			t_ok((flipped & alike.keep) != pte);
+			t_ok(codec_is_leaf(format, pte, 0));
+			T_REQUIRE(
+				t_eq(flipped & alike.keep, edited(format, &types, &edit, pte, 0)));
+		}
+		t_ok(taken > 100);
+	}
+}
+
 /* What other code wrote: writable by AP[2] alone. Cleaning it must not take writing away. */
 TEST(cleaning_what_has_no_dbm)
 {
 	const struct ml_format *format = &ml_format_arm64_4k;
-	const struct ml_edit clean = edit_make(format, ML_DIRTY, 0, true);
+	const struct ml_edit clean = edit_make(format, ML_DIRTY, 0);
 	struct ml_entry entry;
 	struct ml_types types;
 
@@ -321,7 +359,7 @@ TEST(slots_stay_when_the_type_does_not_change)
 			const ml_prot mask = random_mask(format, &seed) & ~ML_TYPE_MASK;
 			const ml_prot value = random_prot(format, &types, &seed) & mask;
 			const ml_prot want = (leaf.prot & ~mask) | value;
-			const struct ml_edit edit = edit_make(format, mask, value, i & 1);
+			const struct ml_edit edit = edit_make(format, mask, value);
 
 			if (!ml_format_expressible(format, &types, want))
 				continue;
