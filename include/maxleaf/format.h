@@ -40,29 +40,30 @@ struct ml_format {
 	uint8_t levels_min;  /* legal numbers of levels, */
 	uint8_t levels_max;
 	uint8_t levels_default; /* and the one taken when none is asked for */
-	uint8_t pa_bits;     /* physical address width the entries can hold */
-	uint8_t sign_extended; /* one table covers both ends of the address space */
-	uint8_t soft_bits;   /* how many ML_SOFT() bits it has */
-	uint8_t big_endian;  /* entries lie big-endian in memory */
-	uint8_t break_size;  /* a live change of leaf size needs break-before-make */
-	uint8_t break_group; /* a live change of group membership needs it */
-	uint8_t break_type;  /* a live change of memory type, or to global, needs it */
+	uint8_t pa_bits;        /* physical address width the entries can hold */
+	uint8_t sign_extended;  /* one table covers both ends of the address space */
+	uint8_t soft_bits;      /* how many ML_SOFT() bits it has */
+	uint8_t big_endian;     /* entries lie big-endian in memory */
+	uint8_t break_size;     /* a live change of leaf size needs break-before-make */
+	uint8_t break_group;    /* a live change of group membership needs it */
+	uint8_t break_type;     /* a live change of memory type, or to global, needs it */
 	uint8_t rung_count;
 	uint8_t index_bits[ML_LEVEL_MAX];  /* a table of level n has 1 << index_bits[n] entries */
 	uint8_t level_shift[ML_LEVEL_MAX]; /* lg2 of the bytes one entry of level n covers */
 	struct ml_rung rungs[ML_RUNG_MAX]; /* ascending; rungs[0] is the base page */
-	uint8_t block_rung[ML_LEVEL_MAX]; /* the rung of one entry of level n; 0 above level 0: none */
+	uint8_t block_rung
+		[ML_LEVEL_MAX]; /* the rung of one entry of level n; 0 above level 0: none */
 	uint8_t group_rung[ML_LEVEL_MAX]; /* the rung of a group of level n; 0: none */
-	ml_prot prot_mask;   /* bits that can be expressed at all; types: by the layout */
+	ml_prot prot_mask;      /* bits that can be expressed at all; types: by the layout */
 	uint64_t types_default; /* the type register taken when the configuration gives 0 */
 	const char *level_names[ML_LEVEL_MAX]; /* the manual's names, for dumps */
-	const struct ml_table_ops *ops; /* the algorithms instantiated for it */
+	const struct ml_table_ops *ops;        /* the algorithms instantiated for it */
 };
 
 enum ml_encoding { ML_ENCODING_X86_64, ML_ENCODING_ARM64, ML_ENCODING_TOY };
 
 /* Built-in formats. Only those named link. */
-extern const struct ml_format ml_format_x86_64;   /* Intel SDM vol. 3A 4.5, AMD APM vol. 2 5.3; 3.1 */
+extern const struct ml_format ml_format_x86_64; /* Intel SDM vol. 3A 4.5, AMD APM vol. 2 5.3; 3.1 */
 extern const struct ml_format ml_format_arm64_4k; /* Arm ARM D8.3, 4 KiB granule, stage 1; 3.2 */
 extern const struct ml_format ml_format_toy;      /* two levels of four entries, groups of two */
 
@@ -77,7 +78,9 @@ struct ml_types {
 	uint64_t type_of_slot; /* a nibble per slot; ML_TYPE_COUNT: a type without a number */
 };
 
-/* Fill *types from the register value, or from the format's default when value is 0. Cannot fail. */
+/*
+ * Fill *types from the register value, or from the format's default when value is 0. Cannot fail.
+ */
 ML_API void ml_types_init(struct ml_types *types, const struct ml_format *format, uint64_t value);
 
 /* Whether an entry of this format can hold prot exactly (at every leaf level alike). */
@@ -107,10 +110,10 @@ enum ml_kind {
 /* One entry, decoded. */
 struct ml_entry {
 	enum ml_kind kind;
-	ml_pa pa;         /* leaf: the frame; table: the next table */
-	ml_prot prot;     /* leaf only */
-	bool group;       /* leaf: member of a contiguous group */
-	uint64_t residue; /* bits the library does not name: edits carry them unchanged */
+	ml_pa pa;          /* leaf: the frame; table: the next table */
+	ml_prot prot;      /* leaf only */
+	bool group;        /* leaf: member of a contiguous group */
+	uint64_t residue;  /* bits the library does not name: edits carry them unchanged */
 	uint64_t reserved; /* bits set that the format's manual demands to be zero */
 };
 
@@ -124,28 +127,28 @@ ML_API ML_MUST_CHECK int ml_format_decode(const struct ml_format *format,
  * leaves. Map, the dry run and the tool's explanations all read this one function.
  */
 enum ml_why {
-	ML_WHY_LARGEST,   /* nothing larger exists in the format */
-	ML_WHY_ALIGNMENT, /* va and pa differ modulo the next larger size: never possible */
-	ML_WHY_LENGTH,    /* the whole mapping is shorter than the next larger size */
-	ML_WHY_POLICY,    /* the next larger size is not among the allowed rungs */
+	ML_WHY_LARGEST,     /* nothing larger exists in the format */
+	ML_WHY_ALIGNMENT,   /* va and pa differ modulo the next larger size: never possible */
+	ML_WHY_LENGTH,      /* the whole mapping is shorter than the next larger size */
+	ML_WHY_POLICY,      /* the next larger size is not among the allowed rungs */
 	ML_WHY_RANGE_START, /* head: the next larger size starts after this run */
-	ML_WHY_RANGE_END  /* tail: too little is left for the next larger size */
+	ML_WHY_RANGE_END    /* tail: too little is left for the next larger size */
 };
 
 struct ml_plan {
 	ml_va va;
 	ml_pa pa;
-	uint64_t left;    /* bytes not yet planned */
-	uint64_t length;  /* of the whole mapping, for the reason */
-	uint32_t rungs;   /* bit n allows format->rungs[n]; bit 0 is always taken as set */
+	uint64_t left;   /* bytes not yet planned */
+	uint64_t length; /* of the whole mapping, for the reason */
+	uint32_t rungs;  /* bit n allows format->rungs[n]; bit 0 is always taken as set */
 };
 
 struct ml_plan_run {
 	ml_va va;
 	ml_pa pa;
-	uint64_t count;   /* leaves */
+	uint64_t count; /* leaves */
 	uint8_t rung;
-	uint8_t why;      /* enum ml_why: what keeps them from being larger */
+	uint8_t why; /* enum ml_why: what keeps them from being larger */
 };
 
 /* The rungs used when a configuration does not name any: all not off_by_default. */

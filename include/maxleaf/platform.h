@@ -19,10 +19,10 @@ struct ml_op;
 /* One invalidation: everything cached for [va, va + length) in this table's address space. */
 struct ml_invalidation {
 	ml_va va;
-	uint64_t length;        /* bytes, at least one base page; 0 with va 0: the whole space */
-	uint8_t stride_shift;   /* lg2 of the smallest leaf that may be cached there */
-	uint8_t level;          /* the level of all leaves changed, or 0xff: several, give no hint */
-	uint8_t leaves_only;    /* no table was unlinked or replaced: last-level forms suffice */
+	uint64_t length;      /* bytes, at least one base page; 0 with va 0: the whole space */
+	uint8_t stride_shift; /* lg2 of the smallest leaf that may be cached there */
+	uint8_t level;        /* the level of all leaves changed, or 0xff: several, give no hint */
+	uint8_t leaves_only;  /* no table was unlinked or replaced: last-level forms suffice */
 };
 
 struct ml_platform {
@@ -44,17 +44,25 @@ struct ml_platform {
 	 */
 	void *(*table_pointer)(void *cookie, ml_pa pa, size_t bytes);
 
-	/* Before a table is linked and after entries changed, for walkers that are not coherent with the
-	 * CPU's caches: write the range back. NULL: walkers are coherent. */
+	/*
+	 * Before a table is linked and after entries changed, for walkers that are not coherent
+	 * with the CPU's caches: write the range back. NULL: walkers are coherent.
+	 */
 	void (*table_sync)(void *cookie, struct ml_op *op, const void *memory, size_t bytes);
 
 	/* Issue an invalidation; it need not be complete on return. Required for live tables. */
 	void (*invalidate)(void *cookie, struct ml_op *op, const struct ml_invalidation *what);
 
-	/* Wait until every invalidation issued so far by this CPU is complete on every CPU. Required for live tables. */
+	/*
+	 * Wait until every invalidation issued so far by this CPU is complete on every CPU.
+	 * Required for live tables.
+	 */
 	void (*complete)(void *cookie, struct ml_op *op);
 
-	/* Called once by every changing call: assert that the caller holds the table's lock. NULL: none. */
+	/*
+	 * Called once by every changing call: assert that the caller holds the table's lock.
+	 * NULL: none.
+	 */
 	void (*assert_locked)(void *cookie, struct ml_op *op);
 };
 

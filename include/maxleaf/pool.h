@@ -16,14 +16,14 @@ extern "C" {
 #endif
 
 struct ml_pool {
-	char *memory;        /* the block, */
-	ml_pa pa;            /* its physical address, */
-	size_t bytes;        /* its length */
+	char *memory; /* the block, */
+	ml_pa pa;     /* its physical address, */
+	size_t bytes; /* its length */
 	size_t table_bytes;
-	void *free;          /* chain of tables given back */
-	size_t next;         /* bytes never handed out yet start here */
-	uint64_t used;       /* tables handed out now, */
-	uint64_t used_most;  /* and at most so far: the high-water mark */
+	void *free;         /* chain of tables given back */
+	size_t next;        /* bytes never handed out yet start here */
+	uint64_t used;      /* tables handed out now, */
+	uint64_t used_most; /* and at most so far: the high-water mark */
 };
 
 /*
@@ -34,7 +34,10 @@ struct ml_pool {
 ML_API ML_MUST_CHECK int ml_pool_init(struct ml_pool *pool, void *memory, ml_pa pa, size_t bytes,
 				      size_t table_bytes);
 
-/* The pointer to add a physical address to (ml_table_config.base); valid for the pool's addresses only. */
+/*
+ * The pointer to add a physical address to (ml_table_config.base); valid for the pool's addresses
+ * only.
+ */
 ML_API char *ml_pool_base(const struct ml_pool *pool);
 
 /* Callbacks for struct ml_platform; the cookie is the struct ml_pool. Constant time. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * Compile-time hooks: what must inline. Define ML_PORT_HEADER to the name of a header
- * that defines any of these macros before this file gives its default:
+ * Compile-time hooks: what must inline. Define ML_PORT_HEADER to the name of a header that
+ * defines any of these macros before this file gives its default:
  *
  *   ML_PORT_LOAD(p)              one whole entry, read once
  *   ML_PORT_STORE(p, v)          one whole entry, visible to walkers at some time after
  *   ML_PORT_FILL(p, v)           the same, into a table that no walker can reach yet
- *   ML_PORT_LINK(p, v)           a store that orders every earlier store before it (a table is linked)
+ *   ML_PORT_LINK(p, v)           a store, after all earlier ones (a table is linked)
  *   ML_PORT_EXCHANGE(p, v)       atomic exchange, returns the old entry
  *   ML_PORT_COMPARE_EXCHANGE(p, old, v)  atomic; *old is updated on failure; true on success
  *   ML_PORT_PUBLISH()            entries stored so far are visible to walkers (Arm: DSB ISHST)

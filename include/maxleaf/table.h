@@ -65,45 +65,62 @@ struct ml_reserve {
 struct ml_op {
 	void *context;              /* the embedder's; callbacks get the ml_op itself */
 	struct ml_reserve *reserve; /* borrows: take tables from here only, do not allocate */
-	ml_sink *sink;              /* NULL: removed leaves are not reported, whole subtrees go unread */
+	ml_sink *sink;              /* NULL: removed leaves are not reported, subtrees go unread */
 	void *sink_cookie;
-	unsigned flags;             /* ML_OP_* */
-	/* results */
-	uint64_t tables_needed;     /* with ML_ERR_SHORT and ML_ERR_NO_MEMORY: tables the operation takes */
-	uint64_t bytes;             /* bytes that were mapped, removed (with a sink only), or changed (protect:
-	                               of the entries that changed, group members one by one) */
+	unsigned flags; /* ML_OP_* */
+	/* Result: tables the operation takes; set with ML_ERR_SHORT and ML_ERR_NO_MEMORY too. */
+	uint64_t tables_needed;
+	/*
+	 * Result: bytes that were mapped, removed (with a sink only) or changed (protect: of the
+	 * entries that changed, the members of a group one by one).
+	 */
+	uint64_t bytes;
 };
 
 enum ml_fold_policy {
-	ML_FOLD_MAP,      /* sizes are chosen when mapping; growing back only by ml_fold() */
-	ML_FOLD_COMPLETE, /* the store that completes a contiguous group folds it, in any order */
-	ML_FOLD_BLOCK     /* ... and a range call that completes a whole table replaces it by one leaf;
-	                     the table stays as the leaf's reserve. Implies guaranteed. */
+	/* Sizes are chosen when mapping; growing back only by ml_fold(). */
+	ML_FOLD_MAP,
+	/* The store that completes a contiguous group folds it, in any order. */
+	ML_FOLD_COMPLETE,
+	/*
+	 * ... and a range call that completes a whole table replaces it by one leaf; the table
+	 * stays as the leaf's reserve. Implies guaranteed.
+	 */
+	ML_FOLD_BLOCK
 };
 
 struct ml_table_config {
 	const struct ml_platform *platform; /* borrows, must outlive the table */
-	void *cookie;          /* for the callbacks */
-	char *base;            /* if all table memory is at base + pa: saves the hook; else NULL */
-	uint64_t types;        /* IA32_PAT / MAIR_EL1 as programmed; 0: the format's default */
-	uint32_t rungs;        /* bit n lets mapping and folding choose format->rungs[n]; 0: all not off by
-	                          default. Splitting may leave the sizes between. */
-	uint8_t levels;        /* 0: the format's default */
-	uint8_t pa_bits;       /* physical width of the machine; 0: what the format can hold */
-	uint8_t fold;          /* enum ml_fold_policy */
-	bool high;             /* formats with one table per half: this is the upper half (Arm TTBR1) */
-	bool live;             /* walkers may be using it from the start */
-	bool guaranteed;       /* every leaf above level 0 owns the tables its split needs */
-	bool track_ad;         /* mapping takes accessed and dirty from the caller's prot */
-	bool hardware_ad;      /* walkers set accessed/dirty: live edits are atomic */
-	/* The unit in which the embedder tracks accessed/dirty around pa: bytes, a power of two, aligned to
-	 * itself. No leaf is chosen, and nothing folds, over more than one unit. NULL: nobody reads
-	 * accessed/dirty. */
+	void *cookie;                       /* for the callbacks */
+	char *base;     /* if all table memory is at base + pa: saves the hook; else NULL */
+	uint64_t types; /* IA32_PAT / MAIR_EL1 as programmed; 0: the format's default */
+	/*
+	 * Bit n lets mapping and folding choose format->rungs[n]; 0: all that are not off by
+	 * default. Splitting may leave the sizes between.
+	 */
+	uint32_t rungs;
+	uint8_t levels;   /* 0: the format's default */
+	uint8_t pa_bits;  /* physical width of the machine; 0: what the format can hold */
+	uint8_t fold;     /* enum ml_fold_policy */
+	bool high;        /* formats with one table per half: this is the upper half (Arm TTBR1) */
+	bool live;        /* walkers may be using it from the start */
+	bool guaranteed;  /* every leaf above level 0 owns the tables its split needs */
+	bool track_ad;    /* mapping takes accessed and dirty from the caller's prot */
+	bool hardware_ad; /* walkers set accessed/dirty: live edits are atomic */
+	/*
+	 * The unit in which the embedder tracks accessed/dirty around pa: bytes, a power of two,
+	 * aligned to itself. No leaf is chosen, and nothing folds, over more than one unit. NULL:
+	 * nobody reads accessed/dirty.
+	 */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
-	const struct ml_table_ops *ops; /* NULL: the format's own; &ml_table_ops_any: run-time descriptor */
+	/* NULL: the format's own; &ml_table_ops_any: the descriptor is read at run time. */
+	const struct ml_table_ops *ops;
 };
 
-/* Algorithms that read the descriptor at run time: the smallest build, and a check on the fast ones. */
+/*
+ * Algorithms that read the descriptor at run time: the smallest build, and a check on the fast
+ * ones.
+ */
 extern const struct ml_table_ops ml_table_ops_any;
 
 /* Counted as things happen, except leaves[], which ml_table_stats() counts by reading the table. */
@@ -133,7 +150,7 @@ struct ml_table {
 	void *cookie;
 	char *base;
 	ml_pte *root;
-	ml_va origin;          /* the lowest address translated, as if the space began there */
+	ml_va origin; /* the lowest address translated, as if the space began there */
 	struct ml_types types;
 	ml_pa root_pa;
 	uint32_t rungs;
@@ -145,11 +162,11 @@ struct ml_table {
 	bool guaranteed;
 	bool track_ad;
 	bool hardware_ad;
-	bool foreign;          /* it holds entries that others made */
-	bool direct;           /* default levels, own tables at base + pa: walked in the short way */
-	bool plain;            /* ... and nothing is lent, borrowed or asked of the platform in between */
-	ml_prot memo_prot;     /* the protection last mapped, */
-	ml_pte memo_bits[2];   /* and its leaves of level 0 and 1, without an address */
+	bool foreign; /* it holds entries that others made */
+	bool direct;  /* default levels, own tables at base + pa: walked in the short way */
+	bool plain;   /* ... and nothing is lent, borrowed or asked of the platform in between */
+	ml_prot memo_prot;   /* the protection last mapped, */
+	ml_pte memo_bits[2]; /* and its leaves of level 0 and 1, without an address */
 	uint32_t shared_first, shared_count; /* root entries borrowed from another table */
 	uint32_t pinned_first, pinned_count; /* root entries lent to other tables */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
@@ -202,10 +219,10 @@ ML_API void ml_reserve_empty(const struct ml_table *t, struct ml_reserve *reserv
 			     struct ml_op *op);
 
 /*
- * Prepare an operation outside the caller's locks: fill the reserve with the tables that
- * mapping [va, va + len) to pa would take in the worst case (an empty table; with
- * ML_OP_REPLACE in op->flags also the splits at both ends; with `guaranteed` also the deposits). The
- * reserve serves any operation that needs no more. Allocates. Errors: those of ml_map().
+ * Prepare an operation outside the caller's locks: fill the reserve with the tables that mapping
+ * [va, va + len) to pa would take in the worst case (an empty table; with ML_OP_REPLACE in
+ * op->flags also the splits at both ends; with `guaranteed` also the deposits). The reserve
+ * serves any operation that needs no more. Allocates. Errors: those of ml_map().
  */
 ML_API ML_MUST_CHECK int ml_prepare(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa,
 				    ml_prot prot, struct ml_reserve *reserve, struct ml_op *op);
@@ -232,8 +249,8 @@ struct ml_extent {
  * ML_ERR_ARGUMENT when count is 0.
  */
 ML_API ML_MUST_CHECK int ml_map_extents(struct ml_table *t, ml_va va,
-					const struct ml_extent *extents, size_t count,
-					ml_prot prot, struct ml_op *op);
+					const struct ml_extent *extents, size_t count, ml_prot prot,
+					struct ml_op *op);
 
 /*
  * Remove every mapping in [va, va + len). Leaves that reach over an end are split, which
@@ -324,10 +341,10 @@ ML_API unsigned ml_translation_rung(const struct ml_table *t,
 
 /* One entry on the way down. */
 struct ml_walk_entry {
-	ml_pa table;    /* the table read, */
-	uint32_t index; /* which entry of it, */
-	uint8_t level;  /* its level, */
-	ml_pte pte;     /* its value, */
+	ml_pa table;       /* the table read, */
+	uint32_t index;    /* which entry of it, */
+	uint8_t level;     /* its level, */
+	ml_pte pte;        /* its value, */
 	enum ml_kind kind; /* and what it is */
 };
 
@@ -337,14 +354,17 @@ struct ml_walk {
 	uint8_t count;
 };
 
-/* Every entry a walker reads for va. Errors: ML_ERR_CANONICAL, ML_ERR_BAD_TABLE; a walk that ends at
- * an empty entry is no error. */
+/*
+ * Every entry a walker reads for va. Errors: ML_ERR_CANONICAL, ML_ERR_BAD_TABLE; a walk that ends
+ * at an empty entry is no error.
+ */
 ML_API ML_MUST_CHECK int ml_walk(const struct ml_table *t, ml_va va, struct ml_walk *walk);
 
 /*
  * The next run of equal leaves in [*cursor, last], both inclusive, cut to that range; moves
- * *cursor past it. Returns false at the end. Any range will do: { 0, UINT64_MAX, false } is everything.
- * done is set when the last address has been passed. Runs merge over tables; accessed/dirty are OR-ed.
+ * *cursor past it. Returns false at the end. Any range will do: { 0, UINT64_MAX, false } is
+ * everything. done is set when the last address has been passed. Runs merge over tables;
+ * accessed/dirty are OR-ed.
  */
 struct ml_cursor {
 	ml_va va;
@@ -357,24 +377,24 @@ ML_API ML_MUST_CHECK bool ml_run_next(const struct ml_table *t, struct ml_cursor
 /* ---- tables of others ------------------------------------------------------------ */
 
 /*
- * Let t use lender's root entries for [va, va + len), multiples of what a root entry
- * covers: the kernel half of every process. t walks them and never changes them
- * (ML_ERR_SHARED). Missing tables of the lender below those entries are allocated and
- * from then on kept, so that what lender maps later is seen by t. Both tables must have
- * one format, level count, layout and cookie; t must be empty there. lender must hold no
- * leaf in its root there. A table lends and borrows one range at most; shared tables must outlive
- * their borrowers. Changing the lender must invalidate for all borrowers (map it global, or
- * do so in the platform). Errors: range errors, ML_ERR_ALIGN, ML_ERR_CONFIG, ML_ERR_EXISTS, ML_ERR_NO_MEMORY.
+ * Let t use lender's root entries for [va, va + len), multiples of what a root entry covers: the
+ * kernel half of every process. t walks them and never changes them (ML_ERR_SHARED). Missing
+ * tables of the lender below those entries are allocated and from then on kept, so that what
+ * lender maps later is seen by t. Both tables must have one format, level count, layout and
+ * cookie; t must be empty there. lender must hold no leaf in its root there. A table lends and
+ * borrows one range at most; shared tables must outlive their borrowers. Changing the lender must
+ * invalidate for all borrowers (map it global, or do so in the platform). Errors: range errors,
+ * ML_ERR_ALIGN, ML_ERR_CONFIG, ML_ERR_EXISTS, ML_ERR_NO_MEMORY.
  */
 ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va,
 					uint64_t len, struct ml_op *op);
 
 /*
- * Initialise *t around a root that other code built (boot tables). The whole tree is
- * checked first: every table pointer through platform->table_pointer, reserved bits,
- * group uniformity, no more than `tables_most` tables, none linked twice (which takes time quadratic
- * in their number). Afterwards the tables belong to t and are freed through the platform when empty.
- * Allocates nothing. Errors: ML_ERR_CONFIG, ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY.
+ * Initialise *t around a root that other code built (boot tables). The whole tree is checked
+ * first: every table pointer through platform->table_pointer, reserved bits, group uniformity, no
+ * more than `tables_most` tables, none linked twice (which takes time quadratic in their number).
+ * Afterwards the tables belong to t and are freed through the platform when empty. Allocates
+ * nothing. Errors: ML_ERR_CONFIG, ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY.
  */
 ML_API ML_MUST_CHECK int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 					const struct ml_table_config *config, ml_pa root,

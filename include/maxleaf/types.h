@@ -39,13 +39,13 @@ typedef uint64_t ml_prot;
 
 #define ML_READ ((ml_prot)1 << 0)
 #define ML_WRITE ((ml_prot)1 << 1)
-#define ML_USER ((ml_prot)1 << 2)      /* the unprivileged mode may access it */
-#define ML_EXEC ((ml_prot)1 << 3)      /* the unprivileged mode may execute it */
-#define ML_PEXEC ((ml_prot)1 << 4)     /* the privileged mode may execute it */
+#define ML_USER ((ml_prot)1 << 2)  /* the unprivileged mode may access it */
+#define ML_EXEC ((ml_prot)1 << 3)  /* the unprivileged mode may execute it */
+#define ML_PEXEC ((ml_prot)1 << 4) /* the privileged mode may execute it */
 #define ML_ACCESSED ((ml_prot)1 << 5)
 #define ML_DIRTY ((ml_prot)1 << 6)
-#define ML_GLOBAL ((ml_prot)1 << 8)    /* in every address space: not tagged by ASID */
-#define ML_SPECIAL ((ml_prot)1 << 9)   /* software mark: a raw frame, no descriptor behind it */
+#define ML_GLOBAL ((ml_prot)1 << 8)       /* in every address space: not tagged by ASID */
+#define ML_SPECIAL ((ml_prot)1 << 9)      /* software mark: a raw frame, no descriptor behind it */
 #define ML_DEVICE_MARK ((ml_prot)1 << 10) /* software mark: the frame belongs to device memory */
 
 /* Memory type: a four-bit number inside the protection. */
@@ -99,9 +99,9 @@ enum ml_error {
 	ML_ERR_NO_MEMORY = -30, /* the platform gave no table memory */
 	ML_ERR_SHORT = -31,     /* the reserve holds too few tables: see ml_op.tables_needed */
 	/* refused by policy */
-	ML_ERR_REFUSED = -40,   /* the port or the kernel below it refused; the port tells more */
+	ML_ERR_REFUSED = -40, /* the port or the kernel below it refused; the port tells more */
 	/* bug */
-	ML_ERR_BUG = -50        /* an invariant of the library is broken */
+	ML_ERR_BUG = -50 /* an invariant of the library is broken */
 };
 
 #ifdef __cplusplus

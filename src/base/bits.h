@@ -6,8 +6,9 @@
 #include <maxleaf/port.h>
 
 /*
- * A part of an algorithm that is too large to be copied into each of its callers. It takes the format as
- * an argument like all others; every call in an instance passes the same constant, so the compiler folds it.
+ * A part of an algorithm that is too large to be copied into each of its callers. It takes the
+ * format as an argument like all others; every call in an instance passes the same constant, so
+ * the compiler folds it.
  */
 #define ML_PART static __attribute__((noinline, unused))
 
@@ -15,6 +16,16 @@
 
 /* Bits first..last, both inclusive. */
 #define ML_BITS(last, first) ((~(uint64_t)0 >> (63 - (last))) & (~(uint64_t)0 << (first)))
+
+/* The other byte order. Written out: the builtin is a library call on some machines. */
+ML_INLINE uint64_t ml_swap(uint64_t value)
+{
+	const uint64_t bytes = 0x00ff00ff00ff00ff, halves = 0x0000ffff0000ffff;
+
+	value = (value >> 8 & bytes) | (value & bytes) << 8;
+	value = (value >> 16 & halves) | (value & halves) << 16;
+	return value >> 32 | value << 32;
+}
 
 ML_INLINE bool ml_aligned(uint64_t value, unsigned shift)
 {

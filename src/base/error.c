@@ -9,7 +9,10 @@ struct error_row {
 	const char *text;
 };
 
-#define ROW(error, number, text) { error, number, #error, text }
+#define ROW(error, number, text)            \
+	{                                   \
+		error, number, #error, text \
+	}
 
 static const struct error_row rows[] = {
 	ROW(ML_OK, 0, "success"),

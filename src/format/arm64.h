@@ -20,8 +20,8 @@
 #define ARM64_ACCESSED ML_BIT(10) /* AF */
 #define ARM64_NOT_GLOBAL ML_BIT(11)
 #define ARM64_ADDRESS ML_BITS(47, 12)
-#define ARM64_WRITE ML_BIT(51)    /* DBM */
-#define ARM64_GROUP ML_BIT(52)    /* Contiguous */
+#define ARM64_WRITE ML_BIT(51) /* DBM */
+#define ARM64_GROUP ML_BIT(52) /* Contiguous */
 #define ARM64_PXN ML_BIT(53)
 #define ARM64_UXN ML_BIT(54)
 #define ARM64_SAVED_DIRTY ML_BIT(55)
@@ -31,7 +31,7 @@
 #define ARM64_TABLE_LIMITS ML_BITS(62, 59) /* PXNTable UXNTable APTable[0] APTable[1] */
 
 #define ARM64_MARKS_UP (56 - 9)
-#define ARM64_PROT_MASK                                                                   \
+#define ARM64_PROT_MASK                                                                           \
 	(ML_READ | ML_WRITE | ML_USER | ML_EXEC | ML_PEXEC | ML_ACCESSED | ML_DIRTY | ML_GLOBAL | \
 	 ML_SPECIAL | ML_DEVICE_MARK | ML_TYPE_MASK | ML_SOFT(0) | ML_SOFT(1))
 
@@ -43,8 +43,8 @@ ML_INLINE bool arm64_expressible(ml_prot prot)
 
 ML_INLINE ml_pte arm64_soft_bits(ml_prot prot)
 {
-	return (prot & ML_SOFT(0)) << (58 - ML_SOFT_SHIFT) |
-	       (prot & ML_SOFT(1)) << (63 - ML_SOFT_SHIFT - 1);
+	return (prot & ML_SOFT(0)) << (58 - ML_SOFT_SHIFT) | (prot & ML_SOFT(1))
+								     << (63 - ML_SOFT_SHIFT - 1);
 }
 
 ML_INLINE ml_pte arm64_leaf_bits(uint64_t slot, ml_prot prot, unsigned level)
@@ -58,7 +58,7 @@ ML_INLINE ml_pte arm64_leaf_bits(uint64_t slot, ml_prot prot, unsigned level)
 	pte |= (prot & (ML_SPECIAL | ML_DEVICE_MARK)) << ARM64_MARKS_UP;
 	pte |= (~prot & ML_PEXEC) << (53 - 4) | (~prot & ML_EXEC) << (54 - 3);
 	pte |= (prot & ML_WRITE) << (51 - 1);
-	pte |= (~(prot << 5 & prot) & ML_DIRTY) << 1;  /* AP[2] unless written */
+	pte |= (~(prot << 5 & prot) & ML_DIRTY) << 1; /* AP[2] unless written */
 	pte |= (prot & ~(prot << 5) & ML_DIRTY) << (55 - 6);
 	return pte | arm64_soft_bits(prot);
 }
@@ -111,7 +111,7 @@ ML_INLINE uint64_t arm64_reserved(ml_pte pte, enum ml_kind kind, unsigned level)
 	(ARM64_USER | ARM64_READ_ONLY | ARM64_ACCESSED | ARM64_NOT_GLOBAL | ARM64_WRITE | \
 	 ARM64_PXN | ARM64_UXN | ARM64_SAVED_DIRTY | ARM64_MARKS | ARM64_SOFT_0 | ARM64_SOFT_1)
 
-#define ARM64_PLAIN                                                                       \
+#define ARM64_PLAIN \
 	(ML_ACCESSED | ML_GLOBAL | ML_SPECIAL | ML_DEVICE_MARK | ML_SOFT_MASK | ML_TYPE_MASK)
 
 ML_INLINE ml_pte arm64_plain_bits(ml_prot mask)

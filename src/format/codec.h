@@ -20,7 +20,9 @@ ML_INLINE uint64_t codec_slot_of(const struct ml_types *types, ml_prot prot)
 	return types->slot_of_type >> (ML_TYPE_OF(prot) * 4) & 0xf;
 }
 
-/* Whether the rights go together; known bits, readable and with a known type are asked elsewhere. */
+/*
+ * Whether the rights go together; known bits, readable and with a known type are asked elsewhere.
+ */
 ML_INLINE bool codec_rights_expressible(const struct ml_format *f, ml_prot prot)
 {
 	switch (f->encoding) {
@@ -82,8 +84,7 @@ ML_INLINE unsigned codec_slot(const struct ml_format *f, ml_pte pte, unsigned le
 ML_INLINE ml_prot codec_prot(const struct ml_format *f, const struct ml_types *types, ml_pte pte,
 			     unsigned level)
 {
-	const ml_prot type =
-		ML_TYPE(types->type_of_slot >> (codec_slot(f, pte, level) * 4) & 0xf);
+	const ml_prot type = ML_TYPE(types->type_of_slot >> (codec_slot(f, pte, level) * 4) & 0xf);
 
 	switch (f->encoding) {
 	case ML_ENCODING_X86_64:
@@ -144,8 +145,8 @@ ML_INLINE bool codec_is_leaf(const struct ml_format *f, ml_pte pte, unsigned lev
 }
 
 /*
- * The same for tables that hold nothing but what this library wrote: an entry is empty, links a table, is
- * a leaf where one may be, or lacks the valid bit. One bit tells.
+ * The same for tables that hold nothing but what this library wrote: an entry is empty, links a
+ * table, is a leaf where one may be, or lacks the valid bit. One bit tells.
  */
 ML_INLINE bool codec_own_is_table(const struct ml_format *f, ml_pte pte, unsigned level)
 {
@@ -264,8 +265,10 @@ ML_INLINE ml_pte codec_ad_bits(const struct ml_format *f, ml_pte pte)
 	}
 }
 
-/* pte with accessed and dirty of others added, which differ from it in `bits` and, beyond accessed and
- * dirty, in nothing that counts. */
+/*
+ * pte with accessed and dirty of others added, which differ from it in `bits` and, beyond
+ * accessed and dirty, in nothing that counts.
+ */
 ML_INLINE ml_pte codec_merge_ad(const struct ml_format *f, ml_pte pte, ml_pte bits)
 {
 	bits &= codec_ad_bits(f, pte);

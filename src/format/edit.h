@@ -78,8 +78,8 @@ ML_INLINE struct ml_edit_bits edit_bits(const struct ml_format *f, const struct 
 }
 
 /*
- * The change of small leaves that are all alike: each has the bits that go and lacks those that come. Then one
- * test tells for several, and each of them changes.
+ * The change of small leaves that are all alike: each has the bits that go and lacks those that
+ * come. Then one test tells for several, and each of them changes.
  */
 struct ml_edit_alike {
 	ml_pte flip; /* bits that come, */
@@ -125,6 +125,9 @@ ML_INLINE struct ml_edit_alike edit_alike(const struct ml_format *f, enum ml_edi
 		alike.need = bits.set ? bits.set : bits.clear;
 	else
 		alike.need = bits.set | bits.clear;
+	if (kind == ML_EDIT_CLEAN) /* the other mark of dirty goes too, where there is one */
+		alike.keep &= f->encoding == ML_ENCODING_ARM64 ? ~ARM64_SAVED_DIRTY :
+								 ~X86_SAVED_DIRTY;
 	switch (f->encoding) {
 	case ML_ENCODING_ARM64: /* DBM: what is not read-only is so because it was written */
 		alike.need |= ARM64_VALID | ARM64_PAGE_OR_TABLE |
@@ -207,8 +210,10 @@ ML_INLINE ml_pte edit_apply(const struct ml_format *f, const struct ml_types *ty
 	}
 }
 
-/* Whether going from one valid leaf to the other in place needs break-before-make (A11): the memory type
- * changes, or the entry becomes global. */
+/*
+ * Whether going from one valid leaf to the other in place needs break-before-make (A11): the
+ * memory type changes, or the entry becomes global.
+ */
 ML_INLINE bool edit_breaks(const struct ml_format *f, ml_pte from, ml_pte to, unsigned level)
 {
 	ml_pte bits = codec_type_bits(f, level);

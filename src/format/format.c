@@ -10,7 +10,7 @@ static unsigned pat_type(unsigned code)
 	return code < 8 ? types[code] : ML_TYPE_COUNT;
 }
 
-/* MAIR_EL1 attributes, Arm ARM D17.2.97. */
+/* The attribute fields of MAIR_EL1, Arm ARM. */
 static unsigned mair_type(unsigned code)
 {
 	switch (code) {

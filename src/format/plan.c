@@ -55,8 +55,7 @@ bool ml_plan_next(const struct ml_format *format, struct ml_plan *plan, struct m
 	return true;
 }
 
-uint64_t ml_plan_tables(const struct ml_format *format, const struct ml_plan *plan,
-			unsigned levels)
+uint64_t ml_plan_tables(const struct ml_format *format, const struct ml_plan *plan, unsigned levels)
 {
 	struct ml_plan rest = *plan;
 	struct ml_plan_run run;

@@ -24,7 +24,7 @@
 #define TOY_ADDRESS ML_BITS(19, 12)
 #define TOY_TABLE_ADDRESS ML_BITS(19, 5)
 
-#define TOY_PROT_MASK                                                                     \
+#define TOY_PROT_MASK                                                                              \
 	(ML_READ | ML_WRITE | ML_USER | ML_EXEC | ML_PEXEC | ML_ACCESSED | ML_DIRTY | ML_SPECIAL | \
 	 ML_TYPE_MASK | ML_SOFT(0))
 
@@ -46,7 +46,8 @@ ML_INLINE ml_pte toy_leaf_bits(uint64_t slot, ml_prot prot)
 
 ML_INLINE ml_prot toy_prot(ml_pte pte)
 {
-	ml_prot prot = ML_READ | (pte >> 2 & (ML_WRITE | ML_USER)) | (pte & (ML_ACCESSED | ML_DIRTY));
+	ml_prot prot =
+		ML_READ | (pte >> 2 & (ML_WRITE | ML_USER)) | (pte & (ML_ACCESSED | ML_DIRTY));
 
 	prot |= (pte >> 1 & ML_SPECIAL) | (pte & TOY_SOFT) << (ML_SOFT_SHIFT - 11);
 	if (pte & TOY_EXECUTE)
@@ -72,7 +73,7 @@ ML_INLINE uint64_t toy_reserved(ml_pte pte, enum ml_kind kind, unsigned level)
 	return pte & (ML_BITS(62, 20) | (ML_BIT(12 + 2 * level) - ML_BIT(12)));
 }
 
-#define TOY_NAMED                                                                         \
+#define TOY_NAMED \
 	(TOY_WRITE | TOY_USER | TOY_ACCESSED | TOY_DIRTY | TOY_EXECUTE | TOY_SPECIAL | TOY_SOFT)
 
 #define TOY_PLAIN (ML_WRITE | ML_ACCESSED | ML_DIRTY | ML_SPECIAL | ML_SOFT_MASK | ML_TYPE_MASK)

@@ -27,9 +27,8 @@
 #define X86_SOFT_UP (52 - ML_SOFT_SHIFT)
 #define X86_DIRTY_UP (58 - 6)
 
-#define X86_PROT_MASK                                                                    \
-	((ml_prot)X86_SAME | ML_EXEC | ML_PEXEC | ML_TYPE_MASK |                          \
-	 ((ml_prot)0x3f << ML_SOFT_SHIFT))
+#define X86_PROT_MASK \
+	((ml_prot)X86_SAME | ML_EXEC | ML_PEXEC | ML_TYPE_MASK | ((ml_prot)0x3f << ML_SOFT_SHIFT))
 
 /* PAT, PCD and PWT of a slot (X1). */
 ML_INLINE uint64_t x86_slot_bits(uint64_t slot, unsigned level)
@@ -42,8 +41,10 @@ ML_INLINE unsigned x86_slot(ml_pte pte, unsigned level)
 	return (unsigned)((pte >> 3 & 3) | (pte >> (level ? 10 : 5) & 4));
 }
 
-/* One execute bit serves both modes: it belongs to the mode that owns the page; whether the privileged
- * mode executes user pages is CR4.SMEP's, not the entry's. */
+/*
+ * One execute bit serves both modes: it belongs to the mode that owns the page; whether the
+ * privileged mode executes user pages is CR4.SMEP's, not the entry's.
+ */
 ML_INLINE bool x86_expressible(ml_prot prot)
 {
 	return !(prot & (prot & ML_USER ? ML_PEXEC : ML_EXEC));
@@ -95,7 +96,7 @@ ML_INLINE uint64_t x86_reserved(enum ml_kind kind, unsigned level)
 #define X86_NAMED (X86_SAME | X86_SOFT | X86_SAVED_DIRTY | X86_NO_EXECUTE)
 
 /* Protection changes that are one mask whatever the rest of the entry says. */
-#define X86_PLAIN                                                                         \
+#define X86_PLAIN \
 	(ML_ACCESSED | ML_GLOBAL | ML_SPECIAL | ML_DEVICE_MARK | ML_SOFT_MASK | ML_TYPE_MASK)
 
 ML_INLINE ml_pte x86_plain_bits(ml_prot mask, unsigned level)

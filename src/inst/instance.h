@@ -23,8 +23,8 @@ static int instance_map_general(struct ml_table *t, struct mapping *m, struct ml
 	return table_map_general(INSTANCE_FORMAT(t), t, m, op);
 }
 
-static int instance_map_prepare(const struct ml_table *t, struct mapping *m,
-				const struct ml_op *op, bool worst, struct demand *demand)
+static int instance_map_prepare(const struct ml_table *t, struct mapping *m, const struct ml_op *op,
+				bool worst, struct demand *demand)
 {
 	uint64_t bytes;
 
@@ -36,8 +36,8 @@ static int instance_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_
 	return table_unmap(INSTANCE_FORMAT(t), t, va, len, op);
 }
 
-static int instance_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask,
-			    ml_prot value, struct ml_op *op)
+static int instance_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask, ml_prot value,
+			    struct ml_op *op)
 {
 	return table_protect(INSTANCE_FORMAT(t), t, va, len, mask, value, op);
 }
@@ -88,12 +88,12 @@ static int instance_check(const struct ml_table *t, uint64_t most, struct ml_sta
 	return table_check(INSTANCE_FORMAT(t), t, most, found, fault);
 }
 
-#define INSTANCE_OPS                                                                      \
-	{                                                                                 \
-		.map = instance_map, .unmap = instance_unmap, .protect = instance_protect, \
-		.split = instance_split, .fold = instance_fold,                           \
-		.translate = instance_translate, .walk = instance_walk,                   \
-		.run_next = instance_run_next, .map_prepare = instance_map_prepare,       \
-		.map_general = instance_map_general, .release_all = instance_release_all, \
-		.share = instance_share, .check = instance_check,                         \
+#define INSTANCE_OPS                                                                             \
+	{                                                                                        \
+		.map = instance_map, .unmap = instance_unmap, .protect = instance_protect,       \
+		.split = instance_split, .fold = instance_fold, .translate = instance_translate, \
+		.walk = instance_walk, .run_next = instance_run_next,                            \
+		.map_prepare = instance_map_prepare, .map_general = instance_map_general,        \
+		.release_all = instance_release_all, .share = instance_share,                    \
+		.check = instance_check,                                                         \
 	}

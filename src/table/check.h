@@ -10,7 +10,7 @@ struct checker {
 	bool foreign;           /* built by others: look for tables linked twice */
 	struct ml_stats *found; /* leaves and tables counted */
 	struct ml_fault *fault;
-	uint64_t most;          /* tables there may be; every one below a root entry of its own */
+	uint64_t most; /* tables there may be; every one below a root entry of its own */
 };
 
 /* One table on the way. */
@@ -19,7 +19,7 @@ struct check_frame {
 	ml_pa pa;
 	ml_va va;
 	unsigned index;
-	unsigned used;   /* entries not empty so far */
+	unsigned used; /* entries not empty so far */
 };
 
 ML_INLINE int check_fault(const struct checker *c, const struct check_frame *frame, unsigned level,
@@ -36,7 +36,10 @@ ML_INLINE int check_fault(const struct checker *c, const struct check_frame *fra
 	return error;
 }
 
-/* A member of a group: the whole group is uniform, its frames aligned. Counts at the first member. */
+/*
+ * A member of a group: the whole group is uniform, its frames aligned. Counts at the first
+ * member.
+ */
 ML_INLINE const char *check_group(const struct ml_format *f, const struct checker *c,
 				  const struct check_frame *frame, ml_pte pte, unsigned level)
 {
@@ -70,7 +73,7 @@ ML_INLINE const char *check_member(const struct ml_format *f, const struct check
 }
 
 ML_PART const char *check_leaf(const struct ml_format *f, const struct checker *c,
-				 const struct check_frame *frame, ml_pte pte, unsigned level)
+			       const struct check_frame *frame, ml_pte pte, unsigned level)
 {
 	const ml_pa pa = codec_leaf_pa(f, pte, level);
 	const char *what;
@@ -93,10 +96,12 @@ struct link_frame {
 	unsigned index;
 };
 
-/* Whether more than one entry links the table at pa: it would be freed twice. Reads tables only, and no
- * more of them than `most`: what is shared or loops is found before it can multiply. */
+/*
+ * Whether more than one entry links the table at pa: it would be freed twice. Reads tables only,
+ * and no more of them than `most`: what is shared or loops is found before it can multiply.
+ */
 ML_PART bool linked_twice(const struct ml_format *f, const struct ml_table *t, ml_pa pa,
-			    uint64_t most)
+			  uint64_t most)
 {
 	struct link_frame frames[ML_LEVEL_MAX];
 	unsigned level = root_level(t), links = pa == t->root_pa;
@@ -138,8 +143,7 @@ ML_INLINE const char *check_enter(const struct ml_format *f, struct checker *c,
 	frame->va = va;
 	frame->index = 0;
 	frame->used = 0;
-	if (!(frame->pa >> c->t->pa_bits) &&
-	    ml_aligned(frame->pa, f->index_bits[level - 1] + 3u))
+	if (!(frame->pa >> c->t->pa_bits) && ml_aligned(frame->pa, f->index_bits[level - 1] + 3u))
 		frame->table = c->t->platform->table_pointer(c->t->cookie, frame->pa,
 							     table_bytes(f, level - 1));
 	if (!frame->table)
@@ -153,7 +157,8 @@ ML_INLINE const char *check_enter(const struct ml_format *f, struct checker *c,
 }
 
 /* Only the root, and tables that a lender keeps for its borrowers. */
-ML_INLINE bool may_be_empty(const struct ml_table *t, const struct check_frame *frame, unsigned level)
+ML_INLINE bool may_be_empty(const struct ml_table *t, const struct check_frame *frame,
+			    unsigned level)
 {
 	if (level == root_level(t))
 		return true;
@@ -183,8 +188,8 @@ ML_INLINE int table_check(const struct ml_format *f, const struct ml_table *t, u
 	for (;;) {
 		const bool top = level == root_level(t);
 		const ml_va va =
-			top ? root_va(f, t, frame->index) :
-			      frame->va + ((uint64_t)frame->index << f->level_shift[level]);
+			top ? root_va(f, t, frame->index)
+			    : frame->va + ((uint64_t)frame->index << f->level_shift[level]);
 		const char *what = NULL;
 		ml_pte pte;
 

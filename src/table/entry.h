@@ -18,7 +18,7 @@
 /* Between CPU order and the format's order in memory. */
 ML_INLINE ml_pte entry_order(const struct ml_format *f, ml_pte pte)
 {
-	return f->big_endian == ML_HOST_BIG_ENDIAN ? pte : __builtin_bswap64(pte);
+	return f->big_endian == ML_HOST_BIG_ENDIAN ? pte : ml_swap(pte);
 }
 
 ML_INLINE ml_pte entry_load(const struct ml_format *f, const ml_pte *p)
@@ -67,7 +67,10 @@ ML_INLINE void entry_put(const struct ml_format *f, ml_pte *p, ml_pte pte, bool 
 		entry_store(f, p, pte);
 }
 
-/* count leaves from pte on, step apart. Four chains, so that no addition waits for the one before. */
+/*
+ * count leaves from pte on, step apart. Four chains, so that no addition waits for the one
+ * before.
+ */
 ML_INLINE void entry_put_run(const struct ml_format *f, ml_pte *p, uint64_t count, ml_pte pte,
 			     uint64_t step, bool fresh)
 {

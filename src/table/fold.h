@@ -8,21 +8,25 @@
 
 #include "table/unmap.h"
 
-/* Whether accessed and dirty of the aligned piece at pa are one unit to whoever reads them (S0.4). */
+/*
+ * Whether accessed and dirty of the aligned piece at pa are one unit to whoever reads them
+ * (S0.4).
+ */
 ML_INLINE bool one_ad_unit(const struct ml_table *t, ml_pa pa, unsigned shift)
 {
 	return !t->ad_unit || t->ad_unit(t->cookie, pa) >> shift;
 }
 
-/* Whether entry p + index continues the sequence in which entry p + at is pte; in a group or not. */
+/*
+ * Whether entry p + index continues the sequence in which entry p + at is pte; in a group or not.
+ */
 ML_INLINE bool entry_fits(const struct ml_format *f, const ml_pte *p, unsigned index, ml_pte pte,
 			  unsigned at, unsigned level)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
 	const ml_pte expected = pte + step * index - step * at;
 
-	return !((entry_load(f, p + index) ^ expected) &
-		 ~(codec_ad_bits(f, pte) | codec_group(f)));
+	return !((entry_load(f, p + index) ^ expected) & ~(codec_ad_bits(f, pte) | codec_group(f)));
 }
 
 /* Entries [from, to) of a table, of which the one at `at` is pte, are known to be one sequence. */
@@ -81,7 +85,7 @@ ML_INLINE bool congruent(const struct ml_format *f, ml_pte pte, ml_va va, unsign
 
 /* The entry p at va is pte: fold its group if that is complete. True if it is folded then. */
 ML_PART bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, ml_pte pte,
-			  ml_va va, unsigned level, unsigned rung)
+			ml_va va, unsigned level, unsigned rung)
 {
 	const unsigned shift = f->rungs[rung].shift, count = 1u << f->rungs[rung].lg2_entries;
 	const unsigned at = index_of(f, va, level) & (count - 1);
@@ -102,7 +106,7 @@ ML_PART bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, 
 
 /* Replace the table of level `level` that holds entry p, at va, by one leaf of the level above. */
 ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table, ml_va va,
-		       unsigned level)
+		     unsigned level)
 {
 	struct ml_table *t = g->t;
 	const struct place up = descend(f, t, va, level + 1);
@@ -131,7 +135,7 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 /* The entry p at va is pte: whether its whole table is one leaf of the level above, and may be. The
  * group around it, if the level has any that may be, is known to be complete. */
 ML_PART bool table_folds(const struct ml_format *f, struct ml_table *t, const ml_pte *p, ml_pte pte,
-			   ml_va va, unsigned level, unsigned group)
+			 ml_va va, unsigned level, unsigned group)
 {
 	const unsigned shift = f->level_shift[level + 1], at = index_of(f, va, level);
 	const unsigned size = group ? 1u << f->rungs[group].lg2_entries : 1;
@@ -142,7 +146,9 @@ ML_PART bool table_folds(const struct ml_format *f, struct ml_table *t, const ml
 	       one_ad_unit(t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift);
 }
 
-/* The rung that folding the table of this level that holds va would give, or 0. Lent tables stay. */
+/*
+ * The rung that folding the table of this level that holds va would give, or 0. Lent tables stay.
+ */
 ML_INLINE unsigned promotion(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			     unsigned level)
 {
@@ -155,7 +161,7 @@ ML_INLINE unsigned promotion(const struct ml_format *f, const struct ml_table *t
 
 /* The leaf pte was made at va, entry p: fold what it completes, as the policy says. */
 ML_PART void fold_completed(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *p,
-			      ml_pte pte, unsigned level)
+			    ml_pte pte, unsigned level)
 {
 	struct ml_table *t = g->t;
 
@@ -179,7 +185,7 @@ ML_PART void fold_completed(const struct ml_format *f, struct gather *g, ml_va v
 /* Fold every group and then the table of this level at va into rungs up to most; returns the last
  * address dealt with. */
 ML_PART ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va, ml_va last,
-			  unsigned level, unsigned most)
+			unsigned level, unsigned most)
 {
 	struct ml_table *t = g->t;
 	const struct place at = descend(f, t, va, level);
@@ -190,7 +196,8 @@ ML_PART ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va, m
 	if (at.level > level)
 		return ml_min(last, entry_last(f, va, at.level));
 	if (above && above <= most && ml_aligned(va, f->level_shift[level + 1]) &&
-	    entry_last(f, va, level + 1) <= last && table_folds(f, t, at.entry, at.pte, va, level, 0)) {
+	    entry_last(f, va, level + 1) <= last &&
+	    table_folds(f, t, at.entry, at.pte, va, level, 0)) {
 		promote(f, g, at.entry, va, level);
 		return entry_last(f, va, level + 1);
 	}

@@ -15,10 +15,10 @@
 /* Something detached that nobody may reuse yet. */
 struct gather_item {
 	ml_va va;
-	ml_pte pte;     /* the first leaf, accessed and dirty of all merged; or the link of a subtree */
+	ml_pte pte; /* the first leaf, accessed and dirty of all merged; or the link of a subtree */
 	uint32_t count; /* leaf entries; 0: a subtree */
 	uint8_t level;
-	bool empty;     /* a subtree of one table, in which nothing is left */
+	bool empty; /* a subtree of one table, in which nothing is left */
 };
 
 struct gather {
@@ -130,7 +130,7 @@ ML_INLINE void gather_report(const struct ml_format *f, struct gather *g, ml_va 
 
 /* Report every leaf of a detached table, and count what its large leaves owed. */
 ML_PART void gather_read_table(const struct ml_format *f, struct gather *g, const ml_pte *table,
-				 unsigned from, unsigned to, ml_va va, unsigned level)
+			       unsigned from, unsigned to, ml_va va, unsigned level)
 {
 	unsigned i = from, count;
 
@@ -168,7 +168,7 @@ struct gather_frame {
 
 /* Free every leaf table that a table of level 1 links; nobody wants to know what they held. */
 ML_PART void gather_free_leaf_tables(const struct ml_format *f, struct gather *g,
-				       const ml_pte *table)
+				     const ml_pte *table)
 {
 	struct ml_table *t = g->t;
 	unsigned i;
@@ -183,7 +183,7 @@ ML_PART void gather_free_leaf_tables(const struct ml_format *f, struct gather *g
 
 /* Read what must be read of a detached subtree, and free it, children before parents. */
 ML_PART void gather_release(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
-			      unsigned level)
+			    unsigned level)
 {
 	const bool reads = gather_has_sink(g);
 	struct gather_frame frames[ML_LEVEL_MAX];
@@ -202,7 +202,8 @@ ML_PART void gather_release(const struct ml_format *f, struct gather *g, ml_va v
 		}
 		if (level == 0 || frame->index == table_entries(f, level)) {
 			if (level == 0 && reads)
-				gather_read_table(f, g, frame->table, 0, table_entries(f, 0), va, 0);
+				gather_read_table(f, g, frame->table, 0, table_entries(f, 0), va,
+						  0);
 			va = level == 0 ? va + ML_BIT(f->level_shift[1]) : va;
 			gather_free(f, g, frame->table, frame->pa, level);
 			if (level == top)

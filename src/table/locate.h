@@ -57,27 +57,27 @@ ML_INLINE unsigned root_level(const struct ml_table *t)
 /* An entry found on the way down. */
 struct place {
 	ml_pte *entry;
-	ml_pte pte;     /* its value, read once */
+	ml_pte pte; /* its value, read once */
 	unsigned level;
 };
 
 /*
- * From the root of a direct table towards va: stops at level `stop`, or above it where the way ends. The
- * levels are written out so that every shift is a constant.
+ * From the root of a direct table towards va: stops at level `stop`, or above it where the way
+ * ends. The levels are written out so that every shift is a constant.
  */
 ML_INLINE struct place descend_direct(const struct ml_format *f, const struct ml_table *t, ml_va va,
 				      unsigned stop)
 {
 	struct place at = { t->root, 0, 0 };
 
-#define DESCEND_STEP(number)                                                           \
-	if (f->levels_default > (number)) {                                            \
-		at.level = (number);                                                   \
-		at.entry += index_of(f, va, (number));                                 \
-		at.pte = entry_load(f, at.entry);                                      \
-		if (stop == (number) || !codec_is_table(f, at.pte, (number)))          \
-			return at;                                                     \
-		at.entry = (ml_pte *)(void *)(t->base + codec_table_pa(f, at.pte));    \
+#define DESCEND_STEP(number)                                                        \
+	if (f->levels_default > (number)) {                                         \
+		at.level = (number);                                                \
+		at.entry += index_of(f, va, (number));                              \
+		at.pte = entry_load(f, at.entry);                                   \
+		if (stop == (number) || !codec_is_table(f, at.pte, (number)))       \
+			return at;                                                  \
+		at.entry = (ml_pte *)(void *)(t->base + codec_table_pa(f, at.pte)); \
 	}
 	DESCEND_STEP(4)
 	DESCEND_STEP(3)

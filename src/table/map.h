@@ -46,8 +46,8 @@ ML_INLINE uint64_t unit_bytes(const struct ml_format *f, const struct ml_table *
 
 /* A run of which no leaf spans two units (S0.4). */
 ML_PART uint64_t cut_to_units(const struct ml_format *f, const struct ml_table *t,
-				const struct mapping *m, const struct mapping_cursor *at,
-				unsigned *rung)
+			      const struct mapping *m, const struct mapping_cursor *at,
+			      unsigned *rung)
 {
 	uint64_t bytes = unit_bytes(f, t, m->rungs, at->va, at->pa, at->left, rung);
 
@@ -110,7 +110,7 @@ ML_INLINE ml_prot mapping_prot(const struct ml_table *t, ml_prot prot)
 
 /* Check all extents; *bytes gets their sum. */
 ML_PART int check_mapping(const struct ml_format *f, const struct ml_table *t,
-			    const struct mapping *m, uint64_t *bytes)
+			  const struct mapping *m, uint64_t *bytes)
 {
 	uint64_t sum = 0;
 	size_t i;
@@ -143,7 +143,10 @@ struct table_count {
 	uint64_t counted[ML_LEVEL_MAX];
 };
 
-/* [va, last] hangs below an empty entry of level `above` and needs tables from `level` up to there. */
+/*
+ * [va, last] hangs below an empty entry of level `above` and needs tables from `level` up to
+ * there.
+ */
 ML_INLINE void count_span(const struct ml_format *f, struct table_count *sum, ml_va va, ml_va last,
 			  unsigned level, unsigned above)
 {
@@ -168,7 +171,7 @@ ML_INLINE bool entries_are_free(const struct ml_format *f, const ml_pte *p, unsi
 
 /* Count the tables of one run, or find something in its way. */
 ML_PART int count_run(const struct ml_format *f, const struct ml_table *t,
-			const struct mapping_run *run, struct table_count *sum)
+		      const struct mapping_run *run, struct table_count *sum)
 {
 	const unsigned level = f->rungs[run->rung].level;
 	ml_va va = run->va, end;
@@ -194,12 +197,13 @@ ML_PART int count_run(const struct ml_format *f, const struct ml_table *t,
 }
 
 /*
- * Count the tables of one run that takes the place of what is there: entries that [first, last] covers wholly are
- * emptied as wholes, tables on the way to them stay or come out of the splits at the ends.
+ * Count the tables of one run that takes the place of what is there: entries that [first, last]
+ * covers wholly are emptied as wholes, tables on the way to them stay or come out of the splits
+ * at the ends.
  */
 ML_PART void count_replaced(const struct ml_format *f, const struct ml_table *t,
-			      const struct mapping_run *run, ml_va first, ml_va last,
-			      struct table_count *sum)
+			    const struct mapping_run *run, ml_va first, ml_va last,
+			    struct table_count *sum)
 {
 	const unsigned level = f->rungs[run->rung].level, top = top_level(f, t, first, last);
 	ml_va va = run->va, end;
@@ -235,8 +239,8 @@ enum count_as {
 };
 
 ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t,
-			    const struct mapping *m, uint64_t bytes, enum count_as as,
-			    struct demand *demand)
+			  const struct mapping *m, uint64_t bytes, enum count_as as,
+			  struct demand *demand)
 {
 	struct mapping_cursor at = mapping_start(m);
 	struct table_count sum = { 0, { 0 } };
@@ -255,7 +259,8 @@ ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t,
 			error = count_run(f, t, &run, &sum);
 		if (t->guaranteed)
 			demand->deposits += ((run.last - run.va) >> f->level_shift[level]) *
-						    tables_owed(f, level) + tables_owed(f, level);
+						    tables_owed(f, level) +
+					    tables_owed(f, level);
 	}
 	demand->tables = sum.tables;
 	return error;
@@ -282,7 +287,7 @@ ML_INLINE ml_pte *build_path(const struct ml_format *f, struct gather *g, struct
 
 /* A new table with count leaves from index on and nothing else, linked when it is whole. */
 ML_PART void link_filled(const struct ml_format *f, struct gather *g, struct supply *supply,
-			   ml_pte *link, unsigned index, unsigned count, ml_pte pte, unsigned level)
+			 ml_pte *link, unsigned index, unsigned count, ml_pte pte, unsigned level)
 {
 	const unsigned entries = table_entries(f, level);
 	ml_pa pa;
@@ -298,7 +303,7 @@ ML_PART void link_filled(const struct ml_format *f, struct gather *g, struct sup
 
 /* Store one run. bits: the leaf without its address. */
 ML_PART void store_run(const struct ml_format *f, struct gather *g, struct supply *supply,
-			 const struct mapping_run *run, ml_pte bits)
+		       const struct mapping_run *run, ml_pte bits)
 {
 	const unsigned level = f->rungs[run->rung].level, shift = f->level_shift[level];
 	uint64_t left = ((run->last - run->va) >> shift) + 1;
@@ -307,8 +312,7 @@ ML_PART void store_run(const struct ml_format *f, struct gather *g, struct suppl
 
 	while (left) {
 		const unsigned index = index_of(f, va, level);
-		const unsigned count =
-			(unsigned)ml_min(left, table_entries(f, level) - index);
+		const unsigned count = (unsigned)ml_min(left, table_entries(f, level) - index);
 		const struct place at = descend(f, g->t, va, level);
 
 		if (at.level == level) {
@@ -364,8 +368,8 @@ ML_PART void fold_ends(const struct ml_format *f, struct gather *g, ml_va va, ml
 
 /* Remove what is in the way, store, fold. */
 ML_PART void commit_mapping(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
-			      struct supply *supply, const struct mapping *m, uint64_t bytes,
-			      uint64_t owed)
+			    struct supply *supply, const struct mapping *m, uint64_t bytes,
+			    uint64_t owed)
 {
 	const ml_va last = m->va + bytes - 1;
 	struct gather g;
@@ -405,8 +409,8 @@ ML_INLINE uint32_t mapping_rungs(const struct ml_format *f, const struct ml_tabl
 
 /* Check everything and count what is needed: now, or in the worst case. */
 ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
-			      const struct ml_op *op, bool worst, struct mapping *m,
-			      uint64_t *bytes, struct demand *demand)
+			    const struct ml_op *op, bool worst, struct mapping *m, uint64_t *bytes,
+			    struct demand *demand)
 {
 	const bool replaces = op && op->flags & ML_OP_REPLACE;
 	enum count_as as = replaces ? COUNT_REPLACED : COUNT_IN_THE_WAY;
@@ -418,13 +422,13 @@ ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
 	m->prot = mapping_prot(t, m->prot);
 	error = count_mapping(f, t, m, *bytes, worst ? COUNT_EMPTY : as, demand);
 	if (replaces && !t->guaranteed)
-		demand->tables += worst ? 2 * root_level(t) :
-					  edge_tables(f, t, m->va, m->va + (*bytes - 1));
+		demand->tables +=
+			worst ? 2 * root_level(t) : edge_tables(f, t, m->va, m->va + (*bytes - 1));
 	return error;
 }
 
 ML_PART int table_map_general(const struct ml_format *f, struct ml_table *t, struct mapping *m,
-				struct ml_op *op)
+			      struct ml_op *op)
 {
 	struct supply supply;
 	struct demand demand;
@@ -444,7 +448,7 @@ ML_PART int table_map_general(const struct ml_format *f, struct ml_table *t, str
 
 /* The leaf pte was made at `entry`: fold what it completes. */
 ML_PART void map_fold(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
-			ml_pte pte, unsigned level)
+		      ml_pte pte, unsigned level)
 {
 	struct gather g;
 
@@ -485,7 +489,7 @@ ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, 
 
 /* One extent, in the long way. */
 ML_PART int map_one_extent(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-			     ml_pa pa, ml_prot prot, struct ml_op *op)
+			   ml_pa pa, ml_prot prot, struct ml_op *op)
 {
 	const bool page = len == ML_BIT(f->level_shift[0]);
 	const struct ml_extent extent = { pa, len };
@@ -518,8 +522,7 @@ ML_INLINE bool map_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va
 	ml_pte pte;
 
 	if ((va | pa) & (ML_BIT(shift) - 1) || (va - t->origin) >> default_va_bits(f) ||
-	    pa >> t->pa_bits ||
-	    (level && (!(t->rungs >> rung & 1) || t->guaranteed || t->ad_unit)))
+	    pa >> t->pa_bits || (level && (!(t->rungs >> rung & 1) || t->guaranteed || t->ad_unit)))
 		return false;
 	at = descend_direct(f, t, va, level);
 	if (at.level != level || at.pte)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * Protect: change what the mask names in every leaf of a range. Leaves that reach over an end are split, but
- * only if they change at all.
+ * Protect: change what the mask names in every leaf of a range. Leaves that reach over an end are
+ * split, but only if they change at all.
  */
 #ifndef ML_TABLE_PROTECT_H
 #define ML_TABLE_PROTECT_H
@@ -21,8 +21,8 @@ struct editor {
 	struct ml_edit_alike alike; /* level 0 */
 };
 
-ML_INLINE ml_pte edited(const struct ml_format *f, const struct ml_table *t,
-			const struct editor *e, ml_pte pte)
+ML_INLINE ml_pte edited(const struct ml_format *f, const struct ml_table *t, const struct editor *e,
+			ml_pte pte)
 {
 	return edit_apply(f, &t->types, e->edit, e->edit->kind, e->bits, pte, e->level);
 }
@@ -46,7 +46,10 @@ struct edit_result {
 	unsigned done;    /* entries looked at */
 };
 
-/* Change one entry; atomically where hardware may mark it meanwhile. Returns the bits that differ. */
+/*
+ * Change one entry; atomically where hardware may mark it meanwhile. Returns the bits that
+ * differ.
+ */
 ML_INLINE ml_pte edit_entry(const struct ml_format *f, const struct ml_table *t,
 			    const struct editor *e, ml_pte *p, ml_pte pte, bool atomic)
 {
@@ -92,7 +95,10 @@ ML_PART struct edit_result edit_loop(const struct ml_format *f, const struct ml_
 
 #define ALIKE 8 /* entries judged by one test */
 
-/* Entries from p on that are alike, stopping at the first ALIKE of which one is not; flip is alike.flip. */
+/*
+ * Entries from p on that are alike, stopping at the first ALIKE of which one is not; flip is
+ * alike.flip.
+ */
 ML_INLINE unsigned edit_alike_run(const struct ml_format *f, ml_pte *p, unsigned count, ml_pte flip,
 				  ml_pte need, ml_pte keep)
 {
@@ -127,7 +133,7 @@ ML_PART unsigned edit_alike_entries(const struct ml_format *f, ml_pte *p, unsign
 
 /* Small leaves in a table that nobody walks. */
 ML_PART struct edit_result edit_quiet(const struct ml_format *f, const struct ml_table *t,
-					const struct editor *e, ml_pte *p, unsigned count)
+				      const struct editor *e, ml_pte *p, unsigned count)
 {
 	struct edit_result result = { 0, 0, count };
 	unsigned i = 0;
@@ -145,8 +151,7 @@ ML_PART struct edit_result edit_quiet(const struct ml_format *f, const struct ml
 
 /* Change entries that must not change under a walker's eyes: break, invalidate, complete, make. */
 ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather *g,
-					 const struct editor *e, ml_pte *p, ml_va va,
-					 unsigned count)
+				       const struct editor *e, ml_pte *p, ml_va va, unsigned count)
 {
 	const unsigned shift = f->level_shift[e->level];
 	uint64_t broken[BREAK_ENTRIES / 64] = { 0 };
@@ -166,8 +171,8 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 		entry_store(f, p + i, pte & ~codec_valid(f));
 		broken[i / 64] |= ML_BIT(i % 64);
 		result.changed++;
-		gather_range(g, va + ((uint64_t)i << shift),
-			     va + ((uint64_t)(i + 1) << shift) - 1, e->level, shift);
+		gather_range(g, va + ((uint64_t)i << shift), va + ((uint64_t)(i + 1) << shift) - 1,
+			     e->level, shift);
 	}
 	if (result.changed)
 		gather_flush(f, g);
@@ -178,12 +183,12 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 }
 
 /* Change count entries from p on, all wholly inside the range; returns how many were looked at. */
-ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g,
-				const struct editor *e, ml_pte *p, ml_va va, unsigned count)
+ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, const struct editor *e,
+				ml_pte *p, ml_va va, unsigned count)
 {
 	const unsigned shift = f->level_shift[e->level];
-	const bool breaks = g->t->live && f->break_type &&
-			    e->edit->mask & (ML_TYPE_MASK | ML_GLOBAL);
+	const bool breaks =
+		g->t->live && f->break_type && e->edit->mask & (ML_TYPE_MASK | ML_GLOBAL);
 	const bool atomic = g->t->live && g->t->hardware_ad;
 	struct edit_result result;
 
@@ -205,10 +210,12 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g,
 	return result.done;
 }
 
-/* Unfold the group around p, at va, if [from, end] of it is a part of it and any member changes: members
- * must not differ even in what they were marked. */
+/*
+ * Unfold the group around p, at va, if [from, end] of it is a part of it and any member changes:
+ * members must not differ even in what they were marked.
+ */
 ML_PART void unfold_cut(const struct ml_format *f, struct gather *g, const struct editor *e,
-			  ml_pte *p, ml_va va, ml_va from, ml_va end)
+			ml_pte *p, ml_va va, ml_va from, ml_va end)
 {
 	const unsigned rung = f->group_rung[e->level], count = 1u << f->rungs[rung].lg2_entries;
 	const ml_pte *first = p - (index_of(f, va, e->level) & (count - 1));
@@ -261,7 +268,7 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 
 /* Whether every leaf of the range can hold what the edit makes of it. */
 ML_PART int check_edit(const struct ml_format *f, const struct ml_table *t,
-			 const struct ml_edit *edit, ml_va va, ml_va last)
+		       const struct ml_edit *edit, ml_va va, ml_va last)
 {
 	struct ml_cursor cursor = { va, last, false };
 	struct ml_run run;
@@ -298,7 +305,8 @@ ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_tab
 		return edge_tables(f, t, va, last);
 	if (cuts_first)
 		return edge_tables(f, t, va, entry_last(f, va, first.level));
-	return cuts_end ? edge_tables(f, t, ml_align_down(last, f->level_shift[end.level]), last) : 0;
+	return cuts_end ? edge_tables(f, t, ml_align_down(last, f->level_shift[end.level]), last)
+			: 0;
 }
 
 ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,

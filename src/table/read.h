@@ -19,7 +19,7 @@ ML_INLINE int translated(const struct ml_format *f, ml_pte pte, unsigned level, 
 
 /* Any table: every step checked, the limits of the tables above applied. */
 ML_PART int translate_general(const struct ml_format *f, const struct ml_table *t, ml_va va,
-				struct ml_translation *out)
+			      struct ml_translation *out)
 {
 	const ml_pte *table = t->root;
 	ml_pte all = ~(ml_pte)0, any = 0, pte;
@@ -42,8 +42,10 @@ ML_PART int translate_general(const struct ml_format *f, const struct ml_table *
 	return translated(f, codec_limit(f, pte, all, any), level, va, out);
 }
 
-/* The tables of a direct table are the library's own and limit nothing. Each level has its own end, so that
- * everything about it is a constant. */
+/*
+ * The tables of a direct table are the library's own and limit nothing. Each level has its own
+ * end, so that everything about it is a constant.
+ */
 ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			      struct ml_translation *out)
 {
@@ -52,14 +54,14 @@ ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *
 
 	if (ML_UNLIKELY(!t->direct || (va - t->origin) >> default_va_bits(f)))
 		return translate_general(f, t, va, out);
-#define TRANSLATE_STEP(number)                                                             \
-	if (f->levels_default > (number)) {                                                \
-		pte = entry_load(f, table + index_of(f, va, (number)));                    \
-		if (!codec_own_is_table(f, pte, (number)))                                 \
-			return codec_own_is_leaf(f, pte, (number)) ?                       \
-				       translated(f, pte, (number), va, out) :             \
-				       ML_ERR_NOT_MAPPED;                                  \
-		table = (const ml_pte *)(const void *)(t->base + codec_table_pa(f, pte));  \
+#define TRANSLATE_STEP(number)                                                            \
+	if (f->levels_default > (number)) {                                               \
+		pte = entry_load(f, table + index_of(f, va, (number)));                   \
+		if (!codec_own_is_table(f, pte, (number)))                                \
+			return codec_own_is_leaf(f, pte, (number))                        \
+				       ? translated(f, pte, (number), va, out)            \
+				       : ML_ERR_NOT_MAPPED;                               \
+		table = (const ml_pte *)(const void *)(t->base + codec_table_pa(f, pte)); \
 	}
 	TRANSLATE_STEP(4)
 	TRANSLATE_STEP(3)
@@ -100,15 +102,15 @@ ML_INLINE int table_walk(const struct ml_format *f, const struct ml_table *t, ml
 
 /* The run of leaves that begins at va inside one table, cut to [va, last]. */
 ML_PART void run_here(const struct ml_format *f, const struct ml_table *t, struct place at,
-			ml_va va, ml_va last, struct ml_run *run)
+		      ml_va va, ml_va last, struct ml_run *run)
 {
 	const unsigned shift = f->level_shift[at.level];
 	const unsigned room = table_entries(f, at.level) - index_of(f, va, at.level);
 	const uint64_t inside = va & (ML_BIT(shift) - 1);
 	const uint64_t wanted = ((last - ml_align_down(va, shift)) >> shift) + 1;
 	ml_pte merged;
-	unsigned count = run_length(f, at.entry, at.pte, (unsigned)ml_min(room, wanted), at.level,
-				    &merged);
+	unsigned count =
+		run_length(f, at.entry, at.pte, (unsigned)ml_min(room, wanted), at.level, &merged);
 
 	*run = run_of(f, &t->types, va, merged, count, at.level);
 	run->pa += inside;
@@ -129,7 +131,9 @@ ML_PART ml_va skip_hole(const struct ml_format *f, struct place at, ml_va va, ml
 	return ml_min(last, end);
 }
 
-/* Move the cursor to where the table translates again; false when that is nowhere before its end. */
+/*
+ * Move the cursor to where the table translates again; false when that is nowhere before its end.
+ */
 ML_INLINE bool enter_space(const struct ml_table *t, struct ml_cursor *cursor)
 {
 	if (ML_LIKELY(covers(t, cursor->va, cursor->va)))

@@ -23,8 +23,8 @@ ML_INLINE ml_va resize_skip(const struct ml_format *f, struct place at, ml_va va
 
 	if (at.level)
 		return ml_min(last, entry_last(f, va, at.level));
-	return ml_min(last, group ? ml_align_last(va, f->rungs[group].shift) :
-				    entry_last(f, va, 1));
+	return ml_min(last,
+		      group ? ml_align_last(va, f->rungs[group].shift) : entry_last(f, va, 1));
 }
 
 ML_INLINE bool is_larger(const struct ml_format *f, struct place at, unsigned rung)
@@ -33,7 +33,7 @@ ML_INLINE bool is_larger(const struct ml_format *f, struct place at, unsigned ru
 }
 
 ML_PART uint64_t count_resize(const struct ml_format *f, const struct ml_table *t, ml_va va,
-				ml_va last, unsigned rung)
+			      ml_va last, unsigned rung)
 {
 	uint64_t tables = 0;
 

@@ -14,7 +14,10 @@ ML_INLINE unsigned rung_of(const struct ml_format *f, ml_pte pte, unsigned level
 	return pte & codec_group(f) ? f->group_rung[level] : f->block_rung[level];
 }
 
-/* The first of the entries [p, end) that is not as expected, or up to three before it: four are judged at once. */
+/*
+ * The first of the entries [p, end) that is not as expected, or up to three before it: four are
+ * judged at once.
+ */
 ML_INLINE const ml_pte *run_end(const struct ml_format *f, const ml_pte *p, const ml_pte *end,
 				ml_pte expected, uint64_t step)
 {
@@ -29,11 +32,12 @@ ML_INLINE const ml_pte *run_end(const struct ml_format *f, const ml_pte *p, cons
 }
 
 /*
- * How many of the `most` entries from p on continue the leaf *p, which is `first`: same protection, type and
- * group bit, frames in sequence. *merged gets the first with accessed and dirty of all.
+ * How many of the `most` entries from p on continue the leaf *p, which is `first`: same
+ * protection, type and group bit, frames in sequence. *merged gets the first with accessed and
+ * dirty of all.
  */
-ML_PART unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first,
-			    unsigned most, unsigned level, ml_pte *merged)
+ML_PART unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first, unsigned most,
+			    unsigned level, ml_pte *merged)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
 	const ml_pte ignored = codec_ad_bits(f, first);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * Changing the size of what stands there, translation unchanged: a group folded or unfolded, a large
- * leaf split into a table, a table replaced by a large leaf. On a live table each goes break ->
- * invalidate -> complete -> make where the format says so.
+ * Changing the size of what stands there, translation unchanged: a group folded or unfolded, a
+ * large leaf split into a table, a table replaced by a large leaf. On a live table each goes
+ * break -> invalidate -> complete -> make where the format says so.
  */
 #ifndef ML_TABLE_SPLIT_H
 #define ML_TABLE_SPLIT_H
 
 #include "table/gather.h"
 
-/* Break count entries from p on, one sequence: walkers find nothing there, and no longer hold anything of
- * it. Returns the first entry with accessed and dirty of all. */
-ML_PART ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p,
-			       unsigned count, ml_va va, unsigned level)
+/*
+ * Break count entries from p on, one sequence: walkers find nothing there, and no longer hold
+ * anything of it. Returns the first entry with accessed and dirty of all.
+ */
+ML_PART ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p, unsigned count,
+			     ml_va va, unsigned level)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
 	const ml_pte first = entry_exchange(f, p, 0);
@@ -43,7 +45,7 @@ ML_INLINE ml_pte read_entries(const struct ml_format *f, const ml_pte *p, unsign
 /* Make the aligned group that holds entry p carry the hint, or none of it. All members are valid,
  * equal and in sequence. */
 ML_PART void group_convert(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
-			     unsigned level, bool folded)
+			   unsigned level, bool folded)
 {
 	const unsigned rung = f->group_rung[level], count = 1u << f->rungs[rung].lg2_entries;
 	struct ml_table *t = g->t;
@@ -96,7 +98,7 @@ struct hole {
  * that the hole cuts are none.
  */
 ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_pte *table,
-			  ml_pte leaf, unsigned level, struct hole hole)
+			ml_pte leaf, unsigned level, struct hole hole)
 {
 	const unsigned below = level - 1, rung = f->group_rung[below];
 	const unsigned size = rung ? 1u << f->rungs[rung].lg2_entries : 1;
@@ -122,7 +124,7 @@ ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_
  * those in the hole. Returns the leaf as it was last.
  */
 ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct supply *supply,
-			    struct place at, ml_va va, struct hole hole)
+			  struct place at, ml_va va, struct hole hole)
 {
 	struct ml_table *t = g->t;
 	const unsigned entries = table_entries(f, at.level - 1);
@@ -159,8 +161,10 @@ ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct s
 		(void)split_leaf(f, g, supply, at, va, none);
 }
 
-/* Levels of the tables that make va a boundary between leaves: from *low up to below the leaf's level,
- * which is returned; 0 when it is a boundary already. */
+/*
+ * Levels of the tables that make va a boundary between leaves: from *low up to below the leaf's
+ * level, which is returned; 0 when it is a boundary already.
+ */
 ML_INLINE unsigned edge_levels(const struct ml_format *f, struct place at, ml_va va, unsigned *low)
 {
 	*low = at.level;
@@ -173,7 +177,7 @@ ML_INLINE unsigned edge_levels(const struct ml_format *f, struct place at, ml_va
 
 /* Tables that cutting leaves at va and behind last takes. */
 ML_PART uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
-			       ml_va last)
+			     ml_va last)
 {
 	unsigned low, end_low, high, end_high = 0, level;
 	uint64_t tables;

@@ -69,7 +69,11 @@ static uint64_t unmap_step_bytes(const struct ml_table *t, const struct ml_step 
 	if (end >= last || end < step->va)
 		return step->len;
 	if (ml_translate(t, end, &leaf) == ML_OK)
-		end = ml_min(last, ml_align_last(end, t->format->rungs[rung_of(t->format, leaf.pte, leaf.level)].shift));
+		end = ml_min(
+			last,
+			ml_align_last(
+				end,
+				t->format->rungs[rung_of(t->format, leaf.pte, leaf.level)].shift));
 	return end - step->va + 1;
 }
 

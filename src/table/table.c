@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The public calls of one table: its life, and the way from each call to the format's algorithms. */
+/*
+ * The public calls of one table: its life, and the way from each call to the format's algorithms.
+ */
 #include "table/check.h"
 #include "table/map.h"
 #include "table/ops.h"

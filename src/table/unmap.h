@@ -12,8 +12,7 @@
 ML_INLINE unsigned top_level(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			     ml_va last)
 {
-	const bool lent =
-		root_range_meets(f, t, va, last, t->pinned_first, t->pinned_count);
+	const bool lent = root_range_meets(f, t, va, last, t->pinned_first, t->pinned_count);
 
 	return root_level(t) - (lent ? 1u : 0u);
 }
@@ -68,9 +67,12 @@ ML_INLINE bool table_is_empty(const struct ml_format *f, struct ml_table *t, con
 	return true;
 }
 
-/* Entries [from, to) of the table of this level that holds va were cleared: take empty tables out, upwards. */
+/*
+ * Entries [from, to) of the table of this level that holds va were cleared: take empty tables
+ * out, upwards.
+ */
 ML_PART void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *table,
-		     unsigned from, unsigned to, unsigned level, unsigned top)
+		   unsigned from, unsigned to, unsigned level, unsigned top)
 {
 	struct ml_table *t = g->t;
 
@@ -86,7 +88,8 @@ ML_PART void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte
 }
 
 /* Take one leaf out. Hardware may mark it until it is gone. */
-ML_INLINE ml_pte clear_leaf(const struct ml_format *f, const struct gather *g, ml_pte *p, ml_pte pte)
+ML_INLINE ml_pte clear_leaf(const struct ml_format *f, const struct gather *g, ml_pte *p,
+			    ml_pte pte)
 {
 	if (g->t->live && gather_has_sink(g))
 		return entry_exchange(f, p, 0);
@@ -117,7 +120,8 @@ ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct r
 	const ml_pte bits = pte ^ (run->pte + bytes);
 
 	if (run->count && run->va + bytes == va &&
-	    codec_leaf_pa(f, pte, level) == codec_leaf_pa(f, run->pte, level) + bytes && !(bits & ~codec_ad_bits(f, run->pte))) {
+	    codec_leaf_pa(f, pte, level) == codec_leaf_pa(f, run->pte, level) + bytes &&
+	    !(bits & ~codec_ad_bits(f, run->pte))) {
 		run->bits |= bits;
 		run->count++;
 		return;
@@ -131,7 +135,7 @@ ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct r
 
 /* Take count entries from p on out, wholly covered all of them. */
 ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
-			     unsigned count, unsigned level)
+			   unsigned count, unsigned level)
 {
 	const unsigned shift = f->level_shift[level];
 	const bool sink = gather_has_sink(g);
@@ -166,7 +170,7 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 
 /* Unmap what one table holds of [va, last]; returns the last address dealt with. */
 ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct supply *supply,
-			   ml_va va, ml_va last, unsigned top)
+			 ml_va va, ml_va last, unsigned top)
 {
 	const unsigned stop = cover_level(f, top, va, last);
 	const struct place at = descend(f, g->t, va, stop);
@@ -187,7 +191,8 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct sup
 		if (group_is_cut(f, at.pte, va, end, stop))
 			group_convert(f, g, at.entry, va, stop, false);
 		if (group_is_cut(f, entry_load(f, tail),
-				 ml_align_down(end, f->rungs[f->group_rung[stop]].shift), end, stop))
+				 ml_align_down(end, f->rungs[f->group_rung[stop]].shift), end,
+				 stop))
 			group_convert(f, g, at.entry + count - 1, end, stop, false);
 	}
 	if (stop == 0)
@@ -202,7 +207,7 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct sup
 
 /* [va, last] with everything that can fail behind us. */
 ML_PART void unmap_range(const struct ml_format *f, struct gather *g, struct supply *supply,
-			   ml_va va, ml_va last)
+			 ml_va va, ml_va last)
 {
 	const unsigned top = top_level(f, g->t, va, last);
 
@@ -230,7 +235,7 @@ ML_INLINE int open_split_supply(struct ml_table *t, struct ml_op *op, struct sup
 
 /* The leaf at `entry` goes, with all that follows from it. */
 ML_PART void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
-			  unsigned level, struct ml_op *op)
+			unsigned level, struct ml_op *op)
 {
 	const unsigned index = index_of(f, va, level);
 	struct gather g;
@@ -262,7 +267,7 @@ ML_INLINE bool is_inside(const struct ml_format *f, struct place at, ml_va va, u
 }
 
 ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct place at, ml_va va,
-			   uint64_t len, struct ml_op *op)
+			 uint64_t len, struct ml_op *op)
 {
 	const unsigned below = at.level - 1, from = index_of(f, va, below);
 	const uint32_t count = (uint32_t)(len >> f->level_shift[below]);
@@ -286,7 +291,7 @@ ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct p
 }
 
 ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, ml_va va,
-				  uint64_t len, struct ml_op *op)
+				uint64_t len, struct ml_op *op)
 {
 	struct supply supply;
 	struct gather g;
@@ -315,7 +320,10 @@ ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, m
 	return ML_OK;
 }
 
-/* A plain leaf out of a table that stays, where no walker can hold it; false if it is not that simple. */
+/*
+ * A plain leaf out of a table that stays, where no walker can hold it; false if it is not that
+ * simple.
+ */
 ML_INLINE bool unmap_quietly(const struct ml_format *f, struct ml_table *t, ml_va va,
 			     struct place at, unsigned level)
 {
