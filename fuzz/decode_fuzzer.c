@@ -31,12 +31,18 @@ struct target {
 };
 
 static const struct target targets[] = {
-	{ &ml_format_x86_64, 4, false,
+	{ &ml_format_x86_64,
+	  4,
+	  false,
 	  { 0, 0x7fffffffffff, 0xffff800000000000, 0xffffffffffffffff } },
-	{ &ml_format_x86_64, 5, false,
+	{ &ml_format_x86_64,
+	  5,
+	  false,
 	  { 0, 0xffffffffffffff, 0xff00000000000000, 0xffffffffffffffff } },
 	{ &ml_format_arm64_4k, 4, false, { 0, 0xffffffffffff, 0x40201000, 0x8000000000 } },
-	{ &ml_format_arm64_4k, 3, true,
+	{ &ml_format_arm64_4k,
+	  3,
+	  true,
 	  { 0xffffff8000000000, 0xffffffffffffffff, 0xffffffc000000000, 0xffffffffffe00000 } },
 	{ &ml_format_toy, 2, false, { 0, 0xffff, 0x4000, 0xb000 } },
 };
@@ -53,8 +59,8 @@ static void check_entry(const struct target *target, const struct ml_types *type
 		if (entry.kind != ML_KIND_LEAF || entry.reserved ||
 		    !ml_format_expressible(target->format, types, entry.prot))
 			continue;
-		if (ml_format_encode(target->format, types, entry.pa, entry.prot, level, entry.group,
-				     &again))
+		if (ml_format_encode(target->format, types, entry.pa, entry.prot, level,
+				     entry.group, &again))
 			continue; /* a size the format does not fold at this level */
 		if (ml_format_decode(target->format, types, again, level, &entry) ||
 		    entry.kind != ML_KIND_LEAF)
@@ -85,7 +91,8 @@ static size_t take_record(const struct tables *tables, const uint8_t *data, size
 		memcpy(&pte, data + 2, sizeof(pte));
 	else
 		pte = tables->pa[data[2] % TABLES] | data[3];
-	tables->memory[(data[0] & 7) % TABLES][(data[1] | (data[0] & 8u) << 5) % tables->entries] = pte;
+	tables->memory[(data[0] & 7) % TABLES][(data[1] | (data[0] & 8u) << 5) % tables->entries] =
+		pte;
 	return bytes;
 }
 
@@ -111,7 +118,9 @@ static void read_everything(const struct ml_table *table, const struct target *t
 static void judge_tables(struct ml_arena *arena, const struct target *target, ml_pa root)
 {
 	struct ml_table_config config = {
-		.platform = &arena->platform, .cookie = arena, .levels = target->levels,
+		.platform = &arena->platform,
+		.cookie = arena,
+		.levels = target->levels,
 		.high = target->high,
 	};
 	struct ml_table table;
@@ -127,8 +136,7 @@ static void judge_tables(struct ml_arena *arena, const struct target *target, ml
 		wrong("what was adopted does not stand up to a check");
 }
 
-static void make_tables(struct tables *tables, struct ml_arena *arena,
-			const struct target *target)
+static void make_tables(struct tables *tables, struct ml_arena *arena, const struct target *target)
 {
 	const size_t bytes = ml_format_table_bytes(target->format, 0);
 
@@ -136,8 +144,7 @@ static void make_tables(struct tables *tables, struct ml_arena *arena,
 		wrong("no arena");
 	tables->entries = bytes / sizeof(ml_pte);
 	for (unsigned i = 0; i < TABLES; i++) {
-		tables->memory[i] =
-			arena->platform.table_alloc(arena, NULL, bytes, &tables->pa[i]);
+		tables->memory[i] = arena->platform.table_alloc(arena, NULL, bytes, &tables->pa[i]);
 		memset(tables->memory[i], 0, bytes);
 	}
 }

@@ -58,8 +58,8 @@ static ml_pte *entry_at(const struct rig *boot, ml_va va, unsigned level)
 		exit(2);
 	for (unsigned i = 0; i < walk.count; i++)
 		if (walk.entries[i].level == level)
-			return ml_arena_pointer(boot->arena,
-						walk.entries[i].table + 8 * walk.entries[i].index, 8);
+			return ml_arena_pointer(
+				boot->arena, walk.entries[i].table + 8 * walk.entries[i].index, 8);
 	t_ok(!"the walk ends above that level");
 	exit(2);
 }
@@ -232,11 +232,13 @@ TEST(frames_wider_than_the_machine)
 	t_eq(ml_map(&boot.table, 0, 2 * M, (ml_pa)1 << 45, ML_RW, NULL), ML_OK);
 	config = config_of(&boot);
 	config.pa_bits = 45;
-	t_eq(ml_table_adopt(&table, boot.facts->format, &config, ml_table_root(&boot.table), TABLES),
+	t_eq(ml_table_adopt(&table, boot.facts->format, &config, ml_table_root(&boot.table),
+			    TABLES),
 	     ML_ERR_BAD_ENTRY);
 	config.pa_bits = 46;
 	T_REQUIRE(t_eq(ml_table_adopt(&table, boot.facts->format, &config,
-				      ml_table_root(&boot.table), TABLES), ML_OK));
+				      ml_table_root(&boot.table), TABLES),
+		       ML_OK));
 	ml_table_fini(&table, NULL);
 	t_eq(boot.arena->in_use, 0);
 }
@@ -256,8 +258,8 @@ TEST(groups_that_do_not_agree)
 		entry_refused(WORLD_ARM_LOW, va, 1, group, 0, ML_ERR_BAD_ENTRY);
 		entry_refused(WORLD_ARM_LOW, va, 1, 0, user, ML_ERR_BAD_ENTRY);
 		entry_refused(WORLD_ARM_LOW, va, 1, 1, 0, ML_ERR_BAD_ENTRY);
-		entry_refused(WORLD_ARM_LOW, va, 1, (ml_pte)0x1ff << 21,
-			      (ml_pte)(member ^ 3) << 21, ML_ERR_BAD_ENTRY);
+		entry_refused(WORLD_ARM_LOW, va, 1, (ml_pte)0x1ff << 21, (ml_pte)(member ^ 3) << 21,
+			      ML_ERR_BAD_ENTRY);
 	}
 	t_eq(rig_open(&boot, WORLD_ARM_LOW, NULL), ML_OK);
 	t_eq(ml_map(&boot.table, 0, 64 * K, 64 * K, ML_RW, NULL), ML_OK);
@@ -287,8 +289,9 @@ TEST(groups_may_differ_in_accessed_and_dirty)
 
 TEST(roots_that_are_no_table)
 {
-	static const ml_pa roots[] = { 0, 1, ML_ARENA_PA - 4 * K, ML_ARENA_PA + 1024 * M,
-				       ML_ARENA_PA + 8, (ml_pa)1 << 60 };
+	static const ml_pa roots[] = {
+		0, 1, ML_ARENA_PA - 4 * K, ML_ARENA_PA + 1024 * M, ML_ARENA_PA + 8, (ml_pa)1 << 60
+	};
 	struct ml_table_config config;
 	struct ml_table table;
 	struct rig boot;
@@ -299,7 +302,8 @@ TEST(roots_that_are_no_table)
 		t_eq(ml_table_adopt(&table, boot.facts->format, &config, roots[i], TABLES),
 		     ML_ERR_BAD_TABLE);
 	config.levels = 7;
-	t_eq(ml_table_adopt(&table, boot.facts->format, &config, ml_table_root(&boot.table), TABLES),
+	t_eq(ml_table_adopt(&table, boot.facts->format, &config, ml_table_root(&boot.table),
+			    TABLES),
 	     ML_ERR_CONFIG);
 	t_ok(rig_close(&boot));
 }
@@ -342,8 +346,8 @@ TEST(every_single_bit_flipped)
 		boot_table(&boot, some[w]);
 		for (unsigned level = 0; level < boot.table.levels; level++)
 			for (unsigned bit = 0; bit < 64; bit++) {
-				ml_pte *entry = entry_at(&boot, some[w] == WORLD_TOY ? 0 : 2 * M,
-							 level);
+				ml_pte *entry =
+					entry_at(&boot, some[w] == WORLD_TOY ? 0 : 2 * M, level);
 				struct ml_table table;
 				int error;
 

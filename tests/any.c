@@ -165,19 +165,27 @@ static bool same_readings(const struct side *own, const struct side *any, ml_va 
 	bool same = t_eq(ml_translate(&any->rig.table, va, &b), error);
 
 	if (same && !error)
-		same = t_eq(b.pa, a.pa) && t_eq(ml_translation_prot(&any->rig.table, &b), ml_translation_prot(&own->rig.table, &a)) && t_eq(b.pte, a.pte) &&
-		       t_eq(b.level, a.level) && t_eq(ml_translation_rung(&any->rig.table, &b), ml_translation_rung(&own->rig.table, &a));
-	same = same && t_eq(ml_walk(&any->rig.table, va, &walk_b),
-			    ml_walk(&own->rig.table, va, &walk_a));
+		same = t_eq(b.pa, a.pa) &&
+		       t_eq(ml_translation_prot(&any->rig.table, &b),
+			    ml_translation_prot(&own->rig.table, &a)) &&
+		       t_eq(b.pte, a.pte) && t_eq(b.level, a.level) &&
+		       t_eq(ml_translation_rung(&any->rig.table, &b),
+			    ml_translation_rung(&own->rig.table, &a));
+	same = same &&
+	       t_eq(ml_walk(&any->rig.table, va, &walk_b), ml_walk(&own->rig.table, va, &walk_a));
 	return same && (error == ML_ERR_CANONICAL || t_eq(walk_b.count, walk_a.count));
 }
 
 static bool open_sides(struct side *own, struct side *any, const struct setting *setting)
 {
 	struct ml_table_config wish = {
-		.rungs = setting->rungs, .pa_bits = setting->pa_bits, .fold = setting->fold,
-		.live = setting->live, .guaranteed = setting->guaranteed,
-		.track_ad = setting->track_ad, .hardware_ad = setting->hardware_ad,
+		.rungs = setting->rungs,
+		.pa_bits = setting->pa_bits,
+		.fold = setting->fold,
+		.live = setting->live,
+		.guaranteed = setting->guaranteed,
+		.track_ad = setting->track_ad,
+		.hardware_ad = setting->hardware_ad,
 	};
 
 	if (!t_eq(rig_open(&own->rig, setting->world, &wish), ML_OK))

@@ -89,7 +89,8 @@ TEST(groups_complete_a_block_by_policy)
 			shuffle(groups, 32, seed);
 			for (unsigned i = 0; i < 32; i++)
 				t_eq(ml_map(&rig.table, AT + groups[i] * GROUP, GROUP,
-					    AT + groups[i] * GROUP, ML_RW, NULL), ML_OK);
+					    AT + groups[i] * GROUP, ML_RW, NULL),
+				     ML_OK);
 			t_eq(rig_leaves(&rig, R2M), fold == ML_FOLD_BLOCK);
 			t_eq(rig_leaves(&rig, R64K), fold == ML_FOLD_BLOCK ? 0 : 32);
 			take_down(&rig);
@@ -133,7 +134,7 @@ TEST(x86_completes_blocks_only)
 	}
 }
 
-/* ---- what must veto: S0.3, S0.20 ------------------------------------------------------- */
+/* ---- what must veto: S0.3, S0.20 --------------------------------------------------- */
 
 /* Sixteen pages, one of which is different; nothing may fold, by policy or by request. */
 static void one_is_different(unsigned odd, ml_pa shift, ml_prot prot)
@@ -161,7 +162,7 @@ TEST(one_page_that_differs_vetoes_the_group)
 		one_is_different(odd, 16 * PAGE, ML_RW);
 		one_is_different(odd, 0, ML_READ);
 		one_is_different(odd, 0, ML_RW | ML_USER);
-		one_is_different(odd, 0, ML_RW | ML_NC);  /* S0.20: the memory type, too */
+		one_is_different(odd, 0, ML_RW | ML_NC); /* S0.20: the memory type, too */
 		one_is_different(odd, 0, ML_RW | ML_GLOBAL);
 		one_is_different(odd, 0, ML_RW | ML_SPECIAL);
 		one_is_different(odd, 0, ML_RW | ML_SOFT(0));
@@ -203,7 +204,7 @@ TEST(frames_out_of_step_never_fold)
 	}
 }
 
-/* ---- the accessed/dirty unit: S0.4 ----------------------------------------------------- */
+/* ---- the accessed/dirty unit: S0.4 ------------------------------------------------- */
 
 static uint64_t unit_bytes;
 static unsigned unit_calls;
@@ -268,7 +269,7 @@ TEST(a_unit_vetoes_a_block)
 	}
 }
 
-/* ---- extents: S0.13 to S0.15 ------------------------------------------------------------- */
+/* ---- extents: S0.13 to S0.15 ------------------------------------------------------- */
 
 /* Two halves of 1M each make one 2M leaf, in one call; in two calls only by policy. */
 TEST(adjacent_extents_merge)
@@ -350,9 +351,9 @@ TEST(extents_are_all_or_nothing)
 	picture_release(&picture);
 }
 
-/* ---- unfolding, and not folding again ---------------------------------------------------- */
+/* ---- unfolding, and not folding again ---------------------------------------------- */
 
-/* Part of a block is protected: it comes apart, and stays apart until asked (or rewritten whole). */
+/* Part of a block is protected: it comes apart, and stays apart until it is asked for. */
 TEST(protect_unfolds_and_does_not_refold)
 {
 	for (uint8_t fold = ML_FOLD_MAP; fold <= ML_FOLD_BLOCK; fold++) {
@@ -416,7 +417,8 @@ TEST(every_part_of_three_groups_unmapped)
 
 			T_CONTEXT("from", from * 100 + to);
 			put_up(&rig, WORLD_ARM_LOW, ML_FOLD_COMPLETE);
-			t_eq(ml_map(&rig.table, AT, 3 * GROUP, AT, ML_RW | ML_SPECIAL, NULL), ML_OK);
+			t_eq(ml_map(&rig.table, AT, 3 * GROUP, AT, ML_RW | ML_SPECIAL, NULL),
+			     ML_OK);
 			t_eq(ml_unmap(&rig.table, AT + from * PAGE, (to - from) * PAGE, NULL),
 			     ML_OK);
 			for (unsigned page = 0; page < 48; page++) {
@@ -432,8 +434,9 @@ TEST(every_part_of_three_groups_unmapped)
 				const bool whole = to <= group * 16 || from >= group * 16 + 16;
 				struct ml_translation found;
 
-				if (whole && t_eq(ml_translate(&rig.table, AT + group * GROUP,
-							       &found), ML_OK))
+				if (whole &&
+				    t_eq(ml_translate(&rig.table, AT + group * GROUP, &found),
+					 ML_OK))
 					t_eq(ml_translation_rung(&rig.table, &found), R64K);
 			}
 			take_down(&rig);
@@ -458,7 +461,7 @@ TEST(a_page_remapped_completes_its_group_again)
 	take_down(&rig);
 }
 
-/* ---- ml_fold and ml_split ----------------------------------------------------------------- */
+/* ---- ml_fold and ml_split ---------------------------------------------------------- */
 
 TEST(fold_stops_at_the_rung_and_at_the_range)
 {
@@ -529,7 +532,8 @@ TEST(accessed_and_dirty_survive_split_and_fold)
 	t_eq(ml_split(&rig.table, AT, 2 * M, R4K, NULL), ML_OK);
 	for (unsigned page = 0; page < 512; page++) {
 		t_eq(ml_translate(&rig.table, AT + page * PAGE, &found), ML_OK);
-		t_eq(ml_translation_prot(&rig.table, &found) & ML_PROT_AD, page < 16 ? ML_PROT_AD : 0);
+		t_eq(ml_translation_prot(&rig.table, &found) & ML_PROT_AD,
+		     page < 16 ? ML_PROT_AD : 0);
 	}
 	t_eq(ml_fold(&rig.table, AT, 2 * M, R2M, NULL), ML_OK);
 	t_eq(ml_translate(&rig.table, AT, &found), ML_OK);
@@ -584,8 +588,10 @@ TEST(rungs_that_are_not_allowed_are_not_made)
 			t_eq(ml_map(&rig.table, AT, 32 * M, AT, ML_RW, NULL), ML_OK);
 			t_eq(ml_fold(&rig.table, AT, 32 * M, R1G, NULL), ML_OK);
 			for (unsigned rung = 0; rung <= R1G; rung++)
-				t_eq(rig_leaves(&rig, rung) != 0, rung < R1G && rungs >> rung == 1 ? 1
-				     : rung == R32M && rungs >> R1G);
+				t_eq(rig_leaves(&rig, rung) != 0,
+				     rung < R1G && rungs >> rung == 1
+					     ? 1
+					     : rung == R32M && rungs >> R1G);
 			take_down(&rig);
 		}
 }

@@ -65,7 +65,8 @@ static void map_all(struct rig *rig, const uint16_t *pages, ml_pa pa, enum order
 	ml_doors.loads = 0;
 	for (unsigned i = 0; i < PAGES; i++)
 		if (!t_eq(ml_map(&rig->table, AT + pages[i] * PAGE, PAGE, pa + pages[i] * PAGE,
-				 ML_RW, NULL), ML_OK))
+				 ML_RW, NULL),
+			  ML_OK))
 			return;
 	check_loads(rig, "map", order);
 }
@@ -79,8 +80,7 @@ static void unmap_all(struct rig *rig, const uint16_t *pages, enum order order)
 	check_loads(rig, "unmap", order);
 }
 
-static void fill_and_empty(enum world world, uint8_t fold, ml_pa pa, enum order up,
-			   enum order down)
+static void fill_and_empty(enum world world, uint8_t fold, ml_pa pa, enum order up, enum order down)
 {
 	static uint16_t pages[PAGES];
 	const struct ml_table_config wish = { .fold = fold };
@@ -106,8 +106,7 @@ static void fill_and_empty_in_all_orders(uint8_t fold, ml_pa pa)
 	for (unsigned w = 0; w < 3; w++)
 		for (unsigned up = 0; up < ORDERS; up++)
 			for (unsigned down = 0; down < ORDERS; down++)
-				fill_and_empty(wide[w], fold, pa, (enum order)up,
-					       (enum order)down);
+				fill_and_empty(wide[w], fold, pa, (enum order)up, (enum order)down);
 }
 
 TEST(pages_that_fold_in_groups)
@@ -144,7 +143,8 @@ TEST(pages_with_scattered_frames)
 			ml_doors.loads = 0;
 			for (unsigned i = 0; i < PAGES; i++)
 				t_eq(ml_map(&rig.table, AT + pages[i] * PAGE, PAGE,
-					    AT + (pages[i] ^ 1u) * PAGE, ML_RW, NULL), ML_OK);
+					    AT + (pages[i] ^ 1u) * PAGE, ML_RW, NULL),
+				     ML_OK);
 			check_loads(&rig, "map scattered", (enum order)order);
 			unmap_all(&rig, pages, (enum order)order);
 			t_ok(rig_close(&rig));

@@ -11,8 +11,8 @@
 #define K ((uint64_t)1 << 10)
 
 /* What each call does with a bad range; mapping also looks at frames. */
-static const uint8_t calls[] = { ACTION_MAP,	 ACTION_EXTENTS, ACTION_UNMAP,
-				 ACTION_PROTECT, ACTION_SPLIT,	 ACTION_FOLD };
+static const uint8_t calls[] = { ACTION_MAP,     ACTION_EXTENTS, ACTION_UNMAP,
+				 ACTION_PROTECT, ACTION_SPLIT,   ACTION_FOLD };
 
 static struct picture picture;
 
@@ -120,7 +120,8 @@ TEST(not_canonical)
 
 		if (facts->low_last) {
 			range_refused(world, facts->low_last + 1, 4 * K, ML_ERR_CANONICAL);
-			range_refused(world, facts->low_last - (4 * K - 1), 8 * K, ML_ERR_CANONICAL);
+			range_refused(world, facts->low_last - (4 * K - 1), 8 * K,
+				      ML_ERR_CANONICAL);
 		}
 		if (facts->high_first) {
 			range_refused(world, facts->high_first - 4 * K, 4 * K, ML_ERR_CANONICAL);
@@ -195,8 +196,11 @@ TEST(overlapping)
 	for (unsigned i = 0; i < WORLDS; i++) {
 		const enum world world = (enum world)i;
 		const ml_va at = first_address(world) + 0xc000;
-		const struct { ml_va va; uint64_t len; } ranges[] = {
-			{ at, 0x1000 }, { at + 0x1000, 0x1000 }, { at - 0x1000, 0x2000 },
+		const struct {
+			ml_va va;
+			uint64_t len;
+		} ranges[] = {
+			{ at, 0x1000 },          { at + 0x1000, 0x1000 }, { at - 0x1000, 0x2000 },
 			{ at + 0x1000, 0x2000 }, { at - 0x4000, 0x8000 }, { at, 0x2000 },
 		};
 		struct rig rig;
@@ -224,8 +228,11 @@ TEST(overlapping_other_sizes)
 		for (unsigned i = 0; i < 4; i++)
 			for (unsigned k = 0; k < 4; k++) {
 				const ml_va at = (ml_va)1 << 36;
-				struct action a = { .kind = ACTION_MAP, .va = at, .len = sizes[k],
-						    .pa = at, .prot = ML_RW };
+				struct action a = { .kind = ACTION_MAP,
+						    .va = at,
+						    .len = sizes[k],
+						    .pa = at,
+						    .prot = ML_RW };
 				struct rig rig;
 
 				T_CONTEXT(worlds[wide[w]].name, i * 4 + k);
@@ -269,8 +276,9 @@ TEST(protect_refuses_before_it_changes)
 {
 	static const ml_prot user_code = ML_READ | ML_USER | ML_EXEC;
 	struct rig rig;
-	struct action a = { .kind = ACTION_PROTECT, .va = 0, .len = (uint64_t)8 << 20,
-			    .mask = ML_USER };
+	struct action a = {
+		.kind = ACTION_PROTECT, .va = 0, .len = (uint64_t)8 << 20, .mask = ML_USER
+	};
 
 	t_eq(rig_open(&rig, WORLD_X86_4, NULL), ML_OK);
 	t_eq(ml_map(&rig.table, 0, (uint64_t)4 << 20, 0, ML_READ | ML_USER, NULL), ML_OK);
@@ -350,7 +358,8 @@ TEST(levels_a_format_does_not_have)
 	t_eq(ml_table_init(&table, &ml_format_arm64_4k, &config), ML_ERR_CONFIG);
 	config = (struct ml_table_config){ .cookie = arena };
 	t_eq(ml_table_init(&table, &ml_format_x86_64, &config), ML_ERR_CONFIG);
-	config = (struct ml_table_config){ .platform = &arena->platform, .cookie = arena,
+	config = (struct ml_table_config){ .platform = &arena->platform,
+					   .cookie = arena,
 					   .high = true };
 	t_eq(ml_table_init(&table, &ml_format_x86_64, &config), ML_ERR_CONFIG);
 	t_eq(arena->in_use, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Borrowing another table's root entries: walked, seen at once, never changed through the borrower. */
+/* Borrowed root entries: walked, seen at once, never changed through the borrower. */
 #include <maxleaf/table.h>
 
 #include "support/rig.h"
@@ -8,9 +8,9 @@
 #define K ((uint64_t)1 << 10)
 #define M ((uint64_t)1 << 20)
 #define G ((uint64_t)1 << 30)
-#define SLOT (512 * G)          /* what a root entry of four levels covers */
-#define HALF (0 - 256 * SLOT)   /* the upper half of x86-64 */
-#define KERNEL (0 - 2 * SLOT)   /* what is shared in most tests: the last two entries */
+#define SLOT (512 * G)        /* what a root entry of four levels covers */
+#define HALF (0 - 256 * SLOT) /* the upper half of x86-64 */
+#define KERNEL (0 - 2 * SLOT) /* what is shared in most tests: the last two entries */
 
 static void put_up(struct rig *user, struct rig *kernel, bool live)
 {
@@ -77,9 +77,12 @@ TEST(each_keeps_what_is_its_own)
 
 TEST(nothing_changes_through_the_borrower)
 {
-	static const uint8_t calls[] = { ACTION_MAP, ACTION_EXTENTS, ACTION_UNMAP, ACTION_PROTECT,
-					 ACTION_SPLIT, ACTION_FOLD };
-	static const struct { ml_va va; uint64_t len; } ranges[] = {
+	static const uint8_t calls[] = { ACTION_MAP,     ACTION_EXTENTS, ACTION_UNMAP,
+					 ACTION_PROTECT, ACTION_SPLIT,   ACTION_FOLD };
+	static const struct {
+		ml_va va;
+		uint64_t len;
+	} ranges[] = {
 		{ KERNEL, 4 * K },           { KERNEL + 2 * M, 2 * M }, { KERNEL - 4 * K, 8 * K },
 		{ 0 - (4 * K), 4 * K },      { HALF, 256 * SLOT },      { KERNEL, 2 * SLOT },
 		{ KERNEL - SLOT, 3 * SLOT },
@@ -96,9 +99,12 @@ TEST(nothing_changes_through_the_borrower)
 		for (unsigned call = 0; call < sizeof(calls); call++)
 			for (unsigned replace = 0; replace < 2; replace++) {
 				struct ml_op op = { .flags = replace ? ML_OP_REPLACE : 0 };
-				struct action a = { .kind = calls[call], .va = ranges[i].va,
-						    .len = ranges[i].len, .prot = ML_RW,
-						    .mask = ML_RW, .extent_count = 1 };
+				struct action a = { .kind = calls[call],
+						    .va = ranges[i].va,
+						    .len = ranges[i].len,
+						    .prot = ML_RW,
+						    .mask = ML_RW,
+						    .extent_count = 1 };
 
 				a.extents[0] = (struct ml_extent){ 0, a.len };
 				T_CONTEXT("range", i * 10 + call);
@@ -129,7 +135,9 @@ TEST(the_range_before_is_not_shared)
 TEST(lent_tables_stay)
 {
 	struct rig user, kernel;
-	struct ml_pa_pair { ml_pa user, kernel; } link;
+	struct ml_pa_pair {
+		ml_pa user, kernel;
+	} link;
 	struct ml_walk walk;
 
 	put_up(&user, &kernel, true);

@@ -36,7 +36,7 @@ struct operation {
 struct state {
 	struct ml_table table;
 	struct ml_pool pool;
-	ml_pa pa[PAGES];     /* the model: frame, and protection or 0 */
+	ml_pa pa[PAGES]; /* the model: frame, and protection or 0 */
 	ml_prot prot[PAGES];
 	uint64_t pending, told;
 	_Alignas(TABLE_BYTES) char memory[TABLES * TABLE_BYTES];
@@ -46,7 +46,7 @@ static struct state now;
 static struct operation operations[OPERATIONS_MOST];
 static unsigned operation_count;
 
-/* ---- the set of states seen, and those still to be gone on from ---------------------- */
+/* ---- the set of states seen, and those still to be gone on from -------------------- */
 
 struct set {
 	uint64_t *slots;
@@ -104,7 +104,7 @@ static void frontier_add(struct frontier *frontier, struct path path)
 	frontier->paths[frontier->count++] = path;
 }
 
-/* ---- the world ----------------------------------------------------------------------- */
+/* ---- the world --------------------------------------------------------------------- */
 
 static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
 {
@@ -161,7 +161,10 @@ static bool read_memory(void *cookie, ml_pa pa, uint64_t *memory)
 static void begin(uint8_t fold, bool live)
 {
 	struct ml_table_config config = {
-		.platform = &platform, .cookie = &now.pool, .fold = fold, .live = live,
+		.platform = &platform,
+		.cookie = &now.pool,
+		.fold = fold,
+		.live = live,
 		.track_ad = true,
 	};
 
@@ -171,7 +174,7 @@ static void begin(uint8_t fold, bool live)
 	t_eq(ml_table_init(&now.table, &ml_format_toy, &config), ML_OK);
 }
 
-/* ---- operations ------------------------------------------------------------------------ */
+/* ---- operations -------------------------------------------------------------------- */
 
 static void add_operation(struct operation operation)
 {
@@ -193,7 +196,8 @@ static void add_range(uint8_t first, uint8_t pages)
 	add_operation((struct operation){ .kind = UNMAP, .first = first, .pages = pages });
 	add_operation((struct operation){ .kind = UNMAP_TOLD, .first = first, .pages = pages });
 	for (unsigned i = 0; i < 2; i++)
-		add_operation((struct operation){ PROTECT, first, pages, 0, 0, prots[i] & ML_WRITE });
+		add_operation(
+			(struct operation){ PROTECT, first, pages, 0, 0, prots[i] & ML_WRITE });
 	for (uint8_t rung = 0; rung < 4; rung++) {
 		if (rung < 3)
 			add_operation((struct operation){ SPLIT, first, pages, 0, rung, 0 });
@@ -266,7 +270,7 @@ static void model_change(const struct operation *o)
 	}
 }
 
-/* ---- states ---------------------------------------------------------------------------- */
+/* ---- states ------------------------------------------------------------------------ */
 
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
@@ -282,8 +286,8 @@ static uint64_t state_hash(void)
 
 	for (unsigned i = 0; i < 4; i++) {
 		const bool linked = (root[i] & 3) == 1; /* valid, and no leaf */
-		const ml_pte *below = linked ? ml_pool_pointer(&now.pool, root[i] & 0xfffe0,
-							       TABLE_BYTES) : NULL;
+		const ml_pte *below =
+			linked ? ml_pool_pointer(&now.pool, root[i] & 0xfffe0, TABLE_BYTES) : NULL;
 
 		hash = mix(hash, linked ? 1 : root[i]);
 		for (unsigned k = 0; below && k < 4; k++)
@@ -300,8 +304,7 @@ static void check_page(const struct ml_model *model, unsigned page)
 	struct ml_model_result seen;
 	struct ml_translation found;
 	int error = ml_translate(&now.table, page * PAGE, &found);
-	enum ml_model_fault fault =
-		ml_model_walk(model, page * PAGE, ML_MODEL_READ, false, &seen);
+	enum ml_model_fault fault = ml_model_walk(model, page * PAGE, ML_MODEL_READ, false, &seen);
 
 	if (!now.prot[page]) {
 		t_eq(error, ML_ERR_NOT_MAPPED);
@@ -318,8 +321,11 @@ static void check_page(const struct ml_model *model, unsigned page)
 static void check_state(void)
 {
 	const struct ml_model model = {
-		.kind = ML_MODEL_TOY, .levels = 2, .root = ml_table_root(&now.table),
-		.read = read_memory, .cookie = &now.pool,
+		.kind = ML_MODEL_TOY,
+		.levels = 2,
+		.root = ml_table_root(&now.table),
+		.read = read_memory,
+		.cookie = &now.pool,
 	};
 	struct ml_cursor cursor = { .last = PAGES * PAGE - 1 };
 	struct ml_run run;
@@ -343,8 +349,8 @@ static void check_state(void)
 
 static void print_path(const struct path *path, unsigned last)
 {
-	static const char *const names[] = { "map",   "replace", "unmap", "unmap told", "protect",
-					     "split", "fold" };
+	static const char *const names[] = { "map",     "replace", "unmap", "unmap told",
+					     "protect", "split",   "fold" };
 
 	for (unsigned i = 0; i <= STEPS_MOST; i++) {
 		unsigned number = i < STEPS_MOST ? path->steps[i] : last + 1;

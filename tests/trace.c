@@ -77,7 +77,7 @@ static void put_up(struct rig *rig, enum world world, uint8_t fold)
 
 static const enum world wide[] = { WORLD_X86_4, WORLD_X86_5, WORLD_ARM_LOW };
 
-/* ---- populating: S0.19 -------------------------------------------------------------------- */
+/* ---- populating: S0.19 ------------------------------------------------------------- */
 
 TEST(fresh_mappings_invalidate_nothing)
 {
@@ -89,7 +89,8 @@ TEST(fresh_mappings_invalidate_nothing)
 			put_up(&rig, wide[w], fold);
 			listen(&rig);
 			t_eq(ml_map(&rig.table, AT - 6 * M - PAGE, 12 * M + 3 * PAGE,
-				    AT - 6 * M - PAGE, ML_RW, NULL), ML_OK);
+				    AT - 6 * M - PAGE, ML_RW, NULL),
+			     ML_OK);
 			t_eq(ml_map(&rig.table, 2 * AT, 12 * M, AT + PAGE, ML_RW, NULL), ML_OK);
 			t_eq(ml_map(&rig.table, AT + G, G, AT + G, ML_RW, NULL), ML_OK);
 			told();
@@ -137,7 +138,7 @@ TEST(stores_of_a_mapping)
 	t_ok(rig_close(&rig));
 }
 
-/* ---- changing in place and removing --------------------------------------------------------- */
+/* ---- changing in place and removing ------------------------------------------------ */
 
 TEST(one_invalidation_for_a_simple_change)
 {
@@ -151,7 +152,8 @@ TEST(one_invalidation_for_a_simple_change)
 		t_eq(ml_protect(&rig.table, AT, PAGE, ML_WRITE, 0, NULL), ML_OK);
 		t_str(told(), "ciw");
 		t_eq(trace.events[0].kind == ML_EVENT_STORE ||
-		     trace.events[0].kind == ML_EVENT_EXCHANGE, true);
+			     trace.events[0].kind == ML_EVENT_EXCHANGE,
+		     true);
 		listen(&rig);
 		t_eq(ml_protect(&rig.table, AT, 8 * M, ML_WRITE, 0, NULL), ML_OK);
 		t_str(told(), "ciw"); /* four tables, one flush */
@@ -229,7 +231,7 @@ TEST(a_table_that_is_not_live_is_never_invalidated)
 	t_ok(rig_close(&rig));
 }
 
-/* ---- sizes and groups ------------------------------------------------------------------------- */
+/* ---- sizes and groups -------------------------------------------------------------- */
 
 /* arm64: a group comes apart by break, invalidate, complete, make; all sixteen members at once. */
 TEST(a_group_is_broken_before_it_is_made_anew)
@@ -263,7 +265,8 @@ TEST(completing_a_group_breaks_it_first)
 
 	put_up(&rig, WORLD_ARM_LOW, ML_FOLD_COMPLETE);
 	for (unsigned page = 0; page < 15; page++)
-		t_eq(ml_map(&rig.table, AT + page * PAGE, PAGE, AT + page * PAGE, ML_RW, NULL), ML_OK);
+		t_eq(ml_map(&rig.table, AT + page * PAGE, PAGE, AT + page * PAGE, ML_RW, NULL),
+		     ML_OK);
 	listen(&rig);
 	t_eq(ml_map(&rig.table, AT + 15 * PAGE, PAGE, AT + 15 * PAGE, ML_RW, NULL), ML_OK);
 	t_ok(strcmp(told(), "biwm") == 0 || strcmp(story, "mbiwm") == 0);
@@ -311,7 +314,8 @@ TEST(replacing_breaks_first)
 		t_eq(ml_map(&rig.table, AT, PAGE, 3 * AT, ML_RW, &op), ML_OK);
 		t_str(told(), "biwm");
 		listen(&rig);
-		t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, &op), ML_OK); /* a leaf over a table: B-13 */
+		t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, &op),
+		     ML_OK); /* a leaf over a table: B-13 */
 		t_ok(strcmp(told(), "biwmf") == 0 || strcmp(story, "biwfm") == 0);
 		t_ok(rig_close(&rig));
 	}
@@ -348,7 +352,7 @@ TEST(the_sink_hears_after_completion)
 	}
 }
 
-/* ---- random sequences ---------------------------------------------------------------------- */
+/* ---- random sequences -------------------------------------------------------------- */
 
 #define OPERATIONS 250000
 #define CASE_LENGTH 150
@@ -379,8 +383,11 @@ static bool run_case(struct source *s, uint64_t number)
 {
 	struct setting setting = sequence_setting(s);
 	struct ml_table_config wish = {
-		.rungs = setting.rungs, .fold = setting.fold, .live = true,
-		.guaranteed = setting.guaranteed, .hardware_ad = setting.hardware_ad,
+		.rungs = setting.rungs,
+		.fold = setting.fold,
+		.live = true,
+		.guaranteed = setting.guaranteed,
+		.hardware_ad = setting.hardware_ad,
 	};
 	struct rig rig;
 

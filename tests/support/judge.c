@@ -27,12 +27,12 @@ bool judge_fail(struct judge *j, const char *format, ...)
 }
 
 /* One function for each unit: the callback's cookie is the arena. */
-#define UNIT(shift)                                         \
+#define UNIT(shift)                                          \
 	static uint64_t unit_##shift(void *cookie, ml_pa pa) \
-	{                                                   \
-		(void)cookie;                               \
-		(void)pa;                                   \
-		return (uint64_t)1 << (shift);              \
+	{                                                    \
+		(void)cookie;                                \
+		(void)pa;                                    \
+		return (uint64_t)1 << (shift);               \
 	}
 UNIT(12)
 UNIT(13)
@@ -219,19 +219,21 @@ static int call_reserved(struct judge *j, const struct action *a, struct ml_op *
 	if (a->kind == ACTION_MAP &&
 	    (ml_map_tables(&j->rig.table, a->va, a->len, a->pa, a->prot, op, &dry) ||
 	     dry != needed))
-		return judge_fail(j, "the dry run differs from the %" PRIu64 " tables needed", needed);
+		return judge_fail(j, "the dry run differs from the %" PRIu64 " tables needed",
+				  needed);
 	if (a->feed == FEED_SHORT && needed > 1) {
 		error = call_with(j, a, &reserve, needed - 1, op);
 		if (error != ML_ERR_SHORT || op->tables_needed != needed ||
 		    reserve.count != needed - 1)
-			judge_fail(j, "one table short of %" PRIu64 ": %s, needed %" PRIu64
-				   ", left %" PRIu64, needed, ml_error_name(error),
-				   op->tables_needed, reserve.count);
+			judge_fail(j,
+				   "one table short of %" PRIu64 ": %s, needed %" PRIu64
+				   ", left %" PRIu64,
+				   needed, ml_error_name(error), op->tables_needed, reserve.count);
 		ml_reserve_empty(&j->rig.table, &reserve, NULL);
 		judge_unchanged(j, &stats, false);
 	}
 	error = call_with(j, a, &reserve, needed, op);
-	if (!error && reserve.count && !a->replace) /* what is replaced may give tables back */
+	if (!error && reserve.count)
 		judge_fail(j, "%" PRIu64 " tables needed, %" PRIu64 " left over", needed,
 			   reserve.count);
 	ml_reserve_empty(&j->rig.table, &reserve, NULL);
@@ -401,14 +403,17 @@ static bool judge_result(struct judge *j, const struct action *a, int error, uin
 	if (j->failed)
 		return false;
 	if (!error)
-		return causes ? judge_fail(j, "done, though it deserves refusal (causes 0x%" PRIx64
-					   ")", causes)
+		return causes ? judge_fail(j,
+					   "done, though it deserves refusal (causes 0x%" PRIx64
+					   ")",
+					   causes)
 			      : judge_done(j, a, op);
 	if (error == ML_ERR_NO_MEMORY && memory_refused) {
 		if (op->tables_needed < a->fail)
-			return judge_fail(j, "allocation %u failed, but only %" PRIu64
-					  " tables are said to be needed", a->fail,
-					  op->tables_needed);
+			return judge_fail(j,
+					  "allocation %u failed, but only %" PRIu64
+					  " tables are said to be needed",
+					  a->fail, op->tables_needed);
 	} else if (!(causes & CAUSE(error))) {
 		return judge_fail(j, "refused with %s (causes 0x%" PRIx64 ")", ml_error_name(error),
 				  causes);
@@ -439,7 +444,7 @@ static bool act(struct judge *j, const struct action *a)
 	return judge_unchanged(j, &stats, every_byte);
 }
 
-/* ---- the other actions --------------------------------------------------------------- */
+/* ---- the other actions ------------------------------------------------------------- */
 
 /* One step: `whole` is what was left, done is what it says it did. */
 static bool judge_step(struct judge *j, const struct action *whole, const struct ml_step *step,
@@ -451,11 +456,14 @@ static bool judge_step(struct judge *j, const struct action *whole, const struct
 	if (error && (step->va != whole->va || step->len != whole->len))
 		return judge_fail(j, "a step that failed has advanced");
 	if (error)
-		return judge_result(j, whole, error, causes, op, refusals != j->rig.arena->refusals);
+		return judge_result(j, whole, error, causes, op,
+				    refusals != j->rig.arena->refusals);
 	done.len = whole->len - step->len;
 	if (!done.len || step->len > whole->len || step->va != whole->va + done.len)
-		return judge_fail(j, "a step went from 0x%" PRIx64 "+0x%" PRIx64 " to 0x%" PRIx64
-				  "+0x%" PRIx64, whole->va, whole->len, step->va, step->len);
+		return judge_fail(j,
+				  "a step went from 0x%" PRIx64 "+0x%" PRIx64 " to 0x%" PRIx64
+				  "+0x%" PRIx64,
+				  whole->va, whole->len, step->va, step->len);
 	if (whole->kind == ACTION_MAP && step->len && step->pa != whole->pa + done.len)
 		return judge_fail(j, "a step of 0x%" PRIx64 " moved pa to 0x%" PRIx64, done.len,
 				  step->pa);

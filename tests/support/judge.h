@@ -20,10 +20,10 @@ struct judge {
 	struct source probes; /* where to look, besides the edges */
 	uint64_t actions;     /* so far */
 	bool failed;
-	char message[400];    /* what was wrong first */
+	char message[400]; /* what was wrong first */
 	/* what an operation is judged by */
 	struct reference model;
-	struct reference before; /* the model when the operation began */
+	struct reference before;        /* the model when the operation began */
 	struct ml_run runs[JUDGE_RUNS]; /* the whole table when the operation began */
 	size_t run_count;
 	struct ml_run removed[JUDGE_SINK];

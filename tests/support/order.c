@@ -65,7 +65,7 @@ static struct order_table *table_add(struct order *o, ml_pa pa)
 	return table;
 }
 
-/* ---- reaching tables ------------------------------------------------------------------- */
+/* ---- reaching tables --------------------------------------------------------------- */
 
 static ml_va entry_va(const struct order *o, const struct order_table *table, unsigned index)
 {
@@ -79,7 +79,10 @@ static ml_va entry_va(const struct order *o, const struct order_table *table, un
 /* Give every table below this entry its place (or take it away), the whole tree down. */
 static void reach(struct order *o, ml_pa pa, unsigned level, ml_va va, bool linked)
 {
-	struct { struct order_table *table; unsigned index; } stack[ML_LEVEL_MAX + 1];
+	struct {
+		struct order_table *table;
+		unsigned index;
+	} stack[ML_LEVEL_MAX + 1];
 	unsigned depth = 0;
 
 	for (;;) {
@@ -88,8 +91,9 @@ static void reach(struct order *o, ml_pa pa, unsigned level, ml_va va, bool link
 
 		if (!table || (linked && (table->linked || table->holes)))
 			fail(o, "a table at 0x%" PRIx64 " is linked that is %s", pa,
-			     !table ? "not handed out" : table->linked ? "linked already"
-								       : "not filled");
+			     !table          ? "not handed out"
+			     : table->linked ? "linked already"
+					     : "not filled");
 		if (!table || o->failed)
 			return;
 		table->linked = linked;
@@ -124,7 +128,7 @@ static void reach(struct order *o, ml_pa pa, unsigned level, ml_va va, bool link
 	}
 }
 
-/* ---- what walkers may hold --------------------------------------------------------------- */
+/* ---- what walkers may hold --------------------------------------------------------- */
 
 static void add_stale(struct order *o, const struct order_table *table, unsigned index,
 		      ml_pte *entry, bool link)
@@ -138,8 +142,8 @@ static void add_stale(struct order *o, const struct order_table *table, unsigned
 		fail(o, "more than %d stale entries", ORDER_STALE);
 		return;
 	}
-	o->stale[o->stale_count++] = (struct order_stale){ va, va + (bytes - 1), entry,
-							   table->level, link, false };
+	o->stale[o->stale_count++] =
+		(struct order_stale){ va, va + (bytes - 1), entry, table->level, link, false };
 }
 
 static bool is_stale(const struct order *o, const ml_pte *entry)
@@ -160,7 +164,8 @@ static bool covers(const struct order *o, const struct ml_invalidation *what,
 		return false;
 	if (stale->table && what->leaves_only)
 		return false;
-	if (what->stride_shift > 63 || (uint64_t)1 << what->stride_shift > stale->last - stale->first + 1)
+	if (what->stride_shift > 63 ||
+	    (uint64_t)1 << what->stride_shift > stale->last - stale->first + 1)
 		return false;
 	return what->level == 0xff || (!stale->table && what->level == stale->level);
 }
@@ -199,7 +204,7 @@ static void on_complete(struct order *o)
 	o->stale_count = kept;
 }
 
-/* ---- stores ------------------------------------------------------------------------------ */
+/* ---- stores ------------------------------------------------------------------------ */
 
 /* Bits that no walker reads: Intel SDM table 4-20 (11:9, 58:52), Arm ARM D8.3.2 (58:55, 63). */
 static ml_pte ignored_bits(const struct order *o)
@@ -227,7 +232,8 @@ static bool leaf_may_become(const struct order *o, const struct ml_entry *old,
 		return false;
 	if (format_of(o)->encoding == ML_ENCODING_X86_64)
 		return true;
-	return ((old->prot ^ new->prot) & ML_TYPE_MASK) == 0 && !(new->prot & ~old->prot & ML_GLOBAL);
+	return ((old->prot ^ new->prot) & ML_TYPE_MASK) == 0 &&
+	       !(new->prot & ~old->prot &ML_GLOBAL);
 }
 
 /* Members of the entry's group, at the moment a leaf is stored: none may contradict it (I4). */
@@ -247,7 +253,8 @@ static void check_group(struct order *o, const struct order_table *table, unsign
 
 		if (member.kind != ML_KIND_LEAF || (!member.group && !leaf->group))
 			continue;
-		if (member.group != leaf->group || member.pa - i * bytes != leaf->pa - index * bytes)
+		if (member.group != leaf->group ||
+		    member.pa - i * bytes != leaf->pa - index * bytes)
 			fail(o, "va 0x%" PRIx64 ": a group has members that contradict each other",
 			     entry_va(o, table, index));
 	}
@@ -280,7 +287,8 @@ static void on_store(struct order *o, const struct ml_event *event)
 	if (old.kind == ML_KIND_LEAF) {
 		if (o->rig->table.live && present(&new) &&
 		    (new.kind != ML_KIND_LEAF || !leaf_may_become(o, &old, &new)))
-			fail(o, "va 0x%" PRIx64 ": 0x%" PRIx64 " became 0x%" PRIx64 " without a break",
+			fail(o,
+			     "va 0x%" PRIx64 ": 0x%" PRIx64 " became 0x%" PRIx64 " without a break",
 			     entry_va(o, table, index), event->old, event->value);
 		add_stale(o, table, index, entry, false);
 	} else if (present(&new) && o->rig->table.live && is_stale(o, entry)) {
@@ -301,7 +309,8 @@ static void on_fill(struct order *o, const struct ml_event *event)
 	if (!table || table->linked)
 		fail(o, "0x%" PRIx64 " was filled, which walkers can reach", event->address);
 	else if (table->entered)
-		fail(o, "0x%" PRIx64 " was filled while walkers may still be in it", event->address);
+		fail(o, "0x%" PRIx64 " was filled while walkers may still be in it",
+		     event->address);
 	else if (table->holes)
 		table->holes--;
 }

@@ -15,10 +15,10 @@
 /* One table of the arena. */
 struct order_table {
 	ml_pa pa;
-	bool linked;   /* a walker can reach it */
-	bool entered;  /* a walker that has reached it may still be inside */
-	uint8_t level; /* of a linked one, */
-	ml_va va;      /* and the first address below it */
+	bool linked;    /* a walker can reach it */
+	bool entered;   /* a walker that has reached it may still be inside */
+	uint8_t level;  /* of a linked one, */
+	ml_va va;       /* and the first address below it */
 	uint16_t holes; /* entries of a new one not yet filled */
 };
 
@@ -27,8 +27,8 @@ struct order_stale {
 	ml_va first, last;
 	ml_pte *entry;
 	uint8_t level;
-	bool table;    /* a link was removed: last-level forms do not help */
-	bool covered;  /* an invalidation for it was issued */
+	bool table;   /* a link was removed: last-level forms do not help */
+	bool covered; /* an invalidation for it was issued */
 };
 
 struct order {

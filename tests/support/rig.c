@@ -152,9 +152,6 @@ uint64_t rig_bytes(const struct rig *rig)
 	struct ml_run run;
 	uint64_t bytes = 0;
 
-	cursor.va = rig->facts->low_last ? 0 : rig->facts->high_first;
-	if (!rig->facts->high_first)
-		cursor.last = rig->facts->low_last;
 	while (ml_run_next(&rig->table, &cursor, &run))
 		bytes += run.length;
 	return bytes;

@@ -54,7 +54,7 @@ uint64_t rig_leaves(const struct rig *rig, unsigned rung);
 /* Bytes mapped in the whole table. */
 uint64_t rig_bytes(const struct rig *rig);
 
-/* What the hardware would do to the leaf of va: mark it accessed, and dirty if it may be written. */
+/* Mark the leaf of va as hardware would: accessed, and dirty if it is written and may be. */
 bool rig_touch(const struct rig *rig, ml_va va, bool write, struct ml_model_result *result);
 
 /* Every table handed out, byte by byte, spare ones aside, and the table's own accounts. */

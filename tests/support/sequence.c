@@ -16,26 +16,71 @@
 #define ARM_HIGH LAST(256 * T)
 
 const struct world_facts worlds[WORLDS] = {
-	{ "x86-64, 4 levels", &ml_format_x86_64, 4, false, 21, 128 * T - 1, LAST(128 * T),
-	  { { 0, 8 * M, false }, { G - 4 * M, 8 * M, false }, { 512 * G - 4 * M, 8 * M, false },
-	    { 128 * T - 4 * M, 4 * M, false }, { LAST(4 * M), 4 * M, false },
+	{ "x86-64, 4 levels",
+	  &ml_format_x86_64,
+	  4,
+	  false,
+	  21,
+	  128 * T - 1,
+	  LAST(128 * T),
+	  { { 0, 8 * M, false },
+	    { G - 4 * M, 8 * M, false },
+	    { 512 * G - 4 * M, 8 * M, false },
+	    { 128 * T - 4 * M, 4 * M, false },
+	    { LAST(4 * M), 4 * M, false },
 	    { 64 * G - 2 * G, 4 * G, true } } },
-	{ "x86-64, 5 levels", &ml_format_x86_64, 5, false, 21, 64 * 1024 * T - 1,
+	{ "x86-64, 5 levels",
+	  &ml_format_x86_64,
+	  5,
+	  false,
+	  21,
+	  64 * 1024 * T - 1,
 	  LAST(64 * 1024 * T),
-	  { { 0, 8 * M, false }, { 256 * T - 4 * M, 8 * M, false },
-	    { 64 * 1024 * T - 4 * M, 4 * M, false }, { LAST(64 * 1024 * T), 4 * M, false },
-	    { LAST(4 * M), 4 * M, false }, { LAST(4 * G), 4 * G, true } } },
-	{ "arm64-4k, low half", &ml_format_arm64_4k, 4, false, 21, 256 * T - 1, 0,
-	  { { 0, 8 * M, false }, { G - 64 * M, 128 * M, true }, { 512 * G - 4 * M, 8 * M, false },
-	    { 256 * T - 4 * M, 4 * M, false }, { 256 * T - 64 * M, 64 * M, true },
+	  { { 0, 8 * M, false },
+	    { 256 * T - 4 * M, 8 * M, false },
+	    { 64 * 1024 * T - 4 * M, 4 * M, false },
+	    { LAST(64 * 1024 * T), 4 * M, false },
+	    { LAST(4 * M), 4 * M, false },
+	    { LAST(4 * G), 4 * G, true } } },
+	{ "arm64-4k, low half",
+	  &ml_format_arm64_4k,
+	  4,
+	  false,
+	  21,
+	  256 * T - 1,
+	  0,
+	  { { 0, 8 * M, false },
+	    { G - 64 * M, 128 * M, true },
+	    { 512 * G - 4 * M, 8 * M, false },
+	    { 256 * T - 4 * M, 4 * M, false },
+	    { 256 * T - 64 * M, 64 * M, true },
 	    { 64 * G - 2 * G, 4 * G, true } } },
-	{ "arm64-4k, high half", &ml_format_arm64_4k, 4, true, 21, 0, ARM_HIGH,
-	  { { ARM_HIGH, 8 * M, false }, { ARM_HIGH + G - 4 * M, 8 * M, false },
-	    { LAST(4 * M), 4 * M, false }, { LAST(64 * M), 64 * M, true },
-	    { LAST(4 * G), 4 * G, true }, { LAST(512 * G + 4 * M), 8 * M, false } } },
-	{ "toy", &ml_format_toy, 2, false, 14, 64 * K - 1, 0,
-	  { { 0, 64 * K, false }, { 0, 64 * K, false }, { 0, 64 * K, false },
-	    { 0, 64 * K, false }, { 0, 64 * K, false }, { 32 * K, 32 * K, false } } },
+	{ "arm64-4k, high half",
+	  &ml_format_arm64_4k,
+	  4,
+	  true,
+	  21,
+	  0,
+	  ARM_HIGH,
+	  { { ARM_HIGH, 8 * M, false },
+	    { ARM_HIGH + G - 4 * M, 8 * M, false },
+	    { LAST(4 * M), 4 * M, false },
+	    { LAST(64 * M), 64 * M, true },
+	    { LAST(4 * G), 4 * G, true },
+	    { LAST(512 * G + 4 * M), 8 * M, false } } },
+	{ "toy",
+	  &ml_format_toy,
+	  2,
+	  false,
+	  14,
+	  64 * K - 1,
+	  0,
+	  { { 0, 64 * K, false },
+	    { 0, 64 * K, false },
+	    { 0, 64 * K, false },
+	    { 0, 64 * K, false },
+	    { 0, 64 * K, false },
+	    { 32 * K, 32 * K, false } } },
 };
 
 /* The first rung that stands above level 0. */
@@ -62,8 +107,8 @@ static void make_coarse(struct setting *setting)
 struct setting sequence_setting(struct source *s)
 {
 	static const uint8_t units[] = { 0, 0, 0, 0, 12, 15, 16, 21 };
-	static const uint8_t likely[] = { WORLD_X86_4, WORLD_X86_4,    WORLD_X86_5,  WORLD_ARM_LOW,
-					  WORLD_ARM_LOW, WORLD_ARM_HIGH, WORLD_TOY, WORLD_TOY };
+	static const uint8_t likely[] = { WORLD_X86_4,   WORLD_X86_4,    WORLD_X86_5, WORLD_ARM_LOW,
+					  WORLD_ARM_LOW, WORLD_ARM_HIGH, WORLD_TOY,   WORLD_TOY };
 	struct setting setting = { .world = likely[source_below(s, 8)] };
 	const struct ml_format *f = worlds[setting.world].format;
 
@@ -159,8 +204,14 @@ static ml_pa draw_frame(struct source *s, const struct setting *setting, ml_va v
 static ml_prot draw_prot(struct source *s, const struct setting *setting)
 {
 	static const ml_prot usual[] = {
-		ML_RW, ML_RW, ML_RW | ML_USER, ML_READ, ML_READ | ML_USER | ML_EXEC,
-		ML_RW | ML_NC, ML_RW | ML_DEV_STRICT | ML_SPECIAL, ML_READ | ML_PEXEC | ML_GLOBAL,
+		ML_RW,
+		ML_RW,
+		ML_RW | ML_USER,
+		ML_READ,
+		ML_READ | ML_USER | ML_EXEC,
+		ML_RW | ML_NC,
+		ML_RW | ML_DEV_STRICT | ML_SPECIAL,
+		ML_READ | ML_PEXEC | ML_GLOBAL,
 	};
 	const ml_prot limits = worlds[setting->world].format->prot_mask;
 	ml_prot prot = usual[source_chance(s, 1, 2) ? 0 : source_below(s, 8)];
@@ -178,9 +229,10 @@ static ml_prot draw_prot(struct source *s, const struct setting *setting)
 
 static void draw_change(struct source *s, struct action *a)
 {
-	static const ml_prot masks[] = { ML_WRITE, ML_WRITE, ML_ACCESSED, ML_PROT_AD,
-					 ML_USER,  ML_SPECIAL, ML_SOFT(0),
-					 ML_TYPE_MASK, ML_GLOBAL, ML_PEXEC };
+	static const ml_prot masks[] = {
+		ML_WRITE,   ML_WRITE,   ML_ACCESSED,  ML_PROT_AD, ML_USER,
+		ML_SPECIAL, ML_SOFT(0), ML_TYPE_MASK, ML_GLOBAL,  ML_PEXEC
+	};
 
 	a->mask = masks[source_below(s, sizeof(masks) / sizeof(masks[0]))];
 	a->prot = source_chance(s, 1, 2) ? a->mask : 0;
@@ -245,10 +297,10 @@ static void draw_flaw(struct source *s, const struct setting *setting, struct ac
 struct action sequence_action(struct source *s, const struct setting *setting)
 {
 	static const uint8_t likely[] = {
-		ACTION_MAP,   ACTION_MAP,     ACTION_MAP,   ACTION_MAP,      ACTION_EXTENTS,
-		ACTION_UNMAP, ACTION_UNMAP,   ACTION_UNMAP, ACTION_PROTECT,  ACTION_PROTECT,
-		ACTION_SPLIT, ACTION_FOLD,    ACTION_TOUCH, ACTION_MAP_STEP, ACTION_UNMAP_STEP,
-		ACTION_LIVE,
+		ACTION_MAP,     ACTION_MAP,      ACTION_MAP,        ACTION_MAP,
+		ACTION_EXTENTS, ACTION_UNMAP,    ACTION_UNMAP,      ACTION_UNMAP,
+		ACTION_PROTECT, ACTION_PROTECT,  ACTION_SPLIT,      ACTION_FOLD,
+		ACTION_TOUCH,   ACTION_MAP_STEP, ACTION_UNMAP_STEP, ACTION_LIVE,
 	};
 	const struct ml_format *f = worlds[setting->world].format;
 	const struct window *w = &worlds[setting->world].windows[setting->window];
@@ -292,8 +344,8 @@ void sequence_print_setting(const struct setting *setting)
 
 void sequence_print_action(size_t number, const struct action *a)
 {
-	static const char *const names[ACTIONS] = { "map",   "extents",  "unmap",      "protect",
-						    "split", "fold",     "map-step", "unmap-step",
+	static const char *const names[ACTIONS] = { "map",   "extents", "unmap",    "protect",
+						    "split", "fold",    "map-step", "unmap-step",
 						    "touch", "live" };
 	static const char *const feeds[] = { "", " reserve", " short", " prepare" };
 

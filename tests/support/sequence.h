@@ -28,7 +28,7 @@ struct world_facts {
 	uint8_t levels;
 	bool high;
 	uint8_t coarse_shift; /* lg2 of the first size that stands above level 0 */
-	ml_va low_last;   /* the space is 0..low_last */
+	ml_va low_last;       /* the space is 0..low_last */
 	ml_va high_first; /* and high_first..~0; either may be missing: low_last 0, high_first 0 */
 	struct window windows[WORLD_WINDOWS];
 };

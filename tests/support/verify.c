@@ -14,16 +14,7 @@ static uint64_t leaf_bytes(const struct judge *j, unsigned rung)
 	return (uint64_t)1 << j->rig.facts->format->rungs[rung].shift;
 }
 
-static struct ml_cursor whole_space(const struct judge *j)
-{
-	const struct world_facts *facts = j->rig.facts;
-	struct ml_cursor cursor = { .last = UINT64_MAX };
-
-	cursor.va = facts->low_last ? 0 : facts->high_first;
-	if (!facts->high_first)
-		cursor.last = facts->low_last;
-	return cursor;
-}
+static const struct ml_cursor whole_space = { .last = UINT64_MAX };
 
 static bool run_is_sound(struct judge *j, const struct ml_run *run)
 {
@@ -37,7 +28,8 @@ static bool run_is_sound(struct judge *j, const struct ml_run *run)
 		return judge_fail(j, "run at 0x%" PRIx64 " has rung %u, which is not allowed",
 				  run->va, run->rung);
 	if (!run->length || (run->va | run->pa | run->length) & (bytes - 1))
-		return judge_fail(j, "run 0x%" PRIx64 "+0x%" PRIx64 " to 0x%" PRIx64
+		return judge_fail(j,
+				  "run 0x%" PRIx64 "+0x%" PRIx64 " to 0x%" PRIx64
 				  " is no multiple of its leaves (rung %u)",
 				  run->va, run->length, run->pa, run->rung);
 	return true;
@@ -76,7 +68,8 @@ static bool run_matches(struct judge *j, const struct ml_run *run)
 	if (run->rung)
 		share_ad_of_leaves(j, run);
 	if (!reference_has_run(&j->model, run))
-		return judge_fail(j, "the table maps 0x%" PRIx64 "+0x%" PRIx64 " to 0x%" PRIx64
+		return judge_fail(j,
+				  "the table maps 0x%" PRIx64 "+0x%" PRIx64 " to 0x%" PRIx64
 				  " prot 0x%" PRIx64 " rung %u, the model does not",
 				  run->va, run->length, run->pa, run->prot, run->rung);
 	return true;
@@ -84,7 +77,7 @@ static bool run_matches(struct judge *j, const struct ml_run *run)
 
 static bool read_runs(struct judge *j)
 {
-	struct ml_cursor cursor = whole_space(j);
+	struct ml_cursor cursor = whole_space;
 	uint64_t bytes = 0;
 	struct ml_run run;
 
@@ -108,25 +101,29 @@ static bool read_runs(struct judge *j)
 static bool hardware_agrees(struct judge *j, ml_va va, const struct reference_span *span)
 {
 	struct ml_model_result seen;
-	enum ml_model_fault fault =
-		ml_model_walk(&j->rig.model, va, ML_MODEL_READ, false, &seen);
+	enum ml_model_fault fault = ml_model_walk(&j->rig.model, va, ML_MODEL_READ, false, &seen);
 
 	if (!span) {
 		if (fault != ML_MODEL_NOT_MAPPED)
-			return judge_fail(j, "0x%" PRIx64 ": nothing is mapped, the hardware "
-					  "says %s", va, ml_model_fault_name(fault));
+			return judge_fail(j,
+					  "0x%" PRIx64 ": nothing is mapped, the hardware "
+					  "says %s",
+					  va, ml_model_fault_name(fault));
 		return true;
 	}
 	if (fault != ML_MODEL_OK)
 		return judge_fail(j, "0x%" PRIx64 ": is mapped, the hardware says %s", va,
 				  ml_model_fault_name(fault));
 	if (seen.pa != span->pa + (va - span->first))
-		return judge_fail(j, "0x%" PRIx64 ": the hardware goes to 0x%" PRIx64
-				  ", the model to 0x%" PRIx64, va, seen.pa,
-				  span->pa + (va - span->first));
+		return judge_fail(j,
+				  "0x%" PRIx64 ": the hardware goes to 0x%" PRIx64
+				  ", the model to 0x%" PRIx64,
+				  va, seen.pa, span->pa + (va - span->first));
 	if ((seen.prot ^ span->prot) & HARDWARE)
-		return judge_fail(j, "0x%" PRIx64 ": the hardware sees prot 0x%" PRIx64
-				  ", the model says 0x%" PRIx64, va, seen.prot, span->prot);
+		return judge_fail(j,
+				  "0x%" PRIx64 ": the hardware sees prot 0x%" PRIx64
+				  ", the model says 0x%" PRIx64,
+				  va, seen.prot, span->prot);
 	return true;
 }
 
@@ -146,8 +143,10 @@ static bool translation_agrees(struct judge *j, ml_va va, const struct reference
 				  found.pa);
 	prot = ml_translation_prot(&j->rig.table, &found);
 	if ((prot ^ span->prot) & ~ML_PROT_AD || prot & ~span->prot & ML_PROT_AD)
-		return judge_fail(j, "ml_translate(0x%" PRIx64 ") says prot 0x%" PRIx64
-				  ", the model says 0x%" PRIx64, va, prot, span->prot);
+		return judge_fail(j,
+				  "ml_translate(0x%" PRIx64 ") says prot 0x%" PRIx64
+				  ", the model says 0x%" PRIx64,
+				  va, prot, span->prot);
 	return true;
 }
 
@@ -191,12 +190,14 @@ static bool check_accounts(struct judge *j)
 		leaves[j->runs[i].rung] += j->runs[i].length / leaf_bytes(j, j->runs[i].rung);
 	for (unsigned rung = 0; rung < ML_RUNG_MAX; rung++)
 		if (stats.leaves[rung] != leaves[rung])
-			return judge_fail(j, "%" PRIu64 " leaves of rung %u counted, %" PRIu64
-					  " found", stats.leaves[rung], rung, leaves[rung]);
+			return judge_fail(
+				j, "%" PRIu64 " leaves of rung %u counted, %" PRIu64 " found",
+				stats.leaves[rung], rung, leaves[rung]);
 	if (stats.tables + stats.reserved != j->rig.arena->in_use)
-		return judge_fail(j, "%" PRIu64 " tables and %" PRIu64 " spare ones counted, "
-				  "%" PRIu64 " handed out", stats.tables, stats.reserved,
-				  j->rig.arena->in_use);
+		return judge_fail(j,
+				  "%" PRIu64 " tables and %" PRIu64 " spare ones counted, "
+				  "%" PRIu64 " handed out",
+				  stats.tables, stats.reserved, j->rig.arena->in_use);
 	return true;
 }
 
@@ -224,7 +225,7 @@ static bool same_run(const struct ml_run *a, const struct ml_run *b)
 
 bool judge_unchanged(struct judge *j, const struct ml_stats *stats, bool every_byte)
 {
-	struct ml_cursor cursor = whole_space(j);
+	struct ml_cursor cursor = whole_space;
 	const struct ml_stats *now = &j->rig.table.stats;
 	const char *difference;
 	struct ml_run run;
@@ -253,19 +254,23 @@ bool judge_removed(struct judge *j, ml_va first, ml_va last)
 		const struct ml_run *run = &j->removed[i];
 
 		if (!run->length || run->va < first || run->va + run->length - 1 > last)
-			return judge_fail(j, "the sink heard of 0x%" PRIx64 "+0x%" PRIx64
-					  ", outside the range", run->va, run->length);
+			return judge_fail(j,
+					  "the sink heard of 0x%" PRIx64 "+0x%" PRIx64
+					  ", outside the range",
+					  run->va, run->length);
 		if (!reference_has_run(&j->before, run))
-			return judge_fail(j, "the sink heard of 0x%" PRIx64 "+0x%" PRIx64
+			return judge_fail(j,
+					  "the sink heard of 0x%" PRIx64 "+0x%" PRIx64
 					  " to 0x%" PRIx64 " prot 0x%" PRIx64
-					  ", or of it twice: not mapped so", run->va, run->length,
-					  run->pa, run->prot);
+					  ", or of it twice: not mapped so",
+					  run->va, run->length, run->pa, run->prot);
 		heard += run->length;
 		reference_remove(&j->before, run->va, run->va + run->length - 1);
 	}
 	if (heard != bytes)
-		return judge_fail(j, "the sink heard of 0x%" PRIx64 " bytes, 0x%" PRIx64
-				  " were mapped", heard, bytes);
+		return judge_fail(
+			j, "the sink heard of 0x%" PRIx64 " bytes, 0x%" PRIx64 " were mapped",
+			heard, bytes);
 	return true;
 }
 
@@ -286,9 +291,13 @@ bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa)
 
 		if (f->rungs[run.rung].shift > largest_shift(j))
 			continue;
-		if (ml_translate(&j->rig.table, run.va, &found) || ml_translation_rung(&j->rig.table, &found) < run.rung)
-			return judge_fail(j, "0x%" PRIx64 " was mapped with rung %u, the plan says "
-					  "%u", run.va, ml_translation_rung(&j->rig.table, &found), run.rung);
+		if (ml_translate(&j->rig.table, run.va, &found) ||
+		    ml_translation_rung(&j->rig.table, &found) < run.rung)
+			return judge_fail(j,
+					  "0x%" PRIx64 " was mapped with rung %u, the plan says "
+					  "%u",
+					  run.va, ml_translation_rung(&j->rig.table, &found),
+					  run.rung);
 	}
 	return true;
 }
@@ -329,9 +338,10 @@ bool judge_folded(struct judge *j, ml_va first, ml_va last, unsigned rung)
 			    f->rungs[up].shift > largest_shift(j))
 				continue;
 			if (run_holds(j, &j->runs[i], first, last, up))
-				return judge_fail(j, "the run at 0x%" PRIx64 " of rung %u could "
-						  "still fold to %u", j->runs[i].va,
-						  j->runs[i].rung, up);
+				return judge_fail(j,
+						  "the run at 0x%" PRIx64 " of rung %u could "
+						  "still fold to %u",
+						  j->runs[i].va, j->runs[i].rung, up);
 		}
 	return true;
 }
