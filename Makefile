@@ -24,7 +24,7 @@ SIZE ?= size
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 VERSION := $(shell sed -n 's/^.define ML_VERSION_STRING "\(.*\)"/\1/p' include/maxleaf/types.h)
-CORE := $(shell sed -e '/^\#/d' -e '/^ *$$/d' src/core.list 2>/dev/null || ls src/*/*.c)
+CORE := $(shell sed -e '/^\#/d' -e '/^ *$$/d' src/core.list)
 HAVE_CLANG := $(shell command -v $(CLANG) 2>/dev/null)
 
 all: libraries $(O)/maxleaf ## the libraries and the tool (needs gcc and make alone)
