@@ -43,6 +43,13 @@ struct scenario {
 	{                                                                \
 		.kind = ACTION_SPLIT, .va = (v), .len = (l), .rung = (r) \
 	}
+#define EXTENTS(v, ...)                                                                        \
+	{                                                                                      \
+		.kind = ACTION_EXTENTS, .va = (v), .len = 1, .prot = ML_RW, .extent_count = 2, \
+		.extents = {                                                                   \
+			__VA_ARGS__                                                            \
+		}                                                                              \
+	}
 #define NONE             \
 	{                \
 		.len = 0 \
@@ -66,6 +73,13 @@ static const struct scenario scenarios[] = {
 	/* guaranteed: four 2M leaves own a table each */
 	{ WORLD_X86_4, true, true, 6, { NONE }, MAP(4 * G, 8 * M, 4 * G) },
 	{ WORLD_ARM_LOW, true, true, 2 + 513 + 1, { NONE }, MAP(4 * G, G + 2 * M, 4 * G) },
+	/* S0.15: the second extent needs its tables, too */
+	{ WORLD_ARM_LOW,
+	  true,
+	  false,
+	  4,
+	  { NONE },
+	  EXTENTS(4 * G + M, { 64 * K, 64 * K }, { 2 * G + 4 * K, 2 * M }) },
 	/* over a 1G leaf that reaches over both ends */
 	{ WORLD_X86_4,
 	  true,

@@ -226,3 +226,21 @@ TEST(taking_a_table_down_in_steps)
 			t_eq(arena->in_use, 0);
 		}
 }
+
+/* Taking a table down at once tells of every leaf, too, with the accessed and dirty it had. */
+TEST(taking_a_table_down_tells)
+{
+	for (unsigned i = 0; i < STRETCHES; i++) {
+		const struct stretch *s = &stretches[i];
+		struct ml_op op = { .sink = hear };
+		struct rig rig;
+
+		T_CONTEXT("stretch", i);
+		heard = 0;
+		t_eq(rig_open(&rig, s->world, NULL), ML_OK);
+		t_eq(ml_map(&rig.table, s->va, s->len, s->pa, ML_RW, NULL), ML_OK);
+		ml_table_fini(&rig.table, &op);
+		t_eq(heard, s->len);
+		t_eq(rig.arena->in_use, 0);
+	}
+}
