@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Hardware that marks leaves accessed and dirty while an operation is under way: between any
+ * two stores it may mark what it can reach then, and no mark may be lost. It is in the table
+ * afterwards, or the sink heard of it.
+ */
+#include <inttypes.h>
+
+#include <maxleaf/table.h>
+
+#include "support/rig.h"
+#include "support/source.h"
+#include "t.h"
+
+#define OPERATIONS 120000
+#define CASE_LENGTH 120
+#define MARKS_MOST 4096
+#define HEARD_MOST 16384
+
+/* A page that hardware wrote. */
+struct mark {
+	ml_va va;
+	ml_pa pa;
+};
+
+static struct {
+	struct rig rig;
+	struct source source;
+	const struct action *action; /* under way; NULL: hardware rests */
+	size_t mark_count, heard_count;
+	uint64_t marks_in_all;
+	struct mark marks[MARKS_MOST];
+	struct ml_run heard[HEARD_MOST];
+} now;
+
+/* A page near the ends of the range under way, where leaves are taken apart, or anywhere in it. */
+static ml_va draw_page(void)
+{
+	const struct action *a = now.action;
+	const uint64_t page = rig_page(&now.rig);
+	const uint64_t pages = a->len / page;
+
+	switch (source_below(&now.source, 4)) {
+	case 0:
+		return a->va - source_below(&now.source, 20) * page;
+	case 1:
+		return a->va + a->len + source_below(&now.source, 20) * page;
+	default:
+		return a->va + source_below(&now.source, pages ? pages : 1) * page;
+	}
+}
+
+static void mark_something(void)
+{
+	struct ml_model_result seen;
+	const ml_va va = draw_page();
+
+	if (!rig_touch(&now.rig, va, true, &seen) || !(seen.prot & ML_WRITE))
+		return;
+	if (now.mark_count < MARKS_MOST)
+		now.marks[now.mark_count++] = (struct mark){ va, seen.pa };
+	now.marks_in_all++;
+}
+
+static void watch(void *cookie, const struct ml_event *event)
+{
+	(void)cookie;
+	if (now.action && event->kind <= ML_EVENT_EXCHANGE && source_chance(&now.source, 1, 3))
+		mark_something();
+}
+
+static void hear(void *cookie, const struct ml_run *run)
+{
+	(void)cookie;
+	if (now.heard_count < HEARD_MOST)
+		now.heard[now.heard_count++] = *run;
+}
+
+static bool mark_in_table(const struct mark *mark)
+{
+	struct ml_translation found;
+
+	return ml_translate(&now.rig.table, mark->va, &found) == ML_OK && found.pa == mark->pa &&
+	       ml_translation_prot(&now.rig.table, &found) & ML_DIRTY;
+}
+
+static bool mark_was_heard(const struct mark *mark)
+{
+	for (size_t i = 0; i < now.heard_count; i++) {
+		const struct ml_run *run = &now.heard[i];
+
+		if (mark->va >= run->va && mark->va - run->va < run->length &&
+		    run->pa + (mark->va - run->va) == mark->pa && run->prot & ML_DIRTY)
+			return true;
+	}
+	return false;
+}
+
+static bool judge(const struct setting *setting, const struct action *a)
+{
+	for (size_t i = 0; i < now.mark_count; i++) {
+		if (t_ok(mark_in_table(&now.marks[i]) || mark_was_heard(&now.marks[i])))
+			continue;
+		printf("# the mark at 0x%" PRIx64 " was lost\n", now.marks[i].va);
+		sequence_print_setting(setting);
+		sequence_print_action(0, a);
+		return false;
+	}
+	return true;
+}
+
+static void act(const struct action *a)
+{
+	struct ml_step step = { a->va, a->len, a->pa, a->prot, a->rung };
+	struct ml_op op = { .sink = hear, .flags = a->replace ? ML_OP_REPLACE : 0 };
+	int error = ML_OK;
+
+	now.mark_count = 0;
+	now.heard_count = 0;
+	now.action = a;
+	if (a->kind == ACTION_UNMAP_STEP)
+		error = ml_unmap_step(&now.rig.table, &step, &op);
+	else if (a->kind <= ACTION_FOLD)
+		error = rig_call(&now.rig, a, &op);
+	now.action = NULL;
+	t_ok(error != ML_ERR_BUG);
+}
+
+static bool run_case(uint64_t number)
+{
+	struct setting setting = sequence_setting(&now.source);
+	const struct ml_table_config wish = {
+		.fold = setting.fold,
+		.live = true,
+		.guaranteed = setting.guaranteed,
+		.track_ad = true,
+		.hardware_ad = true,
+		.ops = setting.any ? &ml_table_ops_any : NULL,
+	};
+	bool good = true;
+
+	T_CONTEXT(worlds[setting.world].name, number);
+	if (!t_eq(rig_open(&now.rig, setting.world, &wish), ML_OK))
+		return false;
+	for (unsigned i = 0; good && i < CASE_LENGTH; i++) {
+		const struct action a = sequence_action(&now.source, &setting);
+
+		act(&a);
+		/* a protection change of the dirty bit itself may come after the mark */
+		if (a.kind != ACTION_PROTECT || !(a.mask & ML_DIRTY))
+			good = judge(&setting, &a);
+	}
+	return t_ok(rig_close(&now.rig)) && good;
+}
+
+TEST(no_mark_is_lost)
+{
+	const uint64_t cases = source_amount(OPERATIONS * 8) / 8 / CASE_LENGTH + 1;
+	struct ml_trace trace = { .watch = watch, .forget = true };
+	uint64_t number = 0;
+
+	now.source = source_seeded(t_seed(20251205));
+	now.marks_in_all = 0;
+	ml_trace_to(&trace);
+	while (number < cases && run_case(number))
+		number++;
+	ml_trace_to(NULL);
+	printf("# %" PRIu64 " sequences of %d operations, %" PRIu64 " marks\n", number, CASE_LENGTH,
+	       now.marks_in_all);
+	t_ok(now.marks_in_all > cases);
+}
