@@ -279,7 +279,7 @@ TEST(what_needs_a_flush)
 			    ((leaf.prot ^ prot) & ~software) == ML_DIRTY)
 				continue; /* dirty may be software's or hardware's */
 			pte = code(format, &types, leaf.place, prot) | leaf.foreign;
-			T_REQUIRE(t_eq(edit_flushes(format, leaf.pte, pte),
+			T_REQUIRE(t_eq(edit_flushes(format, leaf.pte ^ pte),
 				       ((leaf.prot ^ prot) & ~software) != 0));
 		}
 	}

@@ -24,7 +24,6 @@
  * other, an access to the range may fault.
  *
  * Holes: unmap, protect, split and fold skip what is not mapped; that is no error.
- * op->bytes tells how much was there.
  *
  * A/D: mapping sets ML_ACCESSED, and ML_DIRTY if writable, unless the table tracks them.
  */
@@ -68,11 +67,11 @@ struct ml_op {
 	ml_sink *sink;              /* NULL: removed leaves are not reported, subtrees go unread */
 	void *sink_cookie;
 	unsigned flags; /* ML_OP_* */
-	/* Result: tables the operation takes; set with ML_ERR_SHORT and ML_ERR_NO_MEMORY too. */
+	/* Result: tables the operation takes; with ML_ERR_SHORT and ML_ERR_NO_MEMORY too. */
 	uint64_t tables_needed;
 	/*
-	 * Result: bytes that were mapped, removed (with a sink only) or changed (protect: of the
-	 * entries that changed, the members of a group one by one).
+	 * Result: bytes that were mapped, removed (with a sink only; else 0) or changed (protect:
+	 * of the entries that changed, the members of a group one by one). Split and fold: 0.
 	 */
 	uint64_t bytes;
 };
@@ -166,7 +165,7 @@ struct ml_table {
 	bool direct;  /* default levels, own tables at base + pa: walked in the short way */
 	bool plain;   /* ... and nothing is lent, borrowed or asked of the platform in between */
 	ml_prot memo_prot;   /* the protection last mapped, */
-	ml_pte memo_bits[2]; /* and its leaves of level 0 and 1, without an address */
+	ml_pte memo_bits[3]; /* and its leaves of levels 0 to 2, without an address */
 	uint32_t shared_first, shared_count; /* root entries borrowed from another table */
 	uint32_t pinned_first, pinned_count; /* root entries lent to other tables */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
@@ -194,8 +193,10 @@ ML_API void ml_table_set_live(struct ml_table *t, bool live);
 /* The physical address to program as root (CR3, TTBR, satp). */
 ML_API ml_pa ml_table_root(const struct ml_table *t);
 
-/* The inclusive ends of what the table translates: for x86-64 the space has a hole between
- * ml_table_low_last() and the upper half. Returns false when va is outside. */
+/*
+ * Whether the table translates all of [va, va + len): an empty or wrapping range is not, nor one
+ * that reaches over the hole between the two ends of a sign-extended space. Cannot fail.
+ */
 ML_API bool ml_table_covers(const struct ml_table *t, ml_va va, uint64_t len);
 
 /* ---- preparing ------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
  * format as an argument like all others; every call in an instance passes the same constant, so
  * the compiler folds it.
  */
-#define ML_PART static __attribute__((noinline, unused))
+#define ML_PART static ML_NOINLINE __attribute__((unused))
 
 #define ML_BIT(number) ((uint64_t)1 << (number))
 
@@ -51,12 +51,6 @@ ML_INLINE uint64_t ml_min(uint64_t a, uint64_t b)
 ML_INLINE uint64_t ml_max(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
-}
-
-/* Position of the highest set bit; value is not 0. */
-ML_INLINE unsigned ml_highest_bit(uint64_t value)
-{
-	return 63u - (unsigned)__builtin_clzll(value);
 }
 
 #endif

@@ -126,8 +126,8 @@ ML_INLINE struct ml_edit_alike edit_alike(const struct ml_format *f, enum ml_edi
 	else
 		alike.need = bits.set | bits.clear;
 	if (kind == ML_EDIT_CLEAN) /* the other mark of dirty goes too, where there is one */
-		alike.keep &= f->encoding == ML_ENCODING_ARM64 ? ~ARM64_SAVED_DIRTY :
-								 ~X86_SAVED_DIRTY;
+		alike.keep &=
+			f->encoding == ML_ENCODING_ARM64 ? ~ARM64_SAVED_DIRTY : ~X86_SAVED_DIRTY;
 	switch (f->encoding) {
 	case ML_ENCODING_ARM64: /* DBM: what is not read-only is so because it was written */
 		alike.need |= ARM64_VALID | ARM64_PAGE_OR_TABLE |
@@ -225,10 +225,10 @@ ML_INLINE bool edit_breaks(const struct ml_format *f, ml_pte from, ml_pte to, un
 	return ((from ^ to) & bits) != 0;
 }
 
-/* Bits whose change a walker may hold on to: all but software's. */
-ML_INLINE bool edit_flushes(const struct ml_format *f, ml_pte from, ml_pte to)
+/* Whether a change of these bits is one that a walker may miss: of any but software's. */
+ML_INLINE bool edit_flushes(const struct ml_format *f, ml_pte bits)
 {
-	return ((from ^ to) & ~codec_software(f)) != 0;
+	return (bits & ~codec_software(f)) != 0;
 }
 
 #endif

@@ -223,7 +223,7 @@ ML_INLINE int table_fold(const struct ml_format *f, struct ml_table *t, ml_va va
 		return error;
 	if (rung >= f->rung_count)
 		return ML_ERR_SIZE;
-	assert_locked(t, op);
+	begin(t, op);
 	gather_open(&g, t, op);
 	for (level = 0; level < t->levels && level <= f->rungs[rung].level; level++) {
 		ml_va at = va, end;

@@ -156,10 +156,15 @@ ML_INLINE int check_pa(const struct ml_format *f, const struct ml_table *t, ml_p
 	return ML_UNLIKELY((pa + len - 1) >> t->pa_bits) ? ML_ERR_PA_RANGE : ML_OK;
 }
 
-ML_INLINE void assert_locked(const struct ml_table *t, struct ml_op *op)
+/* A call that changes the table and has passed its checks: locked, and its results empty. */
+ML_INLINE void begin(const struct ml_table *t, struct ml_op *op)
 {
 	if (ML_UNLIKELY(t->platform->assert_locked != NULL))
 		t->platform->assert_locked(t->cookie, op);
+	if (op) {
+		op->bytes = 0;
+		op->tables_needed = 0;
+	}
 }
 
 /* Entries changed: visible to walkers, coherent or not. */

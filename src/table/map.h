@@ -9,15 +9,6 @@
 #include "format/plan.h"
 #include "table/fold.h"
 
-/* What is to be mapped. */
-struct mapping {
-	ml_va va;
-	const struct ml_extent *extents;
-	size_t count;
-	ml_prot prot;
-	uint32_t rungs;
-};
-
 /* A place in a mapping: the extents with adjacent ones merged, cut into runs of leaves. */
 struct mapping_cursor {
 	ml_va va;
@@ -31,6 +22,17 @@ struct mapping_run {
 	ml_va last;
 	ml_pa pa;
 	unsigned rung;
+};
+
+/* What is to be mapped. */
+struct mapping {
+	ml_va va;
+	const struct ml_extent *extents;
+	size_t count;
+	ml_prot prot;
+	uint32_t rungs;
+	struct mapping_run first;   /* set by counting: the first run, often the only one, */
+	struct mapping_cursor rest; /* and what comes after it */
 };
 
 /* The leaves of one size at va inside the accessed/dirty unit at pa: their bytes, and *rung. */
@@ -238,9 +240,8 @@ enum count_as {
 	COUNT_EMPTY       /* nothing stands anywhere: the worst case */
 };
 
-ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t,
-			  const struct mapping *m, uint64_t bytes, enum count_as as,
-			  struct demand *demand)
+ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t, struct mapping *m,
+			  uint64_t bytes, enum count_as as, struct demand *demand)
 {
 	struct mapping_cursor at = mapping_start(m);
 	struct table_count sum = { 0, { 0 } };
@@ -251,6 +252,10 @@ ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t,
 		const struct mapping_run run = mapping_next(f, t, m, &at);
 		const unsigned level = f->rungs[run.rung].level;
 
+		if (run.va == m->va) {
+			m->first = run;
+			m->rest = at;
+		}
 		if (as == COUNT_EMPTY)
 			count_span(f, &sum, run.va, run.last, level, root_level(t));
 		else if (as == COUNT_REPLACED)
@@ -332,15 +337,17 @@ ML_PART void store_run(const struct ml_format *f, struct gather *g, struct suppl
 ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct supply *supply,
 			     const struct mapping *m)
 {
-	struct mapping_cursor at = mapping_start(m);
+	struct mapping_cursor at = m->rest;
+	struct mapping_run run = m->first;
 
-	while (mapping_left(m, &at)) {
-		const struct mapping_run run = mapping_next(f, g->t, m, &at);
+	for (;; run = mapping_next(f, g->t, m, &at)) {
 		ml_pte bits = codec_leaf_bits(f, &g->t->types, m->prot, f->rungs[run.rung].level);
 
 		if (f->rungs[run.rung].lg2_entries)
 			bits |= codec_group(f);
 		store_run(f, g, supply, &run, bits);
+		if (!mapping_left(m, &at))
+			return;
 	}
 }
 
@@ -437,7 +444,7 @@ ML_PART int table_map_general(const struct ml_format *f, struct ml_table *t, str
 
 	if (error)
 		return error;
-	assert_locked(t, op);
+	begin(t, op);
 	error = supply_open(t, op, &supply, demand.tables + demand.deposits);
 	if (error)
 		return error;
@@ -464,17 +471,17 @@ ML_PART void remember_prot(const struct ml_format *f, struct ml_table *t, ml_pro
 	prot = mapping_prot(t, prot);
 	t->memo_bits[0] = codec_leaf_bits(f, &t->types, prot, 0);
 	t->memo_bits[1] = codec_leaf_bits(f, &t->types, prot, 1);
+	t->memo_bits[2] = codec_leaf_bits(f, &t->types, prot, 2);
 }
 
 /* One leaf of exactly this range into a table that exists: no tables are taken. Checked already. */
-ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
-		       ml_pa pa, ml_prot prot, unsigned level)
+ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pa pa,
+		       ml_prot prot, unsigned level)
 {
 	struct place at;
 	ml_pte pte;
 
-	if (len != ML_BIT(f->level_shift[level]) || !ml_aligned(va | pa, f->level_shift[level]) ||
-	    (level && (!(t->rungs >> f->block_rung[level] & 1) || t->guaranteed || t->ad_unit)))
+	if (level && (!(t->rungs >> f->block_rung[level] & 1) || t->guaranteed || t->ad_unit))
 		return false;
 	at = descend(f, t, va, level);
 	if (at.level != level || at.pte)
@@ -487,23 +494,35 @@ ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, 
 	return true;
 }
 
+/* The level of which this may be one leaf, or ML_LEVEL_MAX. */
+ML_INLINE unsigned leaf_level(const struct ml_format *f, ml_va va, uint64_t len, ml_pa pa)
+{
+	unsigned level;
+
+	for (level = 0; level < 3; level++)
+		if (len == ML_BIT(f->level_shift[level]) &&
+		    ml_aligned(va | pa, f->level_shift[level]) && (!level || f->block_rung[level]))
+			return level;
+	return ML_LEVEL_MAX;
+}
+
 /* One extent, in the long way. */
 ML_PART int map_one_extent(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			   ml_pa pa, ml_prot prot, struct ml_op *op)
 {
-	const bool page = len == ML_BIT(f->level_shift[0]);
+	const unsigned level = leaf_level(f, va, len, pa);
 	const struct ml_extent extent = { pa, len };
-	struct mapping m = { va, &extent, 1, prot, 0 };
+	struct mapping m = { .va = va, .extents = &extent, .count = 1, .prot = prot };
 	uint64_t bytes;
 	int error;
 
-	if (!op && !t->pinned_count && (page || len == ML_BIT(f->level_shift[1]))) {
+	if (!op && !t->pinned_count && level < ML_LEVEL_MAX) {
 		error = check_mapping(f, t, &m, &bytes);
 		if (error)
 			return error;
-		assert_locked(t, op);
+		begin(t, op);
 		remember_prot(f, t, prot);
-		if (map_one(f, t, va, len, pa, prot, page ? 0 : 1))
+		if (map_one(f, t, va, pa, prot, level))
 			return ML_OK;
 	}
 	return table_map_general(f, t, &m, op);
@@ -542,6 +561,9 @@ ML_INLINE int table_map(const struct ml_format *f, struct ml_table *t, ml_va va,
 		if (len == ML_BIT(f->level_shift[0]) && map_one_leaf(f, t, va, pa, 0))
 			return ML_OK;
 		if (len == ML_BIT(f->level_shift[1]) && map_one_leaf(f, t, va, pa, 1))
+			return ML_OK;
+		if (f->block_rung[2] && len == ML_BIT(f->level_shift[2]) &&
+		    map_one_leaf(f, t, va, pa, 2))
 			return ML_OK;
 	}
 	return map_one_extent(f, t, va, len, pa, prot, op);

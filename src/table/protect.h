@@ -156,25 +156,31 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 	const unsigned shift = f->level_shift[e->level];
 	uint64_t broken[BREAK_ENTRIES / 64] = { 0 };
 	struct edit_result result = { 0, 0, count };
+	bool any = false;
 	unsigned i;
 
 	for (i = 0; i < count; i++) {
-		ml_pte pte = entry_load(f, p + i);
+		const ml_pte pte = entry_load(f, p + i), to = edited(f, g->t, e, pte);
 
 		if (codec_is_table(f, pte, e->level)) {
 			result.done = i;
 			break;
 		}
-		if (!codec_is_leaf(f, pte, e->level) || edited(f, g->t, e, pte) == pte)
+		if (!codec_is_leaf(f, pte, e->level) || to == pte)
 			continue;
-		pte = edited(f, g->t, e, entry_exchange(f, p + i, 0));
-		entry_store(f, p + i, pte & ~codec_valid(f));
-		broken[i / 64] |= ML_BIT(i % 64);
 		result.changed++;
+		if (!edit_breaks(f, pte, to, e->level)) {
+			result.bits |= edit_entry(f, g->t, e, p + i, pte, g->t->hardware_ad);
+			continue;
+		}
+		entry_store(f, p + i,
+			    edited(f, g->t, e, entry_exchange(f, p + i, 0)) & ~codec_valid(f));
+		broken[i / 64] |= ML_BIT(i % 64);
+		any = true;
 		gather_range(g, va + ((uint64_t)i << shift), va + ((uint64_t)(i + 1) << shift) - 1,
 			     e->level, shift);
 	}
-	if (result.changed)
+	if (any)
 		gather_flush(f, g);
 	for (i = 0; i < result.done; i++)
 		if (broken[i / 64] >> (i % 64) & 1)
@@ -203,7 +209,7 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, con
 	}
 	if (result.changed)
 		publish(g->t, g->op, p, result.done);
-	if (result.bits & ~codec_software(f))
+	if (edit_flushes(f, result.bits))
 		gather_range(g, va, va + ((uint64_t)result.done << shift) - 1, e->level, shift);
 	if (g->op)
 		g->op->bytes += result.changed << shift;
@@ -323,9 +329,7 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 		error = check_edit(f, t, &edit, va, last);
 	if (error)
 		return error;
-	assert_locked(t, op);
-	if (op)
-		op->bytes = 0;
+	begin(t, op);
 	error = open_split_supply(t, op, &supply, protect_tables(f, t, &edit, va, last));
 	if (error)
 		return error;

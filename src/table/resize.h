@@ -61,7 +61,7 @@ ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va v
 		return error;
 	if (rung >= f->rung_count)
 		return ML_ERR_SIZE;
-	assert_locked(t, op);
+	begin(t, op);
 	error = open_split_supply(t, op, &supply, count_resize(f, t, va, last, rung));
 	if (error)
 		return error;

@@ -36,8 +36,8 @@ ML_INLINE const ml_pte *run_end(const struct ml_format *f, const ml_pte *p, cons
  * protection, type and group bit, frames in sequence. *merged gets the first with accessed and
  * dirty of all.
  */
-ML_PART unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first, unsigned most,
-			    unsigned level, ml_pte *merged)
+ML_INLINE unsigned run_length_at(const struct ml_format *f, const ml_pte *p, ml_pte first,
+				 unsigned most, unsigned level, ml_pte *merged)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
 	const ml_pte ignored = codec_ad_bits(f, first);
@@ -57,6 +57,14 @@ ML_PART unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte f
 	}
 	*merged = codec_merge_ad(f, first, bits);
 	return count;
+}
+
+ML_PART unsigned run_length(const struct ml_format *f, const ml_pte *p, ml_pte first, unsigned most,
+			    unsigned level, ml_pte *merged)
+{
+	if (level == 0) /* where nearly all are: a constant step */
+		return run_length_at(f, p, first, most, 0, merged);
+	return run_length_at(f, p, first, most, level, merged);
 }
 
 /* Collects adjoining pieces and hands out runs. */

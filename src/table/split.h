@@ -139,6 +139,8 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 				     at.level);
 		if (leaf != at.pte) /* hardware marked it meanwhile */
 			fill_split(f, t, table, leaf, at.level, hole);
+	} else {
+		gather_subtree_range(f, g, va, at.level);
 	}
 	if (t->guaranteed)
 		t->owed--;

@@ -133,7 +133,7 @@ static void free_root(struct ml_table *t, struct ml_op *op)
 
 void ml_table_fini(struct ml_table *t, struct ml_op *op)
 {
-	assert_locked(t, op);
+	begin(t, op);
 	t->ops->release_all(t, op);
 	free_root(t, op);
 }
@@ -161,7 +161,7 @@ int ml_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot, s
 int ml_map_extents(struct ml_table *t, ml_va va, const struct ml_extent *extents, size_t count,
 		   ml_prot prot, struct ml_op *op)
 {
-	struct mapping m = { va, extents, count, prot, 0 };
+	struct mapping m = { .va = va, .extents = extents, .count = count, .prot = prot };
 
 	if (!count || !extents)
 		return ML_ERR_ARGUMENT;
@@ -184,7 +184,7 @@ int ml_map_tables(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml
 		  const struct ml_op *op, uint64_t *tables)
 {
 	const struct ml_extent extent = { pa, len };
-	struct mapping m = { va, &extent, 1, prot, 0 };
+	struct mapping m = { .va = va, .extents = &extent, .count = 1, .prot = prot };
 
 	return demand_of(t, &m, op, false, tables);
 }
@@ -193,7 +193,7 @@ int ml_prepare(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_pr
 	       struct ml_reserve *reserve, struct ml_op *op)
 {
 	const struct ml_extent extent = { pa, len };
-	struct mapping m = { va, &extent, 1, prot, 0 };
+	struct mapping m = { .va = va, .extents = &extent, .count = 1, .prot = prot };
 	uint64_t tables = 0;
 	int error = demand_of(t, &m, op, true, &tables);
 
@@ -279,8 +279,8 @@ int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va, uint64
 
 	if (error)
 		return error;
-	assert_locked(t, op);
-	assert_locked(lender, op);
+	begin(t, op);
+	begin(lender, op);
 	error = t->ops->share(t, lender, va, last, op);
 	if (error)
 		return error;

@@ -105,12 +105,16 @@ struct removed {
 	uint32_t count;
 };
 
+/* The run is over: it waits for the invalidation that covers it. */
 ML_INLINE void removed_end(const struct ml_format *f, struct gather *g, const struct removed *run,
 			   unsigned level)
 {
-	if (run->count)
-		gather_leaves(f, g, run->va, codec_merge_ad(f, run->pte, run->bits), run->count,
-			      level);
+	const unsigned shift = f->level_shift[level];
+
+	if (!run->count)
+		return;
+	gather_leaves(f, g, run->va, codec_merge_ad(f, run->pte, run->bits), run->count, level);
+	gather_range(g, run->va, run->va + (((uint64_t)run->count << shift) - 1), level, shift);
 }
 
 ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct removed *run,
@@ -163,8 +167,9 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 		if (sink)
 			removed_add(f, g, &run, va, pte, level);
 	}
-	removed_end(f, g, &run, level);
-	if (first <= last)
+	if (sink)
+		removed_end(f, g, &run, level);
+	else if (first <= last)
 		gather_range(g, first, last, level, shift);
 }
 
@@ -300,9 +305,7 @@ ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, m
 
 	if (error)
 		return error;
-	assert_locked(t, op);
-	if (op)
-		op->bytes = 0;
+	begin(t, op);
 	at = descend(f, t, va, 0);
 	if (is_one_leaf(f, at, va, len)) {
 		unmap_leaf(f, t, va, at.entry, at.level, op);
@@ -355,6 +358,10 @@ ML_INLINE int table_unmap(const struct ml_format *f, struct ml_table *t, ml_va v
 		} else if (len == ML_BIT(f->level_shift[1])) {
 			at = descend_direct(f, t, va, 1);
 			if (at.level == 1 && unmap_quietly(f, t, va, at, 1))
+				return ML_OK;
+		} else if (f->block_rung[2] && len == ML_BIT(f->level_shift[2])) {
+			at = descend_direct(f, t, va, 2);
+			if (at.level == 2 && unmap_quietly(f, t, va, at, 2))
 				return ML_OK;
 		}
 	}
