@@ -128,7 +128,7 @@ static void run(struct side *side, const struct action *a)
 		side->error = steps(side, a);
 		break;
 	default:
-		side->error = rig_call(&side->rig, a, &side->op);
+		side->error = rig_call(&side->rig, a, a->bare ? NULL : &side->op);
 		break;
 	}
 	side->rig.arena->fail_nth = 0;

@@ -373,7 +373,7 @@ static void do_action(struct rig *rig, const struct action *a)
 	else if (a->kind == ACTION_UNMAP_STEP)
 		error = ml_unmap_step(&rig->table, &step, &op);
 	else if (a->kind != ACTION_TOUCH)
-		error = rig_call(rig, a, &op);
+		error = rig_call(rig, a, a->bare ? NULL : &op);
 	rig->arena->fail_nth = 0;
 	if (error)
 		t_ok(!order.stored && order.invalidations == 0);

@@ -266,7 +266,7 @@ static int call_fed(struct judge *j, const struct action *a, struct ml_op *op)
 		return call_reserved(j, a, op);
 	operation(j, a, NULL, op);
 	j->rig.arena->fail_nth = a->fail;
-	error = rig_call(&j->rig, a, op);
+	error = rig_call(&j->rig, a, a->bare ? NULL : op);
 	j->rig.arena->fail_nth = 0;
 	return error;
 }
@@ -376,7 +376,7 @@ static bool judge_done(struct judge *j, const struct action *a, const struct ml_
 	const bool removes = a->kind == ACTION_UNMAP ||
 			     (a->replace && (a->kind == ACTION_MAP || a->kind == ACTION_EXTENTS));
 
-	if (!bytes_told(j, a, op))
+	if (!a->bare && !bytes_told(j, a, op))
 		return false;
 	if (a->sink && removes && !judge_removed(j, a->va, last))
 		return false;
@@ -409,7 +409,7 @@ static bool judge_result(struct judge *j, const struct action *a, int error, uin
 					   causes)
 			      : judge_done(j, a, op);
 	if (error == ML_ERR_NO_MEMORY && memory_refused) {
-		if (op->tables_needed < a->fail)
+		if (!a->bare && op->tables_needed < a->fail)
 			return judge_fail(j,
 					  "allocation %u failed, but only %" PRIu64
 					  " tables are said to be needed",

@@ -167,7 +167,7 @@ static uint64_t draw_length(struct source *s, const struct ml_format *f, const s
 
 	switch (source_below(s, 4)) {
 	case 0:
-		len = page * (1 + source_below(s, 3));
+		len = page * (source_chance(s, 1, 2) ? 1 : 1 + source_below(s, 3));
 		break;
 	case 1: {
 		ml_va end = draw_page(s, f, w);
@@ -317,6 +317,7 @@ struct action sequence_action(struct source *s, const struct setting *setting)
 	a.replace = source_chance(s, 3, 8);
 	a.sink = source_chance(s, 1, 2);
 	a.feed = (uint8_t)(source_chance(s, 1, 4) ? source_below(s, 4) : FEED_PLATFORM);
+	a.bare = !a.replace && !a.sink && !a.feed && source_chance(s, 1, 2);
 	a.fail = (uint8_t)(source_chance(s, 1, 8) ? 1 + source_below(s, 6) : 0);
 	if (a.kind == ACTION_PROTECT)
 		draw_change(s, &a);
@@ -359,7 +360,8 @@ void sequence_print_action(size_t number, const struct action *a)
 		printf(" mask 0x%" PRIx64, a->mask);
 	if (a->kind == ACTION_SPLIT || a->kind == ACTION_FOLD)
 		printf(" rung %u", a->rung);
-	printf("%s%s%s", a->replace ? " replace" : "", a->sink ? " sink" : "", feeds[a->feed]);
+	printf("%s%s%s%s", a->bare ? " bare" : "", a->replace ? " replace" : "",
+	       a->sink ? " sink" : "", feeds[a->feed]);
 	if (a->fail)
 		printf(" fail %u", a->fail);
 	for (unsigned i = 0; i < a->extent_count; i++)

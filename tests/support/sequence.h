@@ -75,6 +75,7 @@ struct action {
 	uint8_t kind, rung, feed;
 	uint8_t fail; /* this allocation fails; 0: none */
 	bool replace, sink, write;
+	bool bare; /* no ml_op at all, which takes the short ways; excludes the above */
 	uint8_t extent_count;
 	ml_va va;
 	uint64_t len;
