@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The dry run of a mapping: what is in its way, and how many tables it takes. Stores nothing. */
+#ifndef ML_TABLE_COUNT_H
+#define ML_TABLE_COUNT_H
+
+#include "table/mapping.h"
+#include "table/unmap.h"
+
+/* Tables counted so far: spans below counted[level] have theirs. */
+struct table_count {
+	uint64_t tables;
+	uint64_t counted[ML_LEVEL_MAX];
+};
+
+/*
+ * [va, last] hangs below an empty entry of level `above` and needs tables from `level` up to
+ * there.
+ */
+ML_INLINE void count_span(const struct ml_format *f, struct table_count *sum, ml_va va, ml_va last,
+			  unsigned level, unsigned above)
+{
+	for (; level < above; level++) {
+		const unsigned shift = f->level_shift[level + 1];
+		const uint64_t from = ml_max(va >> shift, sum->counted[level]);
+
+		sum->tables += (last >> shift) + 1 - from;
+		sum->counted[level] = (last >> shift) + 1;
+	}
+}
+
+ML_INLINE bool entries_are_free(const struct ml_format *f, const ml_pte *p, unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		if (entry_load(f, p + i))
+			return false;
+	return true;
+}
+
+/* Count the tables of one run, or find something in its way. */
+ML_PART int count_run(const struct ml_format *f, const struct ml_table *t,
+		      const struct mapping_run *run, struct table_count *sum)
+{
+	const unsigned level = f->rungs[run->rung].level;
+	ml_va va = run->va, end;
+
+	for (;; va = end + 1) {
+		const struct place at = descend(f, t, va, level);
+
+		end = at.level < root_level(t) ? entry_last(f, va, at.level + 1) : run->last;
+		if (at.level > level) {
+			if (at.pte)
+				return ML_ERR_EXISTS;
+			end = ml_min(run->last, entry_last(f, va, at.level));
+			count_span(f, sum, va, end, level, at.level);
+		} else {
+			end = ml_min(run->last, end);
+			if (!entries_are_free(f, at.entry,
+					      (unsigned)((end - va) >> f->level_shift[level]) + 1))
+				return ML_ERR_EXISTS;
+		}
+		if (end == run->last)
+			return ML_OK;
+	}
+}
+
+/*
+ * Count the tables of one run that takes the place of what is there: entries that [first, last]
+ * covers wholly are emptied as wholes, tables on the way to them stay or come out of the splits
+ * at the ends.
+ */
+ML_PART void count_replaced(const struct ml_format *f, const struct ml_table *t,
+			    const struct mapping_run *run, ml_va first, ml_va last,
+			    struct table_count *sum)
+{
+	const unsigned level = f->rungs[run->rung].level, top = top_level(f, t, first, last);
+	ml_va va = run->va, end;
+
+	for (;; va = end + 1) {
+		unsigned covered = top;
+		struct place at;
+
+		while (ml_align_down(va, f->level_shift[covered]) < first ||
+		       entry_last(f, va, covered) > last)
+			covered--;
+		at = descend(f, t, va, covered);
+		if (at.pte) /* a leaf above it will have been split down to it */
+			at.level = covered;
+		end = ml_min(run->last, entry_last(f, va, at.level));
+		count_span(f, sum, va, end, level, at.level);
+		if (end == run->last)
+			return;
+	}
+}
+
+/* What a mapping takes: tables to link, and deposits of its large leaves. */
+struct demand {
+	uint64_t tables;
+	uint64_t deposits;
+};
+
+/* How what stands in the range counts. */
+enum count_as {
+	COUNT_IN_THE_WAY, /* it is an error */
+	COUNT_REPLACED,   /* it will have gone */
+	COUNT_EMPTY       /* nothing stands anywhere: the worst case */
+};
+
+ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t, struct mapping *m,
+			  uint64_t bytes, enum count_as as, struct demand *demand)
+{
+	struct mapping_cursor at = mapping_start(m);
+	struct table_count sum = { 0, { 0 } };
+	int error = ML_OK;
+
+	demand->deposits = 0;
+	while (!error && mapping_left(m, &at)) {
+		const struct mapping_run run = mapping_next(f, t, m, &at);
+		const unsigned level = f->rungs[run.rung].level;
+
+		if (run.va == m->va) {
+			m->first = run;
+			m->rest = at;
+		}
+		if (as == COUNT_EMPTY)
+			count_span(f, &sum, run.va, run.last, level, root_level(t));
+		else if (as == COUNT_REPLACED)
+			count_replaced(f, t, &run, m->va, m->va + (bytes - 1), &sum);
+		else
+			error = count_run(f, t, &run, &sum);
+		if (t->guaranteed)
+			demand->deposits += ((run.last - run.va) >> f->level_shift[level]) *
+						    tables_owed(f, level) +
+					    tables_owed(f, level);
+	}
+	demand->tables = sum.tables;
+	return error;
+}
+
+/* Lent tables keep their place: no leaf stands where one of them is linked. */
+ML_INLINE uint32_t mapping_rungs(const struct ml_format *f, const struct ml_table *t, ml_va va,
+				 ml_va last)
+{
+	const unsigned top = top_level(f, t, va, last);
+	uint32_t rungs = t->rungs;
+	unsigned rung;
+
+	for (rung = 1; rung < f->rung_count; rung++)
+		if (f->rungs[rung].level > top)
+			rungs &= ~((uint32_t)1 << rung);
+	return rungs;
+}
+
+/* Check everything and count what is needed: now, or in the worst case. */
+ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
+			    const struct ml_op *op, bool worst, struct mapping *m, uint64_t *bytes,
+			    struct demand *demand)
+{
+	const bool replaces = op && op->flags & ML_OP_REPLACE;
+	enum count_as as = replaces ? COUNT_REPLACED : COUNT_IN_THE_WAY;
+	int error = check_mapping(f, t, m, bytes);
+
+	if (error)
+		return error;
+	m->rungs = mapping_rungs(f, t, m->va, m->va + (*bytes - 1));
+	m->prot = mapping_prot(t, m->prot);
+	error = count_mapping(f, t, m, *bytes, worst ? COUNT_EMPTY : as, demand);
+	if (replaces && !t->guaranteed)
+		demand->tables +=
+			worst ? 2 * root_level(t) : edge_tables(f, t, m->va, m->va + (*bytes - 1));
+	return error;
+}
+
+#endif
