@@ -75,24 +75,20 @@ function field(key,    at, rest) {
 	}
 }
 
-# One goal against one figure: remembers it in `goal_text` and `verdict`.
+# One goal against one figure: remembers it in `goal_text`, and `missed` or `open_goals`.
 function judge(goal, have, value, text) {
 	if (!goal)
 		return
 	goal_text = goal_text (goal_text == "" ? "" : ", ") text
 	if (!have) {
-		if (verdict == "")
-			verdict = "not measured"
+		open_goals++
 		return
 	}
 	judged++
-	if (value <= goal) {
+	if (value <= goal)
 		met++
-		if (verdict != "NO")
-			verdict = "yes"
-	} else {
-		verdict = "NO"
-	}
+	else
+		missed = 1
 }
 
 function number(have, value, form) {
@@ -104,9 +100,11 @@ function report(key,    part, name, timed, counted, spread) {
 	name = part[1]
 	timed = key in ns
 	counted = key in instructions
-	goal_text = verdict = ""
+	goal_text = ""
+	missed = open_goals = 0
 	judge(ratio_goal[name], timed, ratio[key], ratio_goal[name] "x")
 	judge(instruction_goal[name], counted, instructions[key], instruction_goal[name] " instr")
+	verdict = missed ? "NO" : open_goals ? "not all measured" : goal_text == "" ? "" : "yes"
 	spread = timed ? sprintf("%.2f..%.2f", ratio_low[key], ratio_high[key]) : "-"
 	printf "%-6s %-9s %-6s %10s %10s %6s %12s %9s %-16s %s\n", name, part[2], unit[key],
 		number(timed, ns[key], "%.4g"), number(timed, limit_ns[key], "%.4g"),

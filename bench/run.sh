@@ -23,6 +23,10 @@ mode=$1
 out=$2
 shift 2
 
+for build in "$@"; do
+	[ -x "${build#*=}" ] || trouble "${build%%=*}: no program ${build#*=}" 'make builds it'
+done
+
 measure_times() {
 	: >"$out/bench-times.new"
 	for build in "$@"; do
