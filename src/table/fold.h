@@ -115,6 +115,7 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 	ml_pte leaf;
 
 	entry_store(f, up.entry, 0);
+	write_back(t, g->op, up.entry, 1);
 	if (t->live) {
 		gather_subtree_range(f, g, va, level + 1);
 		gather_flush(f, g);

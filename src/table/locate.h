@@ -167,12 +167,19 @@ ML_INLINE void begin(const struct ml_table *t, struct ml_op *op)
 	}
 }
 
-/* Entries changed: visible to walkers, coherent or not. */
-ML_INLINE void publish(const struct ml_table *t, struct ml_op *op, const ml_pte *first,
-		       uint64_t count)
+/* Entries changed: written back for walkers that are not coherent with the CPU's caches. */
+ML_INLINE void write_back(const struct ml_table *t, struct ml_op *op, const ml_pte *first,
+			  uint64_t count)
 {
 	if (ML_UNLIKELY(t->platform->table_sync != NULL))
 		t->platform->table_sync(t->cookie, op, first, count * sizeof(*first));
+}
+
+/* ... and visible to all walkers. */
+ML_INLINE void publish(const struct ml_table *t, struct ml_op *op, const ml_pte *first,
+		       uint64_t count)
+{
+	write_back(t, op, first, count);
 	ML_PORT_PUBLISH();
 }
 

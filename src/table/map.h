@@ -190,6 +190,7 @@ ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, 
 	at = descend(f, t, va, level);
 	if (at.level != level || at.pte)
 		return false;
+	begin(t, NULL);
 	pte = pa | codec_leaf_bits(f, &t->types, mapping_prot(t, prot), level);
 	entry_store(f, at.entry, pte);
 	publish(t, NULL, at.entry, 1);
@@ -224,7 +225,6 @@ ML_PART int map_one_extent(const struct ml_format *f, struct ml_table *t, ml_va 
 		error = check_mapping(f, t, &m, &bytes);
 		if (error)
 			return error;
-		begin(t, op);
 		remember_prot(f, t, prot);
 		if (map_one(f, t, va, pa, prot, level))
 			return ML_OK;

@@ -180,8 +180,10 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 		gather_range(g, va + ((uint64_t)i << shift), va + ((uint64_t)(i + 1) << shift) - 1,
 			     e->level, shift);
 	}
-	if (any)
+	if (any) {
+		write_back(g->t, g->op, p, result.done);
 		gather_flush(f, g);
+	}
 	for (i = 0; i < result.done; i++)
 		if (broken[i / 64] >> (i % 64) & 1)
 			entry_store(f, p + i, entry_load(f, p + i) | codec_valid(f));
@@ -295,24 +297,32 @@ ML_PART int check_edit(const struct ml_format *f, const struct ml_table *t,
 	return ML_OK;
 }
 
+/*
+ * Whether a leaf will be found to change: it does now, or hardware may mark it before its turn
+ * comes and the marks are what changes.
+ */
+ML_INLINE bool may_change(const struct ml_format *f, const struct ml_table *t,
+			  const struct ml_edit *edit, struct place at)
+{
+	const struct editor editor = editor_at(f, t, edit, at.level);
+
+	return edited(f, t, &editor, at.pte) != at.pte ||
+	       (edit->mask & ML_PROT_AD && t->live && t->hardware_ad);
+}
+
 /* Tables that cutting the leaves at both ends takes, if they change. */
 ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_table *t,
 				  const struct ml_edit *edit, ml_va va, ml_va last)
 {
 	const struct place first = descend(f, t, va, 0), end = descend(f, t, last, 0);
-	const struct editor at_first = editor_at(f, t, edit, first.level);
-	const struct editor at_end = editor_at(f, t, edit, end.level);
-	const bool cuts_first = edited(f, t, &at_first, first.pte) != first.pte;
-	const bool cuts_end = edited(f, t, &at_end, end.pte) != end.pte;
 
 	if (first.level == 0 && end.level == 0)
 		return 0;
-	if (cuts_first && cuts_end)
-		return edge_tables(f, t, va, last);
-	if (cuts_first)
-		return edge_tables(f, t, va, entry_last(f, va, first.level));
-	return cuts_end ? edge_tables(f, t, ml_align_down(last, f->level_shift[end.level]), last)
-			: 0;
+	if (!may_change(f, t, edit, first))
+		va = ml_align_down(va, f->level_shift[first.level]);
+	if (!may_change(f, t, edit, end))
+		last = entry_last(f, last, end.level);
+	return edge_tables(f, t, va, last);
 }
 
 ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,

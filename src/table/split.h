@@ -23,6 +23,7 @@ ML_PART ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte
 
 	for (i = 1; i < count; i++)
 		bits |= entry_exchange(f, p + i, 0) ^ (first + i * step);
+	write_back(g->t, g->op, p, count);
 	gather_range(g, va, va + (count * step - 1), level, f->level_shift[level]);
 	gather_flush(f, g);
 	return codec_merge_ad(f, first, bits);

@@ -41,7 +41,7 @@ static uint64_t map_step_bytes(const struct ml_table *t, const struct ml_step *s
 
 int ml_map_step(struct ml_table *t, struct ml_step *step, struct ml_op *op)
 {
-	uint64_t bytes = step->len;
+	uint64_t bytes;
 	int error = check_change(t->format, t, step->va, step->len);
 
 	if (!error)

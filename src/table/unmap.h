@@ -80,6 +80,7 @@ ML_PART void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte
 		const struct place up = descend(f, t, va, level + 1);
 
 		entry_store(f, up.entry, 0);
+		write_back(t, g->op, up.entry, 1);
 		gather_subtree(f, g, va, up.pte, ++level, true);
 		from = index_of(f, va, level);
 		to = from + 1;
@@ -92,8 +93,10 @@ ML_INLINE ml_pte clear_leaf(const struct ml_format *f, const struct gather *g, m
 			    ml_pte pte)
 {
 	if (g->t->live && gather_has_sink(g))
-		return entry_exchange(f, p, 0);
-	entry_store(f, p, 0);
+		pte = entry_exchange(f, p, 0);
+	else
+		entry_store(f, p, 0);
+	write_back(g->t, g->op, p, 1);
 	return pte;
 }
 
@@ -154,6 +157,7 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 			continue;
 		if (codec_is_table(f, pte, level)) {
 			entry_store(f, p + i, 0);
+			write_back(g->t, g->op, p + i, 1);
 			gather_subtree(f, g, va, pte, level, false);
 			continue;
 		}
@@ -204,7 +208,7 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct sup
 		unmap_entries(f, g, at.entry, va, count, 0);
 	else
 		unmap_entries(f, g, at.entry, va, count, stop);
-	publish(g->t, g->op, at.entry, count);
+	ML_PORT_PUBLISH();
 	index = index_of(f, va, stop);
 	prune(f, g, va, at.entry - index, index, index + count, stop, top);
 	return end;
@@ -249,7 +253,7 @@ ML_PART void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va,
 	if (entry_load(f, entry) & codec_group(f))
 		group_convert(f, &g, entry, va, level, false);
 	unmap_entries(f, &g, entry, va, 1, level);
-	publish(t, op, entry, 1);
+	ML_PORT_PUBLISH();
 	prune(f, &g, va, entry - index, index, index + 1, level, top_level(f, t, va, va));
 	gather_close(f, &g);
 }
