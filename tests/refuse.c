@@ -463,3 +463,53 @@ TEST(the_last_leaf_of_every_size)
 			t_ok(rig_close(&rig));
 		}
 }
+
+/* The second call of a kind may take a short way: it refuses what the first one does. */
+TEST(the_short_ways_refuse_too)
+{
+	static const uint64_t sizes[] = { 4 * K, (uint64_t)2 << 20, (uint64_t)1 << 30 };
+
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned w = 0; w < 2; w++) {
+			const struct ml_table_config wish = { .pa_bits = 40 };
+			const uint64_t size = sizes[i];
+			struct ml_table *t;
+			struct rig rig;
+
+			T_CONTEXT("size", size);
+			t_eq(rig_open(&rig, w ? WORLD_ARM_LOW : WORLD_X86_4, &wish), ML_OK);
+			t = &rig.table;
+			t_eq(ml_map(t, 4 * size, size, 0, ML_RW, NULL), ML_OK);
+			picture_take(&picture, &rig);
+			t_eq(ml_map(t, 4 * size, size, 0, ML_RW, NULL), ML_ERR_EXISTS);
+			t_eq(ml_map(t, 5 * size + 8, size, 0, ML_RW, NULL), ML_ERR_ALIGN);
+			t_eq(ml_map(t, 5 * size, size, 8, ML_RW, NULL), ML_ERR_ALIGN);
+			t_eq(ml_map(t, 5 * size, size, (ml_pa)1 << 40, ML_RW, NULL),
+			     ML_ERR_PA_RANGE);
+			t_eq(ml_map(t, (ml_va)1 << 50, size, 0, ML_RW, NULL), ML_ERR_CANONICAL);
+			t_eq(ml_unmap(t, 4 * size + 8, size, NULL), ML_ERR_ALIGN);
+			t_eq(ml_unmap(t, (ml_va)1 << 50, size, NULL), ML_ERR_CANONICAL);
+			t_ok(picture_difference(&picture, &rig) == NULL);
+			t_ok(rig_close(&rig));
+		}
+}
+
+/* ... and keeps the rungs, the deposits and the units. */
+TEST(the_short_ways_keep_the_policy)
+{
+	const uint64_t size = (uint64_t)2 << 20;
+	const struct ml_table_config pages = { .rungs = 1 }, owes = { .guaranteed = true };
+	struct rig rig;
+
+	t_eq(rig_open(&rig, WORLD_X86_4, &pages), ML_OK);
+	for (unsigned i = 0; i < 3; i++)
+		t_eq(ml_map(&rig.table, i * size, size, i * size, ML_RW, NULL), ML_OK);
+	t_eq(rig_leaves(&rig, 0), 3 * 512);
+	t_ok(rig_close(&rig));
+	t_eq(rig_open(&rig, WORLD_X86_4, &owes), ML_OK);
+	for (unsigned i = 0; i < 3; i++)
+		t_eq(ml_map(&rig.table, i * size, size, i * size, ML_RW, NULL), ML_OK);
+	t_eq(rig.table.spare.count, 3);
+	t_eq(rig_leaves(&rig, 1), 3);
+	t_ok(rig_close(&rig));
+}

@@ -352,6 +352,33 @@ TEST(the_sink_hears_after_completion)
 	}
 }
 
+/* Where hardware may mark a leaf until it is gone, it is taken out and read in one access (B-78). */
+TEST(what_hardware_may_mark_is_exchanged)
+{
+	for (unsigned w = 0; w < 3; w++) {
+		const struct ml_table_config wish = { .live = true, .hardware_ad = true };
+		struct ml_op op = { .sink = hear };
+		struct rig rig;
+
+		T_CONTEXT(worlds[wide[w]].name, w);
+		t_eq(rig_open(&rig, wide[w], &wish), ML_OK);
+		op.sink_cookie = rig.arena;
+		t_eq(ml_map(&rig.table, AT, 4 * M, AT, ML_RW, NULL), ML_OK);
+		t_eq(ml_map(&rig.table, AT + 4 * M, 4 * PAGE, AT, ML_RW, NULL), ML_OK);
+		listen(&rig);
+		t_eq(ml_protect(&rig.table, AT, 4 * M + PAGE, ML_WRITE, 0, &op), ML_OK);
+		t_eq(ml_unmap(&rig.table, AT, 2 * M, &op), ML_OK);
+		t_eq(ml_split(&rig.table, AT + 2 * M, 2 * M, 0, &op), ML_OK);
+		t_eq(ml_unmap(&rig.table, AT + 4 * M, 2 * PAGE, &op), ML_OK);
+		told();
+		for (size_t i = 0; i < trace.count; i++)
+			if (trace.events[i].kind == ML_EVENT_STORE)
+				t_eq(trace.events[i].old & 1, 0);
+		t_ok(trace.kinds[ML_EVENT_EXCHANGE] >= 6);
+		t_ok(rig_close(&rig));
+	}
+}
+
 /* ---- random sequences -------------------------------------------------------------- */
 
 #define OPERATIONS 250000
