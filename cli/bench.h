@@ -43,8 +43,8 @@ struct bench_result {
 	uint64_t pairs;                        /* chunks of each view */
 	uint64_t amount;                       /* loads or bytes in one chunk */
 	struct bench_spread time[BENCH_VIEWS]; /* ns a load, ns a byte */
-	struct bench_spread
-		gain[BENCH_VIEWS]; /* time the largest leaves save against that view, 0..1 */
+	/* time the largest leaves save against that view, 0..1 */
+	struct bench_spread gain[BENCH_VIEWS];
 };
 
 struct bench_row {

@@ -48,12 +48,15 @@ static double shown(enum bench_work work, double ns)
 
 static void print_gain(const struct bench_spread *gain, int width)
 {
-	char text[16] = "~";
+	char text[16];
 
-	if (bench_is_sure(gain))
-		snprintf(text, sizeof(text), "%.0f %%", 100 * gain->middle);
-	printf("%s%*s%s", bench_is_sure(gain) ? cli_ink(stdout, CLI_GOOD) : "", width, text,
-	       bench_is_sure(gain) ? cli_ink(stdout, CLI_PLAIN) : "");
+	if (!bench_is_sure(gain)) {
+		printf("%*s", width, "~");
+		return;
+	}
+	snprintf(text, sizeof(text), "%.0f %%", 100 * gain->middle);
+	printf("%s%*s%s", cli_ink(stdout, gain->middle > 0 ? CLI_GOOD : CLI_BAD), width, text,
+	       cli_ink(stdout, CLI_PLAIN));
 }
 
 /* A row that the kernel did not give the sizes asked for says so. */
@@ -159,7 +162,8 @@ static void print_refusal(const struct bench_view *view)
 	const struct ml_process_refusal *refusal = &view->refusal;
 
 	printf("%24srefused %s of %s at 0x%" PRIx64 ": %s\n", "", refusal->what,
-	       cli_size_human(refusal->length).text, refusal->va, strerror(refusal->error));
+	       cli_size_human(refusal->length).text, refusal->va,
+	       refusal->error ? strerror(refusal->error) : "no mapping can give it");
 }
 
 static void print_confirmed(const struct bench_report *report)

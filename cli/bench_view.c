@@ -22,6 +22,11 @@ static int refused(const struct ml_process *process, int error)
 
 	if (error != ML_ERR_REFUSED)
 		return cli_error("bench", "%s", ml_error_text(error));
+	if (!refusal->error) {
+		cli_error("bench", "%s is not supported", refusal->what);
+		cli_hint("it runs on Linux on x86-64 and arm64, with pages of 4K");
+		return CLI_TROUBLE;
+	}
 	cli_error("bench", "the kernel refused %s of %s: %s", refusal->what,
 		  cli_size_human(refusal->length).text, strerror(refusal->error));
 	cli_hint("a smaller --max needs less");

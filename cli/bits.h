@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Names for bits of raw entries: what the library keeps as residue, refuses, or leaves to tables. */
+/*
+ * Names for bits of raw entries: what the library keeps as residue, refuses, or leaves to tables.
+ */
 #ifndef MAXLEAF_CLI_BITS_H
 #define MAXLEAF_CLI_BITS_H
 

@@ -66,7 +66,7 @@ int cli_finish(int status);
 
 /* --- tty.c: colour and progress --------------------------------------------------- */
 
-enum cli_ink { CLI_PLAIN, CLI_STRONG, CLI_FAINT, CLI_GOOD, CLI_NOTE, CLI_BAD, CLI_NAME };
+enum cli_ink { CLI_PLAIN, CLI_STRONG, CLI_FAINT, CLI_GOOD, CLI_NOTE, CLI_BAD };
 
 /* Take "auto", "always" or "never"; false for anything else. */
 bool cli_colour_choose(const char *when);
@@ -82,8 +82,10 @@ const char *cli_ink(FILE *stream, enum cli_ink ink);
 /* From now on take every stream for a terminal: for tests of colour and progress. */
 void cli_terminal_pretend(void);
 
-/* One line on stderr that shows how far a long job is: terminals only, after 500 ms,
- * at most ten times a second, erased by cli_progress_end(). */
+/*
+ * One line on stderr that shows how far a long job is: terminals only, after 500 ms,
+ * at most ten times a second, erased by cli_progress_end().
+ */
 struct cli_progress {
 	const char *label;
 	uint64_t total; /* 0: unknown */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* What `maxleaf plan` was asked: between its options (cmd_plan.c) and its report (plan_report.c). */
+/*
+ * What `maxleaf plan` was asked: between its options (cmd_plan.c) and its report (plan_report.c).
+ */
 #ifndef MAXLEAF_CLI_PLAN_H
 #define MAXLEAF_CLI_PLAN_H
 

@@ -113,10 +113,9 @@ ml_prot cli_prot_or_die(const char *where, const char *text)
 		if (add_item(item, &prot))
 			continue;
 		cli_error(where, "cannot read '%s' in '%s'", item, text);
-		cli_hint(
-			"letters r w x u k a d g s v, words read write execute user privileged-execute "
-			"accessed dirty global special device-mark soft0..soft7, "
-			"type=wb|wt|wp|nc|dev|dev-strict|tagged");
+		cli_hint("letters r w x u k a d g s v, words read write execute user "
+			 "privileged-execute accessed dirty global special device-mark "
+			 "soft0..soft7, type=wb|wt|wp|nc|dev|dev-strict|tagged");
 		exit(CLI_TROUBLE);
 	}
 	free(copy);

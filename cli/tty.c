@@ -64,7 +64,6 @@ const char *cli_ink(FILE *stream, enum cli_ink ink)
 	static const char *const escapes[] = {
 		[CLI_PLAIN] = "\033[0m", [CLI_STRONG] = "\033[1m", [CLI_FAINT] = "\033[2m",
 		[CLI_GOOD] = "\033[32m", [CLI_NOTE] = "\033[33m",  [CLI_BAD] = "\033[31m",
-		[CLI_NAME] = "\033[36m",
 	};
 
 	return is_coloured(stream) ? escapes[ink] : "";

@@ -91,9 +91,6 @@ ML_API void ml_trace_clear(struct ml_trace *trace);
 /* "store", "invalidate", ... Cannot fail. */
 ML_API const char *ml_event_name(enum ml_event_kind kind);
 
-/* Print the events from number `first` on, one a line. Cannot fail. */
-ML_API void ml_trace_print(const struct ml_trace *trace, size_t first);
-
 /* What went through this thread's entry doors; set it to zero whenever a count begins. */
 struct ml_doors {
 	uint64_t loads;

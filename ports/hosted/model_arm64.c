@@ -49,8 +49,10 @@ static uint64_t must_be_zero(enum model_sort sort, unsigned level)
 	return MODEL_BITS(49, 48) | (MODEL_BITS(11 + 9 * level, 12) & ~NOT_TRANSLATED);
 }
 
-/* D8.7.1: members agree in all but what tracks use; software's bits are ignored. With DBM,
- * AP[2] is the dirty state (D8.5.2). */
+/*
+ * D8.7.1: members agree in all but what tracks use; software's bits are ignored. With DBM,
+ * AP[2] is the dirty state (D8.5.2).
+ */
 static uint64_t member_differs(uint64_t entry)
 {
 	const uint64_t differs = ACCESS_FLAG | SOFTWARE;

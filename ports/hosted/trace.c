@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* The event trace behind the entry doors, and how the hosted port ends a program. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,36 +104,4 @@ const char *ml_event_name(enum ml_event_kind kind)
 	};
 
 	return (unsigned)kind < ML_EVENT_KINDS ? names[kind] : "?";
-}
-
-static void event_print(size_t number, const struct ml_event *event)
-{
-	printf("# %zu %s", number, ml_event_name(event->kind));
-	switch (event->kind) {
-	case ML_EVENT_STORE:
-	case ML_EVENT_FILL:
-	case ML_EVENT_LINK:
-	case ML_EVENT_EXCHANGE:
-		printf(" [0x%" PRIx64 "] 0x%" PRIx64 " -> 0x%" PRIx64, event->address, event->old,
-		       event->value);
-		break;
-	case ML_EVENT_INVALIDATE:
-		printf(" va 0x%" PRIx64 " length 0x%" PRIx64 " stride %u level %u%s",
-		       event->what.va, event->what.length, event->what.stride_shift,
-		       event->what.level, event->what.leaves_only ? " leaves only" : "");
-		break;
-	case ML_EVENT_ALLOC:
-	case ML_EVENT_FREE:
-		printf(" 0x%" PRIx64 " bytes 0x%" PRIx64, event->address, event->value);
-		break;
-	default:
-		break;
-	}
-	putchar('\n');
-}
-
-void ml_trace_print(const struct ml_trace *trace, size_t first)
-{
-	for (size_t i = first; i < trace->count; i++)
-		event_print(i, &trace->events[i]);
 }

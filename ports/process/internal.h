@@ -17,8 +17,10 @@
 void process_lock(int *lock);
 void process_unlock(int *lock);
 
-/* fill.c: let the kernel map a run as the table says; leaf: bytes of one leaf. False: *refusal
- * is set. */
+/*
+ * fill.c: let the kernel map a run as the table says; leaf: bytes of one leaf. False: *refusal
+ * is set.
+ */
 bool process_fill(const struct ml_process *p, const struct ml_run *run, uint64_t leaf,
 		  struct ml_process_refusal *refusal);
 
