@@ -106,8 +106,6 @@ struct bench_budget {
 	volatile const int *stop; /* set by ^C */
 };
 
-uint64_t bench_now(void);
-
 /*
  * Measure rows in order of size until the time is used up. The rest stays unmeasured.
  */

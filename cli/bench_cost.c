@@ -51,9 +51,9 @@ static bool map_once(const struct mapping *mapping, const struct ml_format *form
 
 	if (ml_table_init(&table, format, &mapping->config))
 		return false;
-	start = bench_now();
+	start = cli_now_ns();
 	error = ml_map(&table, mapping->va, mapping->bytes, mapping->pa, ML_USER | ML_RW, NULL);
-	*ns = (double)(bench_now() - start);
+	*ns = (double)(cli_now_ns() - start);
 	ml_table_fini(&table, NULL);
 	return !error;
 }

@@ -14,7 +14,6 @@
 #include "bench_chain.h"
 
 #define PAGE ((uint64_t)1 << CHAIN_PAGE_SHIFT)
-#define NS_PER_S UINT64_C(1000000000)
 #define CHUNK_LEAST_NS 250000.0
 #define CHUNK_MOST_NS 3000000.0
 #define LEAD_IN 1.125 /* a chunk's time with what comes before it, to the chunk's own */
@@ -30,14 +29,6 @@ const char *const bench_work_names[BENCH_WORKS] = {
 	[BENCH_PAGES] = "pages",
 	[BENCH_COPY] = "copy",
 };
-
-uint64_t bench_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* --- spreads ---------------------------------------------------------------------- */
 
@@ -99,7 +90,7 @@ static double between(double least, double value, double most)
 
 static bool is_over(const struct bench_budget *budget)
 {
-	return *budget->stop || bench_now() >= budget->end_ns;
+	return *budget->stop || cli_now_ns() >= budget->end_ns;
 }
 
 /* Whole pages are copied, and loads unrolled by eight. */
@@ -116,7 +107,7 @@ static uint64_t thread_now(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * CLI_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 static void copy_bytes(const struct run *run, char *start, uint64_t *cursor, uint64_t bytes)
@@ -160,7 +151,7 @@ static double chunk(struct run *run, unsigned view)
 static void pilot(struct run *run)
 {
 	uint64_t most = run->work == BENCH_COPY ? run->bytes / 2 : UINT64_MAX;
-	uint64_t start = bench_now();
+	uint64_t start = cli_now_ns();
 	unsigned view;
 
 	run->amount = 4096;
@@ -169,7 +160,7 @@ static void pilot(struct run *run)
 	run->unit_ns = 0;
 	for (view = 0; view < BENCH_VIEWS; view++)
 		run->unit_ns = larger(run->unit_ns, chunk(run, view));
-	run->spent_ns = (double)(bench_now() - start);
+	run->spent_ns = (double)(cli_now_ns() - start);
 	run->done = run->spent_ns / run->unit_ns;
 }
 
@@ -206,7 +197,7 @@ static uint64_t pair_count(const struct run *run, double left_ns)
 
 static void take_pair(struct run *run, uint64_t pair)
 {
-	uint64_t start = bench_now();
+	uint64_t start = cli_now_ns();
 	unsigned turn;
 
 	for (turn = 0; turn < BENCH_VIEWS; turn++) {
@@ -214,9 +205,9 @@ static void take_pair(struct run *run, uint64_t pair)
 
 		run->samples[view][pair] = chunk(run, view);
 	}
-	run->spent_ns += (double)(bench_now() - start);
+	run->spent_ns += (double)(cli_now_ns() - start);
 	run->done += (double)run->amount * BENCH_VIEWS * LEAD_IN;
-	cli_progress_step(run->progress, (bench_now() - run->budget->start_ns) / NS_PER_S);
+	cli_progress_step(run->progress, (cli_now_ns() - run->budget->start_ns) / CLI_NS_PER_S);
 }
 
 /* --- results ---------------------------------------------------------------------- */
@@ -245,12 +236,12 @@ static void measure_work(struct run *run, uint64_t end_ns, struct bench_result *
 	uint64_t pairs, pair;
 
 	pilot(run);
-	pairs = pair_count(run, (double)end_ns - (double)bench_now());
+	pairs = pair_count(run, (double)end_ns - (double)cli_now_ns());
 	result->amount = UINT64_MAX;
 	for (pair = 0; pair < pairs; pair++) {
 		if (is_over(run->budget))
 			return;
-		set_amount(run, (double)end_ns - (double)bench_now(), pairs - pair);
+		set_amount(run, (double)end_ns - (double)cli_now_ns(), pairs - pair);
 		take_pair(run, pair);
 		if (run->amount < result->amount)
 			result->amount = run->amount;
@@ -275,11 +266,11 @@ static void set_cursors(struct run *run, const struct chain_map *map)
 static void measure_row(struct run *run, const struct chain_map *map, double budget_ns,
 			struct bench_row *row)
 {
-	double end = (double)bench_now() + budget_ns;
+	double end = (double)cli_now_ns() + budget_ns;
 	unsigned work;
 
 	for (work = 0; work < BENCH_WORKS; work++) {
-		double now = (double)bench_now();
+		double now = (double)cli_now_ns();
 
 		run->work = work;
 		set_cursors(run, map);
@@ -298,19 +289,19 @@ struct pace {
 static bool prepare_row(struct bench_views *views, struct chain_map *map, struct bench_row *row,
 			struct pace *pace)
 {
-	uint64_t start = bench_now();
+	uint64_t start = cli_now_ns();
 	uint64_t after;
 
 	bench_views_fill(views, row->bytes);
 	bench_views_confirm(views, row->bytes, row->sizes);
 	row->confirmed = true;
-	after = bench_now();
+	after = cli_now_ns();
 	pace->fill_ns += (double)(after - start);
 	pace->bytes = (double)row->bytes;
 	if (!chain_map_init(map, row->bytes))
 		return false;
 	chain_write(map, views->view[BENCH_LARGE].start);
-	pace->write_ns = (double)(bench_now() - after);
+	pace->write_ns = (double)(cli_now_ns() - after);
 	return true;
 }
 
@@ -356,7 +347,7 @@ static double time_left(const struct bench_budget *budget)
 {
 	uint64_t slack = (budget->end_ns - budget->start_ns) / 32;
 
-	return (double)(budget->end_ns - slack) - (double)bench_now();
+	return (double)(budget->end_ns - slack) - (double)cli_now_ns();
 }
 
 static void measure_rows(struct run *run, struct bench_views *views, struct bench_row *rows,
@@ -393,7 +384,7 @@ void bench_measure(struct bench_views *views, struct bench_row *rows, unsigned c
 	for (view = 0; view < BENCH_VIEWS; view++)
 		run.samples[view] = samples + view * PAIRS_MOST;
 	cli_progress_begin(&progress, "bench, seconds",
-			   (budget->end_ns - budget->start_ns) / NS_PER_S);
+			   (budget->end_ns - budget->start_ns) / CLI_NS_PER_S);
 	measure_rows(&run, views, rows, count);
 	cli_progress_end(&progress);
 	free(samples);

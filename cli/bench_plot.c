@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,12 +21,25 @@ static bool ends_with(const char *text, const char *end)
 	return length > tail && !strcasecmp(text + length - tail, end);
 }
 
+/* Better told now than after a minute of measuring. */
+static void check_folder(const char *file)
+{
+	char *copy = strdup(file);
+
+	if (!copy)
+		cli_die("bench: --plot", "no memory");
+	if (access(dirname(copy), W_OK))
+		cli_die("bench: --plot", "%s: %s", file, strerror(errno));
+	free(copy);
+}
+
 void bench_plot_check(const char *file)
 {
 	if (!ends_with(file, ".svg") && !ends_with(file, ".png")) {
 		cli_error("bench: --plot", "'%s' ends neither in .svg nor in .png", file);
 		exit(CLI_TROUBLE);
 	}
+	check_folder(file);
 	if (system("gnuplot --version >/dev/null 2>&1") == 0)
 		return;
 	cli_error("bench: --plot", "gnuplot is not installed");

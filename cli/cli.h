@@ -46,7 +46,7 @@ struct cli_text cli_size_human(uint64_t bytes);
 /* --- report.c: errors ------------------------------------------------------------- */
 
 /*
- * Print "maxleaf WHERE: what" on stderr; returns CLI_TROUBLE. where names the command
+ * Print "maxleaf: WHERE: what" on stderr; returns CLI_TROUBLE. where names the command
  * and, when there is one, the option: "plan: --va".
  */
 int cli_error(const char *where, const char *text, ...) __attribute__((format(printf, 2, 3)));
@@ -81,6 +81,11 @@ const char *cli_ink(FILE *stream, enum cli_ink ink);
 
 /* From now on take every stream for a terminal: for tests of colour and progress. */
 void cli_terminal_pretend(void);
+
+#define CLI_NS_PER_S UINT64_C(1000000000)
+
+/* Nanoseconds of a clock that only goes forward. */
+uint64_t cli_now_ns(void);
 
 /*
  * One line on stderr that shows how far a long job is: terminals only, after 500 ms,

@@ -12,8 +12,7 @@
 #define SECONDS_MOST 86400
 #define DEFAULT_LARGEST ((uint64_t)4 << 30)
 #define LARGEST_MOST ((uint64_t)1 << 42) /* pages are numbered in 32 bits */
-#define NS_PER_S UINT64_C(1000000000)
-#define INTERRUPTED 130 /* as the shell tells a command ended by ^C */
+#define INTERRUPTED 130                  /* as the shell tells a command ended by ^C */
 
 struct arguments {
 	struct cli_common common;
@@ -141,8 +140,8 @@ int cmd_bench(int argc, char **argv)
 	cli_parse(&argp, "bench", argc, argv, &a);
 	if (a.plot)
 		bench_plot_check(a.plot);
-	budget.start_ns = bench_now();
-	budget.end_ns = budget.start_ns + a.seconds * NS_PER_S;
+	budget.start_ns = cli_now_ns();
+	budget.end_ns = budget.start_ns + a.seconds * CLI_NS_PER_S;
 	bench_machine_read(&report.machine);
 	report.format = ml_process_format();
 	report.seconds = a.seconds;
@@ -153,7 +152,7 @@ int cmd_bench(int argc, char **argv)
 		catch_interrupt();
 		report.cost_count = bench_costs(&views, report.largest, report.costs);
 		bench_measure(&views, report.rows, report.row_count, &budget);
-		report.elapsed = (double)(bench_now() - budget.start_ns) / NS_PER_S;
+		report.elapsed = (double)(cli_now_ns() - budget.start_ns) / CLI_NS_PER_S;
 		report.interrupted = stop;
 		status = report_and_plot(&report, &a);
 	}

@@ -3,6 +3,7 @@
  * The options every command has, and the one way a command parses its own. Owns the
  * list of options that completion is made from: it reads the argp tables themselves.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,17 +47,29 @@ static void dump_options(const struct argp *root)
 	}
 }
 
+/*
+ * getopt's messages begin with argv[0], argp's and its usage with argv[0] too, unless a parser has
+ * changed the vector: then with program_invocation_short_name. The two differ by a colon.
+ */
+static struct {
+	const char *name;
+	char **argv;
+} command;
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct cli_common *common = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->argv = command.argv;
+		return 0;
 	case KEY_JSON:
 		common->json = true;
 		return 0;
 	case KEY_COLOUR:
 		if (!cli_colour_choose(arg))
-			argp_error(state, "--color: '%s' is not auto, always or never", arg);
+			cli_die(command.name, "--color: '%s' is not auto, always or never", arg);
 		return 0;
 	case KEY_DUMP_OPTIONS:
 		dump_options(state->root_argp);
@@ -73,14 +86,18 @@ const struct argp cli_common_argp = { .options = options, .parser = parse };
 
 void cli_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input)
 {
-	char full[32];
-	char *first = argv[0];
+	static char usage[32];
+	char prefix[32];
+	char *first = argv[0], *replaced = NULL;
 	error_t error;
 
-	/* argp and getopt put argv[0] before their messages. */
-	snprintf(full, sizeof(full), "maxleaf %s", name);
-	argv[0] = full;
-	error = argp_parse(argp, argc, argv, 0, NULL, input);
+	snprintf(usage, sizeof(usage), "maxleaf %s", name);
+	snprintf(prefix, sizeof(prefix), "maxleaf: %s", name);
+	program_invocation_short_name = usage;
+	argv[0] = prefix;
+	command.name = name;
+	command.argv = argv;
+	error = argp_parse(argp, argc, &replaced, 0, NULL, input);
 	argv[0] = first;
 	if (error)
 		cli_die(name, "%s", strerror(error));

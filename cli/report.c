@@ -15,7 +15,7 @@ __attribute__((format(printf, 2, 0))) static void print_error(const char *where,
 {
 	/* Results printed so far come first where both streams share a terminal or file. */
 	fflush(stdout);
-	fprintf(stderr, "%smaxleaf%s%s:%s ", cli_ink(stderr, CLI_BAD), *where ? " " : "", where,
+	fprintf(stderr, "%smaxleaf: %s%s%s", cli_ink(stderr, CLI_BAD), where, *where ? ": " : "",
 		cli_ink(stderr, CLI_PLAIN));
 	vfprintf(stderr, text, args);
 	fputc('\n', stderr);

@@ -69,36 +69,33 @@ const char *cli_ink(FILE *stream, enum cli_ink ink)
 	return is_coloured(stream) ? escapes[ink] : "";
 }
 
-#define NS_PER_S UINT64_C(1000000000)
-#define FIRST_SHOWN_NS (NS_PER_S / 2)
-#define PACE_NS (NS_PER_S / 10)
+#define FIRST_SHOWN_NS (CLI_NS_PER_S / 2)
+#define PACE_NS (CLI_NS_PER_S / 10)
 
-static uint64_t now_ns(void)
+uint64_t cli_now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * CLI_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 void cli_progress_begin(struct cli_progress *progress, const char *label, uint64_t total)
 {
 	*progress = (struct cli_progress){ .label = label, .total = total };
 	progress->enabled = is_terminal(stderr);
-	progress->start_ns = now_ns();
+	progress->start_ns = cli_now_ns();
 	progress->next_ns = progress->start_ns + FIRST_SHOWN_NS;
 }
 
 static void print_progress(const struct cli_progress *progress, uint64_t done, double elapsed)
 {
-	double rate = (double)done / elapsed;
-
 	fprintf(stderr, "\r\033[K%s: %" PRIu64, progress->label, done);
 	if (progress->total)
 		fprintf(stderr, "/%" PRIu64, progress->total);
-	fprintf(stderr, ", %.1f/s", rate);
-	if (progress->total > done && rate > 0)
-		fprintf(stderr, ", %.0f s left", (double)(progress->total - done) / rate);
+	if (progress->total > done && done)
+		fprintf(stderr, ", %.0f s left",
+			(double)(progress->total - done) * elapsed / (double)done);
 	fflush(stderr);
 }
 
@@ -108,10 +105,10 @@ void cli_progress_step(struct cli_progress *progress, uint64_t done)
 
 	if (!progress->enabled)
 		return;
-	now = now_ns();
+	now = cli_now_ns();
 	if (now < progress->next_ns)
 		return;
-	print_progress(progress, done, (double)(now - progress->start_ns) / (double)NS_PER_S);
+	print_progress(progress, done, (double)(now - progress->start_ns) / (double)CLI_NS_PER_S);
 	progress->next_ns = now + PACE_NS;
 	progress->shown = true;
 }

@@ -19,10 +19,11 @@ refuses() {
 		head -n 1 "$scratch/err" | grep -F -q -e "$expected"
 }
 
-ok "a working set below 16M is refused" refuses "maxleaf bench: --max: 8M is not" --max 8M
-ok "text is no size" refuses "maxleaf bench: --max: 'much' is not a number" --max much
-ok "no time is refused" refuses "maxleaf bench: --seconds: 0 is not" --seconds 0
+ok "a working set below 16M is refused" refuses "maxleaf: bench: --max: 8M is not" --max 8M
+ok "text is no size" refuses "maxleaf: bench: --max: 'much' is not a number" --max much
+ok "no time is refused" refuses "maxleaf: bench: --seconds: 0 is not" --seconds 0
 ok "a chart has a known kind" refuses "'chart.txt' ends neither" --plot chart.txt
+ok "a chart's folder is there" refuses "/none/a.svg: No such file" --plot "$scratch/none/a.svg"
 ok "other arguments are refused" refuses "unexpected argument 'now'" now
 
 # without_gnuplot: told before anything is measured, with what to do about it
