@@ -51,8 +51,8 @@ struct ml_format {
 	uint8_t index_bits[ML_LEVEL_MAX];  /* a table of level n has 1 << index_bits[n] entries */
 	uint8_t level_shift[ML_LEVEL_MAX]; /* lg2 of the bytes one entry of level n covers */
 	struct ml_rung rungs[ML_RUNG_MAX]; /* ascending; rungs[0] is the base page */
-	uint8_t block_rung
-		[ML_LEVEL_MAX]; /* the rung of one entry of level n; 0 above level 0: none */
+	/* The rung of one entry of level n; 0 above level 0: none. */
+	uint8_t block_rung[ML_LEVEL_MAX];
 	uint8_t group_rung[ML_LEVEL_MAX]; /* the rung of a group of level n; 0: none */
 	ml_prot prot_mask;      /* bits that can be expressed at all; types: by the layout */
 	uint64_t types_default; /* the type register taken when the configuration gives 0 */
@@ -71,7 +71,8 @@ extern const struct ml_format ml_format_toy;      /* two levels of four entries,
  * The memory types a table can express, from the register that defines them:
  * IA32_PAT for x86-64, MAIR_EL1 for arm64; toy ignores it. Slots that name one type
  * twice decode to it; encoding takes the lowest slot. Slots of types that have no
- * ML_TYPE number decode as ML_TYPE_COUNT and refuse every edit of the type.
+ * ML_TYPE number decode as ML_TYPE_COUNT, which cannot be encoded; edits that leave the type alone
+ * carry them unchanged.
  */
 struct ml_types {
 	uint64_t slot_of_type; /* a nibble per ML_TYPE number; 0xf: not in the layout */

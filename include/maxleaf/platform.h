@@ -16,7 +16,10 @@ extern "C" {
 
 struct ml_op;
 
-/* One invalidation: everything cached for [va, va + length) in this table's address space. */
+/*
+ * One invalidation: everything cached for [va, va + length) in this table's address space. Arm:
+ * TLBI by VA or range, A8 to A10; x86: INVLPG, X8.
+ */
 struct ml_invalidation {
 	ml_va va;
 	uint64_t length;      /* bytes, at least one base page; 0 with va 0: the whole space */

@@ -67,7 +67,11 @@ struct ml_op {
 	ml_sink *sink;              /* NULL: removed leaves are not reported, subtrees go unread */
 	void *sink_cookie;
 	unsigned flags; /* ML_OP_* */
-	/* Result: tables the operation takes; with ML_ERR_SHORT and ML_ERR_NO_MEMORY too. */
+	/*
+	 * Result: tables the operation takes; with ML_ERR_SHORT and ML_ERR_NO_MEMORY too. At most
+	 * so many where a live table's accessed/dirty marks are changed beside hardware that sets
+	 * them.
+	 */
 	uint64_t tables_needed;
 	/*
 	 * Result: bytes that were mapped, removed (with a sink only; else 0) or changed (protect:
@@ -117,8 +121,8 @@ struct ml_table_config {
 };
 
 /*
- * Algorithms that read the descriptor at run time: the smallest build, and a check on the fast
- * ones.
+ * One copy of the algorithms for all formats, which reads the descriptor at run time. The tests
+ * hold the formats' own, fast copies against it.
  */
 extern const struct ml_table_ops ml_table_ops_any;
 
@@ -183,11 +187,17 @@ struct ml_table {
 ML_API ML_MUST_CHECK int ml_table_init(struct ml_table *t, const struct ml_format *format,
 				       const struct ml_table_config *config);
 
-/* Unmap everything and free every table of t's own; the sink of op hears every leaf. t is unusable
- * afterwards. The walkers must have left a live table's root. Cannot fail. */
+/*
+ * Unmap everything and free every table of t's own; the sink of op hears every leaf. t is
+ * unusable afterwards. The walkers must have left a live table's root. Cannot fail.
+ */
 ML_API void ml_table_fini(struct ml_table *t, struct ml_op *op);
 
-/* From now on walkers may use the table: every change keeps the live rules. Cannot fail. */
+/*
+ * From now on walkers may use the table, and every change keeps the live rules; or, with false,
+ * none does any more. The platform must have invalidate and complete. The caller holds the table's
+ * lock. Flushes nothing. Cannot fail.
+ */
 ML_API void ml_table_set_live(struct ml_table *t, bool live);
 
 /* The physical address to program as root (CR3, TTBR, satp). */
@@ -231,8 +241,8 @@ ML_API ML_MUST_CHECK int ml_prepare(const struct ml_table *t, ml_va va, uint64_t
 /* ---- changing -------------------------------------------------------------------- */
 
 /*
- * Map [va, va + len) to pa with the largest leaves that alignment and the allowed rungs
- * permit. Allocates tables (from op->reserve if given). Errors: range errors,
+ * Map [va, va + len) to pa with the largest leaves that alignment and the allowed rungs permit
+ * (S0.1, S0.7, S4.1, S4.2). Allocates tables (from op->reserve if given). Errors: range errors,
  * ML_ERR_PROT, ML_ERR_EXISTS, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
  */
 ML_API ML_MUST_CHECK int ml_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
@@ -254,38 +264,39 @@ ML_API ML_MUST_CHECK int ml_map_extents(struct ml_table *t, ml_va va,
 					struct ml_op *op);
 
 /*
- * Remove every mapping in [va, va + len). Leaves that reach over an end are split, which
- * may take tables; wholly covered leaves and tables are removed whole. With op->sink every
- * removed run is reported; without, whole subtrees go unread: legal only where nobody
- * counts references or reads accessed/dirty. Tables that become empty are freed. Errors:
- * range errors, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never when guaranteed).
+ * Remove every mapping in [va, va + len) (S0.9, S4.14, S4.17). Leaves that reach over an end are
+ * split, which may take tables; wholly covered leaves and tables are removed whole. With op->sink
+ * every removed run is reported; without, whole subtrees go unread: legal only where nobody
+ * counts references or reads accessed/dirty. Tables that become empty are freed. Errors: range
+ * errors, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never when guaranteed).
  */
 ML_API ML_MUST_CHECK int ml_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
 
 /*
- * Change only what mask names, to value, in every leaf of [va, va + len). Leaves that
- * reach over an end are split if they change at all. What a partial change split is not
- * folded again until ml_fold() or a whole rewrite. Bits the library does not name stay.
- * Errors: range errors, ML_ERR_PROT (some leaf could not hold the result; value outside
- * mask), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
+ * Change only what mask names, to value, in every leaf of [va, va + len) (S1.4, S4.16, S4.19).
+ * Leaves that reach over an end are split if they change at all. What a partial change split is
+ * not folded again until ml_fold() or a whole rewrite. Bits the library does not name stay.
+ * Errors: range errors, ML_ERR_PROT (some leaf could not hold the result; value outside mask),
+ * ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
  */
 ML_API ML_MUST_CHECK int ml_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask,
 				    ml_prot value, struct ml_op *op);
 
 /*
- * Split until no leaf in [va, va + len) is larger than format->rungs[rung]; leaves reaching
- * over an end are split as a whole. Translation and protection stay; accessed/dirty are
- * copied to every piece. Errors: range errors, ML_ERR_SIZE (no such rung), ML_ERR_SHARED,
- * ML_ERR_NO_MEMORY, ML_ERR_SHORT (never when guaranteed).
+ * Split (S4.18 to S4.20) until no leaf that meets [va, va + len) is larger than
+ * format->rungs[rung]; only what meets the range goes down so far. Translation and protection
+ * stay; accessed/dirty are copied to every piece. Errors: range errors, ML_ERR_SIZE (no such
+ * rung), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never when guaranteed).
  */
 ML_API ML_MUST_CHECK int ml_split(struct ml_table *t, ml_va va, uint64_t len, unsigned rung,
 				  struct ml_op *op);
 
 /*
- * Fold what can be folded into leaves up to format->rungs[rung] that lie wholly inside
- * [va, va + len): equal protection and memory type, frames in sequence, aligned, inside one
- * ad_unit, rung allowed. Replaced tables are freed (or kept as reserve when guaranteed).
- * accessed/dirty are OR-ed. Never allocates. Errors: range errors, ML_ERR_SIZE, ML_ERR_SHARED.
+ * Fold (S0.3, S0.4, S0.20) what can be folded into leaves up to format->rungs[rung] that lie
+ * wholly inside [va, va + len): equal protection and memory type, frames in sequence, aligned,
+ * inside one ad_unit, rung allowed. Replaced tables are freed (or kept as reserve when
+ * guaranteed). accessed/dirty are OR-ed. Never allocates. Errors: range errors, ML_ERR_SIZE,
+ * ML_ERR_SHARED.
  */
 ML_API ML_MUST_CHECK int ml_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned rung,
 				 struct ml_op *op);
@@ -293,8 +304,8 @@ ML_API ML_MUST_CHECK int ml_fold(struct ml_table *t, ml_va va, uint64_t len, uns
 /*
  * A walk through a long range in bounded steps, so that the caller may drop its lock in
  * between. Set va and len (and pa, prot for mapping); each call does about `tables` level-0
- * tables' worth of the range, advances all three, and stops at a leaf boundary. Done when
- * len is 0. Each step by itself is all or nothing.
+ * tables' worth of the range, advances va, len and pa, and stops at a leaf boundary. Done when len
+ * is 0. Each step by itself is all or nothing. Locking and flushing as the call it is a step of.
  */
 struct ml_step {
 	ml_va va;
@@ -310,8 +321,11 @@ ML_API ML_MUST_CHECK int ml_map_step(struct ml_table *t, struct ml_step *step, s
 /* One step of ml_unmap(). Errors as ml_unmap(). */
 ML_API ML_MUST_CHECK int ml_unmap_step(struct ml_table *t, struct ml_step *step, struct ml_op *op);
 
-/* One step of ml_table_fini(): start with *step all zero but `tables`. Returns true while there is
- * more; after false the table is gone. Cannot fail. */
+/*
+ * One step of ml_table_fini(): start with *step all zero but `tables`. Returns true while there
+ * is more; after false the table is gone. Cannot fail: where a step would have to split a leaf and
+ * gets no table for it, the rest goes at once, as ml_table_fini() does it.
+ */
 ML_API ML_MUST_CHECK bool ml_table_fini_step(struct ml_table *t, struct ml_step *step,
 					     struct ml_op *op);
 
@@ -331,8 +345,10 @@ struct ml_translation {
 ML_API ML_MUST_CHECK int ml_translate(const struct ml_table *t, ml_va va,
 				      struct ml_translation *translation);
 
-/* The effective protection of a translation: decoded on demand, because most callers want the
- * address alone. Cannot fail. */
+/*
+ * The effective protection of a translation: decoded on demand, because most callers want the
+ * address alone. Cannot fail.
+ */
 ML_API ml_prot ml_translation_prot(const struct ml_table *t,
 				   const struct ml_translation *translation);
 
@@ -356,8 +372,8 @@ struct ml_walk {
 };
 
 /*
- * Every entry a walker reads for va. Errors: ML_ERR_CANONICAL, ML_ERR_BAD_TABLE; a walk that ends
- * at an empty entry is no error.
+ * Every entry a walker reads for va. Reads only. Errors: ML_ERR_CANONICAL; ML_ERR_BAD_TABLE, with
+ * *walk filled up to the entry whose table is none. A walk that ends at an empty entry is no error.
  */
 ML_API ML_MUST_CHECK int ml_walk(const struct ml_table *t, ml_va va, struct ml_walk *walk);
 
@@ -382,10 +398,12 @@ ML_API ML_MUST_CHECK bool ml_run_next(const struct ml_table *t, struct ml_cursor
  * kernel half of every process. t walks them and never changes them (ML_ERR_SHARED). Missing
  * tables of the lender below those entries are allocated and from then on kept, so that what
  * lender maps later is seen by t. Both tables must have one format, level count, layout and
- * cookie; t must be empty there. lender must hold no leaf in its root there. A table lends and
- * borrows one range at most; shared tables must outlive their borrowers. Changing the lender must
- * invalidate for all borrowers (map it global, or do so in the platform). Errors: range errors,
- * ML_ERR_ALIGN, ML_ERR_CONFIG, ML_ERR_EXISTS, ML_ERR_NO_MEMORY.
+ * cookie; t must be empty there; lender must hold no leaf in its root there (ML_ERR_EXISTS). A
+ * table lends and borrows one range at most; a lender must outlive its borrowers. Changing the
+ * lender must invalidate for all borrowers: map it global, or do so in the platform. The caller
+ * holds both tables' locks. Flushes nothing: only empty entries change. Errors: range errors,
+ * ML_ERR_ALIGN (no whole root entries), ML_ERR_CONFIG, ML_ERR_EXISTS, ML_ERR_NO_MEMORY,
+ * ML_ERR_SHORT.
  */
 ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va,
 					uint64_t len, struct ml_op *op);
@@ -395,7 +413,9 @@ ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *len
  * first: every table pointer through platform->table_pointer, reserved bits, group uniformity, no
  * more than `tables_most` tables, none linked twice (which takes time quadratic in their number).
  * Afterwards the tables belong to t and are freed through the platform when empty. Allocates
- * nothing. Errors: ML_ERR_CONFIG, ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY.
+ * nothing, stores nothing, flushes nothing; *t is written on success only. Errors: ML_ERR_CONFIG
+ * (also when config asks for guarantees and large leaves are there, for which nobody deposited),
+ * ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY.
  */
 ML_API ML_MUST_CHECK int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 					const struct ml_table_config *config, ml_pa root,
@@ -415,13 +435,17 @@ struct ml_fault {
 
 /*
  * Read the whole table and check it: table pointers, reserved bits, leaf alignment, physical
- * width, contiguous groups uniform and aligned, no empty table, table and reserve accounting.
- * fault may be NULL; it is written when an error is returned. Errors: ML_ERR_BAD_TABLE,
- * ML_ERR_BAD_ENTRY, ML_ERR_BAD_COUNT.
+ * width, contiguous groups uniform and aligned, no empty table (an adopted one may have some),
+ * table and reserve accounting. Reads beside no writer: for tests and audits. What was borrowed
+ * is the lender's to check. fault may be NULL; it is written when an error is returned. Errors:
+ * ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY, ML_ERR_BAD_COUNT.
  */
 ML_API ML_MUST_CHECK int ml_table_check(const struct ml_table *t, struct ml_fault *fault);
 
-/* Statistics; counts leaves by reading the whole table. Cannot fail. */
+/*
+ * Statistics. Counts leaves by reading the whole table, what was borrowed left out; reads beside no
+ * writer. Cannot fail.
+ */
 ML_API void ml_table_stats(const struct ml_table *t, struct ml_stats *stats);
 
 #ifdef __cplusplus

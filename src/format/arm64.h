@@ -123,9 +123,16 @@ ML_INLINE ml_pte arm64_plain_bits(ml_prot mask)
 	return mask & ML_TYPE_MASK ? bits | ARM64_ATTRIBUTE : bits;
 }
 
+/*
+ * What the user could write was not executable to the privileged mode, whatever PXN says; it must
+ * not become so.
+ */
 ML_INLINE ml_pte arm64_write_protect(ml_pte pte)
 {
-	return (pte & ~ARM64_WRITE) | ARM64_READ_ONLY | (~pte & ARM64_READ_ONLY) << (55 - 7);
+	const uint64_t writable = pte >> 51 | ~pte >> 7;
+	const ml_pte pxn = (writable & pte >> 6 & 1) << 53;
+
+	return (pte & ~ARM64_WRITE) | ARM64_READ_ONLY | (~pte & ARM64_READ_ONLY) << (55 - 7) | pxn;
 }
 
 /* A page written by other code without DBM becomes one with DBM: clean, and still writable. */

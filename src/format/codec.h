@@ -28,7 +28,7 @@ ML_INLINE bool codec_rights_expressible(const struct ml_format *f, ml_prot prot)
 	switch (f->encoding) {
 	case ML_ENCODING_ARM64:
 		return arm64_expressible(prot);
-	default: /* one execute bit, of whoever owns the page */
+	default: /* x86-64 and toy: one execute bit, of whoever owns the page */
 		return x86_expressible(prot);
 	}
 }
@@ -113,6 +113,19 @@ ML_INLINE ml_pte codec_valid(const struct ml_format *f)
 {
 	(void)f; /* bit 0 in every format so far */
 	return 1;
+}
+
+/* The bits that make an entry of level 0 a leaf. */
+ML_INLINE ml_pte codec_small_leaf(const struct ml_format *f)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return X86_PRESENT;
+	case ML_ENCODING_ARM64:
+		return ARM64_VALID | ARM64_PAGE_OR_TABLE;
+	default:
+		return TOY_VALID | TOY_LEAF;
+	}
 }
 
 /* Whether a walker goes on below the entry; codec_kind() in one test. */
@@ -293,8 +306,10 @@ ML_INLINE ml_pte codec_limit(const struct ml_format *f, ml_pte leaf, ml_pte all,
 	}
 }
 
-/* The same leaf, one entry of level + 1, as the first entry of the table that replaces it; or the
- * other way round. Only the size bit and the place of the type change (S4.4). */
+/*
+ * The same leaf, one entry of level + 1, as the first entry of the table that replaces it; or the
+ * other way round. Only the size bit and the place of the type change (S4.4).
+ */
 ML_INLINE ml_pte codec_relevel(const struct ml_format *f, ml_pte pte, unsigned from, unsigned to)
 {
 	if (from == to)

@@ -87,58 +87,48 @@ struct ml_edit_alike {
 	ml_pte keep; /* and all but the bits that go */
 };
 
-ML_INLINE struct ml_edit_bits edit_alike_bits(const struct ml_format *f, enum ml_edit_kind kind,
-					      struct ml_edit_bits bits)
-{
-	const bool protects = kind == ML_EDIT_PROTECT;
-	struct ml_edit_bits alike = { 0, 0 };
+/* A form that no entry has: every entry is edited by itself. */
+#define EDIT_NONE_ALIKE                   \
+	{                                 \
+		0, ~(ml_pte)0, ~(ml_pte)0 \
+	}
 
-	if (kind == ML_EDIT_MASK)
-		return bits;
+/* Written leaves, as most are that lose writing (protects) or the mark of it. */
+ML_INLINE struct ml_edit_alike edit_alike_written(const struct ml_format *f, bool protects)
+{
+	const struct ml_edit_alike none = EDIT_NONE_ALIKE;
+	struct ml_edit_alike alike;
+
 	switch (f->encoding) {
-	case ML_ENCODING_X86_64: /* written pages, and that is what most are */
-		alike.clear = X86_DIRTY | (protects ? X86_WRITE : 0);
-		alike.set = protects ? X86_SAVED_DIRTY : 0;
+	case ML_ENCODING_X86_64:
+		alike.flip = protects ? X86_SAVED_DIRTY : 0;
+		alike.need = X86_DIRTY | (protects ? X86_WRITE : 0);
+		alike.keep = ~(X86_DIRTY | (protects ? X86_WRITE : X86_SAVED_DIRTY));
 		break;
-	case ML_ENCODING_ARM64:
-		alike.clear = protects ? ARM64_WRITE : 0;
-		alike.set = ARM64_READ_ONLY | (protects ? ARM64_SAVED_DIRTY : 0);
+	case ML_ENCODING_ARM64: /* DBM: what is not read-only is so because it was written */
+		alike.flip = ARM64_READ_ONLY | (protects ? ARM64_SAVED_DIRTY : 0);
+		alike.need = ARM64_WRITE | (protects ? ARM64_PXN : 0);
+		alike.keep = protects ? ~ARM64_WRITE : ~ARM64_SAVED_DIRTY;
 		break;
 	default: /* toy's are masks */
-		break;
+		return none;
 	}
+	alike.need |= alike.flip | codec_small_leaf(f);
 	return alike;
 }
 
-/* A change that has no such form needs what no entry has. */
 ML_INLINE struct ml_edit_alike edit_alike(const struct ml_format *f, enum ml_edit_kind kind,
 					  struct ml_edit_bits bits)
 {
-	struct ml_edit_alike alike = { 0, ~(ml_pte)0, ~(ml_pte)0 };
+	struct ml_edit_alike alike = EDIT_NONE_ALIKE;
 
-	bits = edit_alike_bits(f, kind, bits);
-	if (kind == ML_EDIT_GENERAL || !(bits.set | bits.clear))
+	if (kind == ML_EDIT_PROTECT || kind == ML_EDIT_CLEAN)
+		return edit_alike_written(f, kind == ML_EDIT_PROTECT);
+	if (kind == ML_EDIT_GENERAL || !bits.clear)
 		return alike;
 	alike.flip = bits.set;
+	alike.need = (bits.set ? bits.set : bits.clear) | codec_small_leaf(f);
 	alike.keep = ~(bits.clear & ~bits.set);
-	if (kind == ML_EDIT_MASK)
-		alike.need = bits.set ? bits.set : bits.clear;
-	else
-		alike.need = bits.set | bits.clear;
-	if (kind == ML_EDIT_CLEAN) /* the other mark of dirty goes too, where there is one */
-		alike.keep &=
-			f->encoding == ML_ENCODING_ARM64 ? ~ARM64_SAVED_DIRTY : ~X86_SAVED_DIRTY;
-	switch (f->encoding) {
-	case ML_ENCODING_ARM64: /* DBM: what is not read-only is so because it was written */
-		alike.need |= ARM64_VALID | ARM64_PAGE_OR_TABLE |
-			      (kind == ML_EDIT_MASK ? 0 : ARM64_WRITE);
-		break;
-	case ML_ENCODING_TOY:
-		alike.need |= TOY_VALID | TOY_LEAF;
-		break;
-	default:
-		alike.need |= X86_PRESENT;
-	}
 	return alike;
 }
 

@@ -59,22 +59,15 @@ uint64_t ml_plan_tables(const struct ml_format *format, const struct ml_plan *pl
 {
 	struct ml_plan rest = *plan;
 	struct ml_plan_run run;
-	uint64_t counted[ML_LEVEL_MAX] = { 0 }; /* spans below this have their table */
-	uint64_t tables = 0;
-	unsigned level;
+	struct table_count sum = { 0, { 0 } };
 
 	while (ml_plan_next(format, &rest, &run)) {
-		const ml_va last = run.va + ((run.count << format->rungs[run.rung].shift) - 1);
+		const struct ml_rung *rung = &format->rungs[run.rung];
 
-		for (level = format->rungs[run.rung].level; level + 1u < levels; level++) {
-			const unsigned shift = format->level_shift[level + 1];
-			const uint64_t from = ml_max(run.va >> shift, counted[level]);
-
-			tables += (last >> shift) + 1 - from;
-			counted[level] = (last >> shift) + 1;
-		}
+		count_span(format, &sum, run.va, run.va + ((run.count << rung->shift) - 1),
+			   rung->level, levels - 1);
 	}
-	return tables;
+	return sum.tables;
 }
 
 const char *ml_why_text(unsigned why)

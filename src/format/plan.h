@@ -44,4 +44,26 @@ ML_INLINE uint64_t plan_count(const struct ml_format *f, uint32_t rungs, unsigne
 	return left >> shift;
 }
 
+/* Tables counted so far: spans below counted[level] have theirs. */
+struct table_count {
+	uint64_t tables;
+	uint64_t counted[ML_LEVEL_MAX];
+};
+
+/*
+ * [va, last] hangs below an empty entry of level `above` and needs tables from `level` up to
+ * there. Spans come in ascending order.
+ */
+ML_INLINE void count_span(const struct ml_format *f, struct table_count *sum, ml_va va, ml_va last,
+			  unsigned level, unsigned above)
+{
+	for (; level < above; level++) {
+		const unsigned shift = f->level_shift[level + 1];
+		const uint64_t from = ml_max(va >> shift, sum->counted[level]);
+
+		sum->tables += (last >> shift) + 1 - from;
+		sum->counted[level] = (last >> shift) + 1;
+	}
+}
+
 #endif

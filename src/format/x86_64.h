@@ -81,7 +81,7 @@ ML_INLINE enum ml_kind x86_kind(ml_pte pte, unsigned level)
 
 ML_INLINE ml_pa x86_leaf_pa(ml_pte pte, unsigned level)
 {
-	return pte & ML_BITS(51, 12) & ~(ML_BIT(12 + 9 * level) - 1);
+	return pte & X86_ADDRESS & ~(ML_BIT(12 + 9 * level) - 1);
 }
 
 /* Bits an entry of this kind and level must have zero. */
@@ -101,7 +101,7 @@ ML_INLINE uint64_t x86_reserved(enum ml_kind kind, unsigned level)
 
 ML_INLINE ml_pte x86_plain_bits(ml_prot mask, unsigned level)
 {
-	ml_pte bits = (mask & X86_SAME) | (mask & ML_SOFT_MASK) << X86_SOFT_UP;
+	ml_pte bits = (mask & X86_SAME) | ((mask & ML_SOFT_MASK) << X86_SOFT_UP & X86_SOFT);
 
 	return mask & ML_TYPE_MASK ? bits | x86_slot_bits(7, level) : bits;
 }
@@ -114,7 +114,8 @@ ML_INLINE ml_pte x86_write_protect(ml_pte pte)
 /* A table entry's limits on what is below it: RW and US are AND-ed, NX OR-ed on the way down. */
 ML_INLINE ml_pte x86_limit(ml_pte leaf, ml_pte all, ml_pte any)
 {
-	return (leaf & (all | ~(X86_WRITE | X86_USER))) | (any & X86_NO_EXECUTE);
+	leaf = (leaf & (all | ~X86_USER)) | (any & X86_NO_EXECUTE);
+	return all & X86_WRITE ? leaf : x86_write_protect(leaf);
 }
 
 #endif

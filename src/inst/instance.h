@@ -9,7 +9,7 @@
 #include "table/ops.h"
 #include "table/protect.h"
 #include "table/read.h"
-#include "table/resize.h"
+#include "table/split.h"
 #include "table/share.h"
 
 static int instance_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,

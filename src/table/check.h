@@ -78,7 +78,7 @@ ML_PART const char *check_leaf(const struct ml_format *f, const struct checker *
 	const ml_pa pa = codec_leaf_pa(f, pte, level);
 	const char *what;
 
-	if (pa >> c->t->pa_bits)
+	if ((pa + (ML_BIT(f->level_shift[level]) - 1)) >> c->t->pa_bits)
 		return "frame beyond the physical width";
 	if (level && !f->block_rung[level])
 		return "leaf at a level that has none";
@@ -118,6 +118,10 @@ ML_PART bool linked_twice(const struct ml_format *f, const struct ml_table *t, m
 			level++;
 			continue;
 		}
+		if (level == root_level(t) && is_borrowed(t, frame->index)) {
+			frame->index++;
+			continue;
+		}
 		pte = entry_load(f, frame->table + frame->index++);
 		if (!codec_is_table(f, pte, level))
 			continue;
@@ -143,7 +147,7 @@ ML_INLINE const char *check_enter(const struct ml_format *f, struct checker *c,
 	frame->va = va;
 	frame->index = 0;
 	frame->used = 0;
-	if (!(frame->pa >> c->t->pa_bits) && ml_aligned(frame->pa, f->index_bits[level - 1] + 3u))
+	if (!(frame->pa >> c->t->pa_bits) && !(frame->pa & (table_bytes(f, level - 1) - 1)))
 		frame->table = c->t->platform->table_pointer(c->t->cookie, frame->pa,
 							     table_bytes(f, level - 1));
 	if (!frame->table)
@@ -156,23 +160,13 @@ ML_INLINE const char *check_enter(const struct ml_format *f, struct checker *c,
 	return NULL;
 }
 
-/* Only the root, and tables that a lender keeps for its borrowers. */
+/* Only the root, what others built, and tables that a lender keeps for its borrowers. */
 ML_INLINE bool may_be_empty(const struct ml_table *t, const struct check_frame *frame,
 			    unsigned level)
 {
-	if (level == root_level(t))
+	if (level == root_level(t) || t->foreign)
 		return true;
 	return level + 1 == root_level(t) && frame[1].index - t->pinned_first < t->pinned_count;
-}
-
-/* The address of a root entry. */
-ML_INLINE ml_va root_va(const struct ml_format *f, const struct ml_table *t, unsigned index)
-{
-	const ml_va va = (uint64_t)index << f->level_shift[root_level(t)];
-
-	if (!f->sign_extended)
-		return t->origin + va;
-	return va >> (t->va_bits - 1) & 1 ? va | ~(uint64_t)0 << t->va_bits : va;
 }
 
 ML_INLINE int table_check(const struct ml_format *f, const struct ml_table *t, uint64_t most,
@@ -203,7 +197,7 @@ ML_INLINE int table_check(const struct ml_format *f, const struct ml_table *t, u
 			frame->index++;
 			continue;
 		}
-		if (top && frame->index - t->shared_first < t->shared_count) { /* the lender's */
+		if (top && is_borrowed(t, frame->index)) {
 			frame->index++;
 			continue;
 		}

@@ -6,28 +6,6 @@
 #include "table/mapping.h"
 #include "table/unmap.h"
 
-/* Tables counted so far: spans below counted[level] have theirs. */
-struct table_count {
-	uint64_t tables;
-	uint64_t counted[ML_LEVEL_MAX];
-};
-
-/*
- * [va, last] hangs below an empty entry of level `above` and needs tables from `level` up to
- * there.
- */
-ML_INLINE void count_span(const struct ml_format *f, struct table_count *sum, ml_va va, ml_va last,
-			  unsigned level, unsigned above)
-{
-	for (; level < above; level++) {
-		const unsigned shift = f->level_shift[level + 1];
-		const uint64_t from = ml_max(va >> shift, sum->counted[level]);
-
-		sum->tables += (last >> shift) + 1 - from;
-		sum->counted[level] = (last >> shift) + 1;
-	}
-}
-
 ML_INLINE bool entries_are_free(const struct ml_format *f, const ml_pte *p, unsigned count)
 {
 	unsigned i;
@@ -85,7 +63,7 @@ ML_PART void count_replaced(const struct ml_format *f, const struct ml_table *t,
 		       entry_last(f, va, covered) > last)
 			covered--;
 		at = descend(f, t, va, covered);
-		if (at.pte) /* a leaf above it will have been split down to it */
+		if (codec_is_leaf(f, at.pte, at.level)) /* it will have been split down to there */
 			at.level = covered;
 		end = ml_min(run->last, entry_last(f, va, at.level));
 		count_span(f, sum, va, end, level, at.level);

@@ -104,7 +104,7 @@ ML_PART bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, 
 	return true;
 }
 
-/* Replace the table of level `level` that holds entry p, at va, by one leaf of the level above. */
+/* Replace the table of this level, at va, by one leaf of the level above. */
 ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table, ml_va va,
 		     unsigned level)
 {
@@ -121,6 +121,7 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 		gather_flush(f, g);
 	}
 	leaf = read_entries(f, table, count, level) & ~codec_group(f); /* walkers have left it */
+	leaf = codec_limit(f, leaf, up.pte, up.pte);
 	entry_store(f, up.entry, codec_relevel(f, leaf, level, level + 1));
 	publish(t, g->op, up.entry, 1);
 	t->stats.folds++;
@@ -133,8 +134,10 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 	}
 }
 
-/* The entry p at va is pte: whether its whole table is one leaf of the level above, and may be. The
- * group around it, if the level has any that may be, is known to be complete. */
+/*
+ * The entry p at va is pte: whether its whole table is one leaf of the level above, and may be.
+ * The group around it, if the level has any that may be, is known to be complete.
+ */
 ML_PART bool table_folds(const struct ml_format *f, struct ml_table *t, const ml_pte *p, ml_pte pte,
 			 ml_va va, unsigned level, unsigned group)
 {
@@ -183,8 +186,10 @@ ML_PART void fold_completed(const struct ml_format *f, struct gather *g, ml_va v
 	}
 }
 
-/* Fold every group and then the table of this level at va into rungs up to most; returns the last
- * address dealt with. */
+/*
+ * Fold every group and then the table of this level at va into rungs up to most; returns the last
+ * address dealt with.
+ */
 ML_PART ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va, ml_va last,
 			unsigned level, unsigned most)
 {

@@ -54,6 +54,22 @@ ML_INLINE unsigned root_level(const struct ml_table *t)
 	return t->levels - 1u;
 }
 
+/* The address of a root entry. */
+ML_INLINE ml_va root_va(const struct ml_format *f, const struct ml_table *t, unsigned index)
+{
+	const ml_va va = (uint64_t)index << f->level_shift[root_level(t)];
+
+	if (!f->sign_extended)
+		return t->origin + va;
+	return va >> (t->va_bits - 1) & 1 ? va | ~(uint64_t)0 << t->va_bits : va;
+}
+
+/* Whether a root entry is a lender's. */
+ML_INLINE bool is_borrowed(const struct ml_table *t, unsigned index)
+{
+	return index - t->shared_first < t->shared_count;
+}
+
 /* An entry found on the way down. */
 struct place {
 	ml_pte *entry;
@@ -190,7 +206,10 @@ ML_INLINE struct ml_witness *witness_of(const struct ml_format *f, struct ml_wit
 	return &witnesses[(uintptr_t)table / table_bytes(f, level) % ML_WITNESSES];
 }
 
-/* Tables that splitting one leaf of this level down to base pages takes. */
+/*
+ * What a leaf of this level owns in a guaranteed table: the tables of splitting it down to base
+ * pages.
+ */
 ML_INLINE uint64_t tables_owed(const struct ml_format *f, unsigned level)
 {
 	uint64_t owed = 0;

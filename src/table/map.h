@@ -9,8 +9,10 @@
 #include "table/count.h"
 #include "table/fold.h"
 
-/* Make the tables above `level` on the way to va, empty ones; returns the entry that will link a
- * table of that level. */
+/*
+ * Make the tables above `level` on the way to va, empty ones; returns the entry that will link a
+ * table of that level.
+ */
 ML_INLINE ml_pte *build_path(const struct ml_format *f, struct gather *g, struct supply *supply,
 			     struct place at, ml_va va, unsigned level)
 {
@@ -245,7 +247,8 @@ ML_INLINE bool map_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va
 	ml_pte pte;
 
 	if ((va | pa) & (ML_BIT(shift) - 1) || (va - t->origin) >> default_va_bits(f) ||
-	    pa >> t->pa_bits || (level && (!(t->rungs >> rung & 1) || t->guaranteed || t->ad_unit)))
+	    (pa + (ML_BIT(shift) - 1)) >> t->pa_bits ||
+	    (level && (!(t->rungs >> rung & 1) || t->guaranteed || t->ad_unit)))
 		return false;
 	at = descend_direct(f, t, va, level);
 	if (at.level != level || at.pte)

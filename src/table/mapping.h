@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* What is to be mapped: extents joined and cut into runs of equal leaves, and the checks of it all. */
+/*
+ * What is to be mapped: extents joined and cut into runs of equal leaves, and the checks of it
+ * all.
+ */
 #ifndef ML_TABLE_MAPPING_H
 #define ML_TABLE_MAPPING_H
 

@@ -331,8 +331,7 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 	const struct ml_edit edit = edit_make(f, mask, value);
 	const ml_va last = va + len - 1;
 	struct editor editor;
-	struct supply supply;
-	struct gather g;
+	struct change c;
 	int error = check_change(f, t, va, len);
 
 	if (!error)
@@ -340,20 +339,18 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 	if (error)
 		return error;
 	begin(t, op);
-	error = open_split_supply(t, op, &supply, protect_tables(f, t, &edit, va, last));
+	error = open_change(t, op, &c, protect_tables(f, t, &edit, va, last));
 	if (error)
 		return error;
-	gather_open(&g, t, op);
 	editor = editor_at(f, t, &edit, 0);
 	for (;;) {
-		const ml_va end = protect_some(f, &g, &supply, &editor, va, last);
+		const ml_va end = protect_some(f, &c.gather, &c.supply, &editor, va, last);
 
 		if (end == last)
 			break;
 		va = end + 1;
 	}
-	gather_close(f, &g);
-	supply_close(t, op, &supply);
+	close_change(f, &c);
 	return ML_OK;
 }
 

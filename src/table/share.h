@@ -3,7 +3,6 @@
 #ifndef ML_TABLE_SHARE_H
 #define ML_TABLE_SHARE_H
 
-#include "table/check.h"
 #include "table/unmap.h"
 
 /* Whether the root entries can be lent; *missing of them link no table yet. */
@@ -68,7 +67,7 @@ ML_INLINE void table_release_all(const struct ml_format *f, struct ml_table *t, 
 
 	gather_open(&g, t, op);
 	for (i = 0; i < table_entries(f, level); i++) {
-		if (i - t->shared_first < t->shared_count)
+		if (is_borrowed(t, i))
 			entry_store(f, t->root + i, 0);
 		else
 			unmap_entries(f, &g, t->root + i, root_va(f, t, i), 1, level);

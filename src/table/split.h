@@ -1,202 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/*
- * Changing the size of what stands there, translation unchanged: a group folded or unfolded, a
- * large leaf split into a table, a table replaced by a large leaf. On a live table each goes
- * break -> invalidate -> complete -> make where the format says so.
- */
+/* ml_split: leaves down to a size, over a range. */
 #ifndef ML_TABLE_SPLIT_H
 #define ML_TABLE_SPLIT_H
 
-#include "table/gather.h"
+#include "format/plan.h"
+#include "table/unmap.h"
 
-/*
- * Break count entries from p on, one sequence: walkers find nothing there, and no longer hold
- * anything of it. Returns the first entry with accessed and dirty of all.
- */
-ML_PART ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p, unsigned count,
-			     ml_va va, unsigned level)
+/* The end of the leaf or hole that va is in; for small pages, of all that cannot be larger. */
+ML_INLINE ml_va split_skip(const struct ml_format *f, struct place at, ml_va va, ml_va last)
 {
-	const uint64_t step = ML_BIT(f->level_shift[level]);
-	const ml_pte first = entry_exchange(f, p, 0);
-	ml_pte bits = 0;
-	unsigned i;
+	const unsigned group = f->group_rung[0];
 
-	for (i = 1; i < count; i++)
-		bits |= entry_exchange(f, p + i, 0) ^ (first + i * step);
-	write_back(g->t, g->op, p, count);
-	gather_range(g, va, va + (count * step - 1), level, f->level_shift[level]);
-	gather_flush(f, g);
-	return codec_merge_ad(f, first, bits);
+	if (at.level)
+		return ml_min(last, entry_last(f, va, at.level));
+	return ml_min(last,
+		      group ? ml_align_last(va, f->rungs[group].shift) : entry_last(f, va, 1));
 }
 
-/* The same without breaking. Groups inside do not matter. */
-ML_INLINE ml_pte read_entries(const struct ml_format *f, const ml_pte *p, unsigned count,
-			      unsigned level)
+ML_INLINE bool is_larger(const struct ml_format *f, struct place at, unsigned rung)
 {
-	const uint64_t step = ML_BIT(f->level_shift[level]);
-	const ml_pte first = entry_load(f, p);
-	ml_pte bits = 0;
-	unsigned i;
-
-	for (i = 1; i < count; i++)
-		bits |= entry_load(f, p + i) ^ (first + i * step);
-	return codec_merge_ad(f, first, bits);
+	return codec_is_leaf(f, at.pte, at.level) && rung_of(f, at.pte, at.level) > rung;
 }
 
-/* Make the aligned group that holds entry p carry the hint, or none of it. All members are valid,
- * equal and in sequence. */
-ML_PART void group_convert(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
-			   unsigned level, bool folded)
+/* The tables it takes to bring down what meets [va, last]. */
+ML_PART uint64_t count_split(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			     ml_va last, unsigned rung)
 {
-	const unsigned rung = f->group_rung[level], count = 1u << f->rungs[rung].lg2_entries;
-	struct ml_table *t = g->t;
-	ml_pte merged;
+	struct table_count sum = { 0, { 0 } };
 
-	p -= index_of(f, va, level) & (count - 1);
-	va = ml_align_down(va, f->rungs[rung].shift);
-	if (t->live && f->break_group)
-		merged = break_entries(f, g, p, count, va, level);
-	else
-		merged = read_entries(f, p, count, level);
-	merged = folded ? merged | codec_group(f) : merged & ~codec_group(f);
-	entry_put_run(f, p, count, merged, ML_BIT(f->level_shift[level]), false);
-	publish(t, g->op, p, count);
-	if (folded)
-		t->stats.folds++;
-	else
-		t->stats.splits++;
-}
+	for (;;) {
+		const struct place at = descend(f, t, va, 0);
+		const ml_va end = split_skip(f, at, va, last);
 
-/* Whether the group around p may stay as it is when [va, last] of it is about to change. */
-ML_INLINE bool group_is_cut(const struct ml_format *f, ml_pte pte, ml_va va, ml_va last,
-			    unsigned level)
-{
-	unsigned shift;
-
-	if (!(pte & codec_group(f)) || !codec_is_leaf(f, pte, level))
-		return false;
-	shift = f->rungs[f->group_rung[level]].shift;
-	return !ml_aligned(va, shift) || ml_align_last(va, shift) > last;
-}
-
-/* The first entry of the table that replaces a leaf; as groups where the ladder allows. */
-ML_INLINE ml_pte split_first(const struct ml_format *f, const struct ml_table *t, ml_pte leaf,
-			     unsigned level)
-{
-	const ml_pte first = codec_relevel(f, leaf & ~codec_group(f), level, level - 1);
-	const unsigned rung = f->group_rung[level - 1];
-
-	return rung && t->rungs >> rung & 1 ? first | codec_group(f) : first;
-}
-
-/* Entries of a new table that will hold nothing; from == to: none. */
-struct hole {
-	unsigned from, to;
-};
-
-/*
- * Fill the table that replaces a leaf: count entries from first on, the hole left out. Groups
- * that the hole cuts are none.
- */
-ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_pte *table,
-			ml_pte leaf, unsigned level, struct hole hole)
-{
-	const unsigned below = level - 1, rung = f->group_rung[below];
-	const unsigned size = rung ? 1u << f->rungs[rung].lg2_entries : 1;
-	const unsigned entries = table_entries(f, below);
-	const unsigned head = hole.from & ~(size - 1), tail = (hole.to + size - 1) & ~(size - 1);
-	const uint64_t step = ML_BIT(f->level_shift[below]);
-	const ml_pte first = split_first(f, t, leaf, level);
-	const ml_pte single = first & ~codec_group(f);
-
-	if (hole.from == hole.to) {
-		entry_put_run(f, table, entries, first, step, true);
-		return;
+		if (is_larger(f, at, rung))
+			count_span(f, &sum, va, end, f->rungs[rung].level, at.level);
+		if (end == last)
+			return sum.tables;
+		va = end + 1;
 	}
-	entry_put_run(f, table, head, first, step, true);
-	entry_put_run(f, table + head, hole.from - head, single + head * step, step, true);
-	entry_clear_run(f, table + hole.from, hole.to - hole.from);
-	entry_put_run(f, table + hole.to, tail - hole.to, single + hole.to * step, step, true);
-	entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
 }
 
-/*
- * Replace the leaf at `at`, no member of a group, by a table of leaves of the level below, without
- * those in the hole. Returns the leaf as it was last.
- */
-ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct supply *supply,
-			  struct place at, ml_va va, struct hole hole)
+ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			  unsigned rung, struct ml_op *op)
 {
-	struct ml_table *t = g->t;
-	const unsigned entries = table_entries(f, at.level - 1);
-	ml_pte leaf = at.pte;
-	ml_pa pa;
-	ml_pte *table = supply_take(t, supply, &pa);
+	const ml_va last = va + len - 1;
+	struct change c;
+	int error = check_change(f, t, va, len);
 
-	ML_ASSERT(codec_is_leaf(f, leaf, at.level));
-	fill_split(f, t, table, leaf, at.level, hole);
-	if (t->live && f->break_size) {
-		leaf = break_entries(f, g, at.entry, 1, ml_align_down(va, f->level_shift[at.level]),
-				     at.level);
-		if (leaf != at.pte) /* hardware marked it meanwhile */
-			fill_split(f, t, table, leaf, at.level, hole);
-	} else {
-		gather_subtree_range(f, g, va, at.level);
+	if (error)
+		return error;
+	if (rung >= f->rung_count)
+		return ML_ERR_SIZE;
+	begin(t, op);
+	error = open_change(t, op, &c, count_split(f, t, va, last, rung));
+	if (error)
+		return error;
+	for (;;) {
+		const struct place at = descend(f, t, va, 0);
+		const ml_va end = split_skip(f, at, va, last);
+
+		if (is_larger(f, at, rung)) {
+			split_place(f, &c.gather, &c.supply, at, va);
+			continue;
+		}
+		if (end == last)
+			break;
+		va = end + 1;
 	}
-	if (t->guaranteed)
-		t->owed--;
-	publish(t, g->op, table, entries);
-	entry_link(f, at.entry, codec_table(f, pa));
-	publish(t, g->op, at.entry, 1);
-	t->stats.splits++;
-	return leaf;
-}
-
-/* Go one size down at `at`: the leaf there reaches over what is about to change. */
-ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct supply *supply,
-			   struct place at, ml_va va)
-{
-	const struct hole none = { 0, 0 };
-
-	if (at.pte & codec_group(f))
-		group_convert(f, g, at.entry, va, at.level, false);
-	else
-		(void)split_leaf(f, g, supply, at, va, none);
-}
-
-/*
- * Levels of the tables that make va a boundary between leaves: from *low up to below the leaf's
- * level, which is returned; 0 when it is a boundary already.
- */
-ML_INLINE unsigned edge_levels(const struct ml_format *f, struct place at, ml_va va, unsigned *low)
-{
-	*low = at.level;
-	if (!codec_is_leaf(f, at.pte, at.level) || ml_aligned(va, f->level_shift[at.level]))
-		return *low = 0;
-	while (!ml_aligned(va, f->level_shift[*low]))
-		--*low;
-	return at.level;
-}
-
-/* Tables that cutting leaves at va and behind last takes. */
-ML_PART uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
-			     ml_va last)
-{
-	unsigned low, end_low, high, end_high = 0, level;
-	uint64_t tables;
-
-	high = edge_levels(f, descend(f, t, va, 0), va, &low);
-	tables = high - low;
-	if (!covers(t, last, last + 1)) /* nothing behind it */
-		return tables;
-	end_high = edge_levels(f, descend(f, t, last, 0), last + 1, &end_low);
-	for (level = end_low; level < end_high; level++) {
-		const unsigned shift = f->level_shift[level + 1];
-		const bool counted = level >= low && level < high && va >> shift == last >> shift;
-
-		tables += counted ? 0 : 1;
-	}
-	return tables;
+	close_change(f, &c);
+	return ML_OK;
 }
 
 #endif

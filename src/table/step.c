@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Long ranges in bounded steps: how far the next step goes, and then the ordinary call. */
-#include "table/check.h"
+#include "table/count.h"
 
 /* Entries of level 0 that one step may touch. */
 static uint64_t step_entries(const struct ml_table *t, const struct ml_step *step)
@@ -18,21 +18,28 @@ static void step_advance(struct ml_step *step, uint64_t bytes)
 	step->len -= bytes;
 }
 
-/* Whole leaves of the plan, as many as the step may touch, one at least. */
+/* Whole leaves of the mapping, as many as the step may touch, one at least. */
 static uint64_t map_step_bytes(const struct ml_table *t, const struct ml_step *step)
 {
 	const struct ml_format *f = t->format;
-	struct ml_plan plan = { step->va, step->pa, step->len, step->len, t->rungs };
+	const struct ml_extent extent = { step->pa, step->len };
+	const struct mapping m = {
+		.va = step->va,
+		.extents = &extent,
+		.count = 1,
+		.rungs = mapping_rungs(f, t, step->va, step->va + (step->len - 1)),
+	};
+	struct mapping_cursor at = mapping_start(&m);
 	uint64_t room = step_entries(t, step), bytes = 0;
-	struct ml_plan_run run;
 
-	while (room && ml_plan_next(f, &plan, &run)) {
+	while (room && mapping_left(&m, &at)) {
+		const struct mapping_run run = mapping_next(f, t, &m, &at);
 		const struct ml_rung *rung = &f->rungs[run.rung];
-		const uint64_t fit = ml_max(room >> rung->lg2_entries, 1);
-		const uint64_t count = ml_min(run.count, fit);
+		const uint64_t leaves = ((run.last - run.va) >> rung->shift) + 1;
+		const uint64_t count = ml_min(leaves, ml_max(room >> rung->lg2_entries, 1));
 
 		bytes += count << rung->shift;
-		if (count < run.count)
+		if (count < leaves)
 			break;
 		room -= ml_min(room, count << rung->lg2_entries);
 	}
@@ -102,7 +109,7 @@ static bool next_own_run(const struct ml_table *t, unsigned index, struct ml_cur
 		const ml_va va = root_va(f, t, index);
 		const struct ml_cursor span = { va, entry_last(f, va, level), false };
 
-		if (index - t->shared_first < t->shared_count)
+		if (is_borrowed(t, index))
 			continue;
 		*rest = span;
 		if (ml_run_next(t, rest, run)) {

@@ -50,6 +50,7 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 	t->track_ad = config->track_ad;
 	t->hardware_ad = config->hardware_ad;
 	t->ad_unit = config->ad_unit;
+	t->memo_prot = ~(ml_prot)0; /* none that can be mapped */
 	ml_types_init(&t->types, format, config->types);
 	top = t->levels - 1u;
 	t->va_bits = (uint8_t)(format->level_shift[top] + format->index_bits[top]);
@@ -89,12 +90,23 @@ int ml_table_init(struct ml_table *t, const struct ml_format *format,
 	return ML_OK;
 }
 
+/* The deposits that the leaves found would need. */
+static uint64_t owed_by(const struct ml_table *t, const struct ml_stats *found)
+{
+	uint64_t owed = 0;
+	unsigned rung;
+
+	for (rung = 1; rung < t->format->rung_count; rung++)
+		owed += (found->leaves[rung] << t->format->rungs[rung].lg2_entries) *
+			tables_owed(t->format, t->format->rungs[rung].level);
+	return owed;
+}
+
 int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 		   const struct ml_table_config *config, ml_pa root, uint64_t tables_most)
 {
 	struct ml_table made;
 	struct ml_stats found = { 0 };
-	unsigned level;
 	int error = check_config(format, config);
 
 	if (error)
@@ -108,15 +120,11 @@ int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 	if (!made.root || tables_most == 0)
 		return ML_ERR_BAD_TABLE;
 	error = made.ops->check(&made, tables_most - 1, &found, NULL);
-	if (error == ML_ERR_BAD_COUNT) /* an empty table is nothing wrong in what others built */
-		error = ML_ERR_BAD_TABLE;
 	if (error)
 		return error;
 	made.stats.tables = found.tables;
-	if (made.guaranteed)
-		for (level = 1; level < format->rung_count; level++)
-			if (found.leaves[level])
-				return ML_ERR_CONFIG; /* nobody deposited for these */
+	if (made.guaranteed && owed_by(&made, &found))
+		return ML_ERR_CONFIG;
 	*t = made;
 	return ML_OK;
 }
@@ -288,21 +296,11 @@ int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va, uint64
 	t->shared_count = lender->pinned_count =
 		index_of(t->format, last, root_level(t)) - t->shared_first + 1;
 	t->foreign |= lender->foreign;
+	if (t->base != lender->base)
+		t->base = NULL; /* not all tables are where it says */
 	choose_ways(t);
 	choose_ways(lender);
 	return ML_OK;
-}
-
-/* The deposits that the leaves found would need. */
-static uint64_t owed_by(const struct ml_table *t, const struct ml_stats *found)
-{
-	uint64_t owed = 0;
-	unsigned rung;
-
-	for (rung = 1; rung < t->format->rung_count; rung++)
-		owed += (found->leaves[rung] << t->format->rungs[rung].lg2_entries) *
-			tables_owed(t->format, t->format->rungs[rung].level);
-	return owed;
 }
 
 int ml_table_check(const struct ml_table *t, struct ml_fault *fault)

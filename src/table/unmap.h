@@ -6,7 +6,7 @@
 #ifndef ML_TABLE_UNMAP_H
 #define ML_TABLE_UNMAP_H
 
-#include "table/split.h"
+#include "table/resize.h"
 
 /* The highest level at which the range may take whole entries out: lent tables stay. */
 ML_INLINE unsigned top_level(const struct ml_format *f, const struct ml_table *t, ml_va va,
@@ -204,7 +204,7 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct sup
 				 stop))
 			group_convert(f, g, at.entry + count - 1, end, stop, false);
 	}
-	if (stop == 0)
+	if (stop == 0) /* the same, with the level a constant */
 		unmap_entries(f, g, at.entry, va, count, 0);
 	else
 		unmap_entries(f, g, at.entry, va, count, stop);
@@ -229,17 +229,33 @@ ML_PART void unmap_range(const struct ml_format *f, struct gather *g, struct sup
 	}
 }
 
-/* Where the tables of a split come from: deposits if the table guarantees them. */
-ML_INLINE int open_split_supply(struct ml_table *t, struct ml_op *op, struct supply *supply,
-				uint64_t need)
+/* A change under way: where its tables come from, and what it let go. */
+struct change {
+	struct supply supply;
+	struct gather gather;
+};
+
+/* Make sure of the tables that splits will need: deposits, if the table guarantees them. */
+ML_INLINE int open_change(struct ml_table *t, struct ml_op *op, struct change *c, uint64_t need)
 {
-	if (!t->guaranteed)
-		return supply_open(t, op, supply, need);
-	ML_ASSERT(t->spare.count >= need);
-	supply->own.first = NULL;
-	supply->own.count = 0;
-	supply->from = &t->spare;
-	return ML_OK;
+	int error = ML_OK;
+
+	if (t->guaranteed) {
+		ML_ASSERT(t->spare.count >= need);
+		c->supply.own.first = NULL;
+		c->supply.own.count = 0;
+		c->supply.from = &t->spare;
+	} else {
+		error = supply_open(t, op, &c->supply, need);
+	}
+	gather_open(&c->gather, t, op);
+	return error;
+}
+
+ML_INLINE void close_change(const struct ml_format *f, struct change *c)
+{
+	gather_close(f, &c->gather);
+	supply_close(c->gather.t, c->gather.op, &c->supply);
 }
 
 /* The leaf at `entry` goes, with all that follows from it. */
@@ -265,8 +281,10 @@ ML_INLINE bool is_one_leaf(const struct ml_format *f, struct place at, ml_va va,
 	       ml_aligned(va, f->level_shift[at.level]);
 }
 
-/* A range inside one leaf, whole entries of the table that will replace it: one split, and the
- * hole is there before anyone can walk it. */
+/*
+ * A range inside one leaf, whole entries of the table that will replace it: one split, and the
+ * hole is there before anyone can walk it.
+ */
 ML_INLINE bool is_inside(const struct ml_format *f, struct place at, ml_va va, uint64_t len)
 {
 	return at.level && codec_is_leaf(f, at.pte, at.level) && !(at.pte & codec_group(f)) &&
@@ -281,29 +299,25 @@ ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct p
 	const unsigned below = at.level - 1, from = index_of(f, va, below);
 	const uint32_t count = (uint32_t)(len >> f->level_shift[below]);
 	const struct hole hole = { from, from + count };
-	struct supply supply;
-	struct gather g;
+	struct change c;
 	ml_pte leaf;
-	int error = open_split_supply(t, op, &supply, 1);
+	int error = open_change(t, op, &c, 1);
 
 	if (error)
 		return error;
-	gather_open(&g, t, op);
-	leaf = split_leaf(f, &g, &supply, at, va, hole);
+	leaf = split_leaf(f, &c.gather, &c.supply, at, va, hole);
 	if (t->guaranteed)
 		t->owed -= count * tables_owed(f, below);
 	leaf = codec_relevel(f, leaf, at.level, below) + ((uint64_t)from << f->level_shift[below]);
-	gather_leaves(f, &g, va, leaf, count, below);
-	gather_close(f, &g);
-	supply_close(t, op, &supply);
+	gather_leaves(f, &c.gather, va, leaf, count, below);
+	close_change(f, &c);
 	return ML_OK;
 }
 
 ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, ml_va va,
 				uint64_t len, struct ml_op *op)
 {
-	struct supply supply;
-	struct gather g;
+	struct change c;
 	struct place at;
 	int error = check_change(f, t, va, len);
 
@@ -317,13 +331,11 @@ ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, m
 	}
 	if (is_inside(f, at, va, len))
 		return unmap_inside(f, t, at, va, len, op);
-	error = open_split_supply(t, op, &supply, edge_tables(f, t, va, va + len - 1));
+	error = open_change(t, op, &c, edge_tables(f, t, va, va + len - 1));
 	if (error)
 		return error;
-	gather_open(&g, t, op);
-	unmap_range(f, &g, &supply, va, va + len - 1);
-	gather_close(f, &g);
-	supply_close(t, op, &supply);
+	unmap_range(f, &c.gather, &c.supply, va, va + len - 1);
+	close_change(f, &c);
 	return ML_OK;
 }
 
