@@ -44,7 +44,7 @@ done
 names() {
 	missing=
 	for pair in $(grep -o '\[`[a-z0-9_]*()`\]([^)]*)' "$1" | sed 's/\[`\(.*\)()`\](\(.*\))/\1:\2/'); do
-		grep -qE "[ *]${pair%%:*}\(" "$(dirname "$1")/${pair#*:}" || missing="$missing $pair"
+		grep -qE "^[A-Za-z].*[ *]${pair%%:*}\(" "$(dirname "$1")/${pair#*:}" || missing="$missing $pair"
 	done
 	is_empty "$missing"
 }
