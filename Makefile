@@ -4,6 +4,7 @@
 #   O=DIR      where to build (default: build)     V=1        show commands
 #   CC, CLANG  the two compilers                   WERROR=1   warnings are errors (also CI=true)
 #   CFLAGS, LDFLAGS  appended                      ML_NO_DEPS=1  install nothing
+#   PREFIX, DESTDIR  where to install              SEED, ML_TEST_OPS  of the random tests
 
 O ?= build
 V ?=
@@ -100,7 +101,7 @@ $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
 	$(call link,$(CC) -pthread $(SANITIZE))
 
 ALL_TESTS := $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
-SLOW := %/random %/toy tests/symbols.t # first, so that the others run beside them
+SLOW := %/random %/toy tests/symbols.t tests/cross.t # first, so that the others run beside them
 EXAMPLES := $(patsubst %.c,$(O)/plain/%,$(wildcard examples/*.c))
 $(EXAMPLES): $(O)/plain/%: $(O)/plain/%.o $(LIBRARIES)
 	$(call link,$(CC) -pthread)
@@ -132,6 +133,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
 		awk -F '\t' '{ printf "  make %-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^#   \(.*\)/  \1/p' Makefile
 .PHONY: clean help
 
 -include $(wildcard $(O)/*/*.d $(O)/*/*/*.d $(O)/*/*/*/*.d $(O)/*/*/*/*/*.d)

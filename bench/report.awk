@@ -82,6 +82,7 @@ function judge(goal, have, value, text) {
 	goal_text = goal_text (goal_text == "" ? "" : ", ") text
 	if (!have) {
 		open_goals++
+		not_measured++
 		return
 	}
 	judged++
@@ -133,6 +134,7 @@ END {
 	for (i = 1; i <= keys; i++)
 		report(key_of[i])
 	printf "\nns and instr: of one unit, the better of the compilers; ratio: median of paired " \
-		"rounds against the limit.\n%d of %d goals met\n", met, judged
+		"rounds against the limit.\n%d of %d goals met", met, judged
+	print not_measured ? ", " not_measured " more not measured" : ""
 	exit met < judged
 }

@@ -27,7 +27,9 @@ bench-time:
 bench-instructions: ## the same by instruction counts, with callgrind
 	@tools/deps bench
 	@bench/run.sh count $(O) $(BENCHES)
-.PHONY: bench bench-time bench-instructions
+figures: ## put the table of the last `make bench` into the README
+	@tools/figures $(O)/bench.json README.md
+.PHONY: bench bench-time bench-instructions figures
 
 # ---- fuzzing ----------------------------------------------------------------------
 
