@@ -83,8 +83,7 @@ TEST(an_edit_is_decode_change_encode)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(50);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		unsigned kinds[4] = { 0 };
 		struct ml_types types;
 
@@ -119,8 +118,7 @@ TEST(alike_leaves_are_edited_alike)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(58);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		unsigned taken = 0;
 		struct ml_types types;
 
@@ -169,8 +167,7 @@ TEST(another_level)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(51);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, 0);
@@ -204,8 +201,7 @@ TEST(gathering_accessed_and_dirty)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(52);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, 0);
@@ -229,8 +225,7 @@ TEST(identity_of_members)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(53);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		unsigned equal = 0;
 		struct ml_types types;
 
@@ -263,8 +258,7 @@ TEST(what_needs_a_flush)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(54);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, 0);
@@ -285,14 +279,16 @@ TEST(what_needs_a_flush)
 	}
 }
 
-/* Where a live entry must be broken first: the type, and global gained (A11). */
+/*
+ * Where a live entry must be broken first: the type, global gained (A11), and any right of a group's member
+ * but writing (A12).
+ */
 TEST(what_needs_a_break)
 {
 	const struct ml_format *format;
 	uint64_t seed = t_seed(55);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, 0);
@@ -303,8 +299,11 @@ TEST(what_needs_a_break)
 				(leaf.prot & ~mask) | (random_prot(format, &types, &seed) & mask);
 			bool type = (leaf.prot ^ prot) & ML_TYPE_MASK;
 			bool global = ~leaf.prot & prot & ML_GLOBAL;
-			bool want = format->encoding == ML_ENCODING_ARM64 ? type || global
-				    : format->encoding == ML_ENCODING_TOY ? type
+			bool group = leaf.place.group &&
+				     (leaf.prot ^ prot) & ~(ML_WRITE | ML_PROT_AD | ML_SPECIAL |
+							    ML_DEVICE_MARK | ML_SOFT_MASK);
+			bool want = format->encoding == ML_ENCODING_ARM64 ? type || global || group
+				    : format->encoding == ML_ENCODING_TOY ? type || group
 									  : false;
 
 			if (!ml_format_expressible(format, &types, prot))
@@ -345,8 +344,7 @@ TEST(slots_stay_when_the_type_does_not_change)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(56);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, layouts[format->encoding]);
@@ -380,15 +378,17 @@ TEST(quick_questions)
 	uint64_t seed = t_seed(57);
 
 	FOR_EACH_FORMAT(format)
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		const unsigned level = (unsigned)(t_random(&seed) % format->levels_max);
-		const ml_pte pte = t_random(&seed) & t_random(&seed);
-		const enum ml_kind kind = codec_kind(format, pte, level);
+		for (unsigned i = 0; i < ROUNDS; i++) {
+			const unsigned level = (unsigned)(t_random(&seed) % format->levels_max);
+			const ml_pte pte = t_random(&seed) & t_random(&seed);
+			const enum ml_kind kind = codec_kind(format, pte, level);
 
-		t_eq(codec_is_table(format, pte, level), kind == ML_KIND_TABLE);
-		if (kind != ML_KIND_INVALID) /* a walk asks for leaves among the rest only */
-			t_eq(codec_is_leaf(format, pte, level), kind == ML_KIND_LEAF);
-		if (kind == ML_KIND_LEAF || kind == ML_KIND_TABLE)
-			t_ok(codec_kind(format, pte & ~codec_valid(format), level) < ML_KIND_TABLE);
-	}
+			t_eq(codec_is_table(format, pte, level), kind == ML_KIND_TABLE);
+			if (kind !=
+			    ML_KIND_INVALID) /* a walk asks for leaves among the rest only */
+				t_eq(codec_is_leaf(format, pte, level), kind == ML_KIND_LEAF);
+			if (kind == ML_KIND_LEAF || kind == ML_KIND_TABLE)
+				t_ok(codec_kind(format, pte & ~codec_valid(format), level) <
+				     ML_KIND_TABLE);
+		}
 }

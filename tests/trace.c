@@ -352,7 +352,7 @@ TEST(the_sink_hears_after_completion)
 	}
 }
 
-/* Where hardware may mark a leaf until it is gone, it is taken out and read in one access (B-78). */
+/* Where hardware may mark a leaf until it is gone, one access takes it out and reads it (B-78). */
 TEST(what_hardware_may_mark_is_exchanged)
 {
 	for (unsigned w = 0; w < 3; w++) {

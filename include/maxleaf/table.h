@@ -12,7 +12,8 @@
  *   fail happens before the first store; no allocating callback runs after it.
  * - Locking: the caller holds the table's lock for every call that changes it, one writer
  *   at a time. ml_translate, ml_walk and ml_run_next may run beside a writer if tables
- *   that are freed stay readable until the reader is done.
+ *   that are freed stay readable until the reader is done, and only on a table that is not
+ *   guaranteed: there a table that a fold replaced serves the next split at once.
  * - Flushing: on a live table every call invalidates what it changed and waits for
  *   completion before it returns, and releases tables and reports leaves only then. A
  *   table that is not live is never invalidated.

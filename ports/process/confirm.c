@@ -34,8 +34,7 @@ static bool scan_step(int fd, struct kernel_pagemap_scan *scan, struct ml_proces
 	return count >= 0 && scan->walk_end > scan->start;
 }
 
-bool process_confirm_scan(const struct ml_process *p, ml_va va, uint64_t len,
-			  struct ml_process_sizes *sizes)
+bool process_confirm_scan(ml_va va, uint64_t len, struct ml_process_sizes *sizes)
 {
 	uint64_t asked = KERNEL_PAGE_IS_PRESENT | KERNEL_PAGE_IS_HUGE;
 	struct ml_process_sizes found = { .source = "PAGEMAP_SCAN",
@@ -45,7 +44,6 @@ bool process_confirm_scan(const struct ml_process *p, ml_va va, uint64_t len,
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	bool told = fd >= 0;
 
-	(void)p;
 	scan.category_any_mask = asked;
 	scan.return_mask = asked;
 	scan.end = va + len;
@@ -95,8 +93,7 @@ static void area_read(struct area *area, const char *line)
 	}
 }
 
-bool process_confirm_smaps(const struct ml_process *p, ml_va va, uint64_t len,
-			   struct ml_process_sizes *sizes)
+bool process_confirm_smaps(ml_va va, uint64_t len, struct ml_process_sizes *sizes)
 {
 	struct ml_process_sizes found = { .source = "smaps",
 					  .present_known = true,
@@ -106,7 +103,6 @@ bool process_confirm_smaps(const struct ml_process *p, ml_va va, uint64_t len,
 	char line[512];
 	FILE *file = fopen("/proc/self/smaps", "re");
 
-	(void)p;
 	if (!file)
 		return false;
 	while (fgets(line, sizeof(line), file)) {
@@ -130,7 +126,7 @@ int ml_process_confirm(const struct ml_process *p, ml_va va, uint64_t len,
 
 	if (error)
 		return error;
-	if (!process_confirm_scan(p, va, len, sizes) && !process_confirm_smaps(p, va, len, sizes))
+	if (!process_confirm_scan(va, len, sizes) && !process_confirm_smaps(va, len, sizes))
 		*sizes = (struct ml_process_sizes){ .source = "none" };
 	return ML_OK;
 }

@@ -48,10 +48,8 @@ void process_unregister(struct ml_process *p);
 void process_keep_small(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot);
 
 /* confirm.c: the two ways to ask; false when this kernel has no such interface. */
-bool process_confirm_scan(const struct ml_process *p, ml_va va, uint64_t len,
-			  struct ml_process_sizes *sizes);
-bool process_confirm_smaps(const struct ml_process *p, ml_va va, uint64_t len,
-			   struct ml_process_sizes *sizes);
+bool process_confirm_scan(ml_va va, uint64_t len, struct ml_process_sizes *sizes);
+bool process_confirm_smaps(ml_va va, uint64_t len, struct ml_process_sizes *sizes);
 
 #pragma GCC visibility pop
 #endif

@@ -265,6 +265,20 @@ ML_INLINE ml_pte codec_software(const struct ml_format *f)
 	}
 }
 
+/*
+ * Bits in which members of a live group may differ until the invalidation that follows: whether the
+ * page may be written, what marks it, and what only software reads (4.6, 4.7).
+ */
+ML_INLINE ml_pte codec_group_bears(const struct ml_format *f)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_ARM64:
+		return ARM64_WRITE | ARM64_READ_ONLY | ARM64_ACCESSED | codec_software(f);
+	default:
+		return TOY_WRITE | TOY_ACCESSED | TOY_DIRTY | codec_software(f);
+	}
+}
+
 /* The bits in which the members of one group or block may differ from pte: accessed and dirty. */
 ML_INLINE ml_pte codec_ad_bits(const struct ml_format *f, ml_pte pte)
 {

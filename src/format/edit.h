@@ -201,18 +201,27 @@ ML_INLINE ml_pte edit_apply(const struct ml_format *f, const struct ml_types *ty
 }
 
 /*
- * Whether going from one valid leaf to the other in place needs break-before-make (A11): the
- * memory type changes, or the entry becomes global.
+ * Whether going from one valid leaf to the other in place needs break-before-make (A11, A12): the
+ * memory type changes, or the entry becomes global, or members of a group would differ for a while
+ * in more than what walkers bear in them.
  */
 ML_INLINE bool edit_breaks(const struct ml_format *f, ml_pte from, ml_pte to, unsigned level)
 {
+	const ml_pte changed = from ^ to;
 	ml_pte bits = codec_type_bits(f, level);
 
-	if (!f->break_type)
-		return false;
+	if (f->break_group && from & codec_group(f) && changed & ~codec_group_bears(f))
+		return true;
 	if (f->encoding == ML_ENCODING_ARM64)
 		bits |= from & ARM64_NOT_GLOBAL;
-	return ((from ^ to) & bits) != 0;
+	return f->break_type && changed & bits;
+}
+
+/* Whether an edit with this mask may break live entries. */
+ML_INLINE bool edit_may_break(const struct ml_format *f, const struct ml_edit *edit)
+{
+	return (f->break_type && edit->mask & (ML_TYPE_MASK | ML_GLOBAL)) ||
+	       (f->break_group && edit->mask & (ML_USER | ML_EXEC | ML_PEXEC));
 }
 
 /* Whether a change of these bits is one that a walker may miss: of any but software's. */

@@ -195,8 +195,7 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, con
 				ml_pte *p, ml_va va, unsigned count)
 {
 	const unsigned shift = f->level_shift[e->level];
-	const bool breaks =
-		g->t->live && f->break_type && e->edit->mask & (ML_TYPE_MASK | ML_GLOBAL);
+	const bool breaks = g->t->live && edit_may_break(f, e->edit);
 	const bool atomic = g->t->live && g->t->hardware_ad;
 	struct edit_result result;
 

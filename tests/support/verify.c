@@ -328,20 +328,32 @@ static bool run_holds(const struct judge *j, const struct ml_run *run, ml_va fir
 	       to - leaf >= bytes - 1;
 }
 
-bool judge_folded(struct judge *j, ml_va first, ml_va last, unsigned rung)
+/* The next rung that leaves of this one may fold into: no way leads over a block that is not
+ * allowed. rung_count: none. */
+static unsigned next_rung(const struct judge *j, unsigned rung)
 {
 	const struct ml_format *f = j->rig.facts->format;
 
-	for (size_t i = 0; i < j->run_count; i++)
-		for (unsigned up = j->runs[i].rung + 1u; up <= rung && up < f->rung_count; up++) {
-			if (!(j->rig.table.rungs >> up & 1) ||
-			    f->rungs[up].shift > largest_shift(j))
-				continue;
-			if (run_holds(j, &j->runs[i], first, last, up))
-				return judge_fail(j,
-						  "the run at 0x%" PRIx64 " of rung %u could "
-						  "still fold to %u",
-						  j->runs[i].va, j->runs[i].rung, up);
-		}
+	while (++rung < f->rung_count) {
+		if (j->rig.table.rungs >> rung & 1)
+			return f->rungs[rung].shift > largest_shift(j) ? f->rung_count : rung;
+		if (!f->rungs[rung].lg2_entries)
+			return f->rung_count;
+	}
+	return rung;
+}
+
+bool judge_folded(struct judge *j, ml_va first, ml_va last, unsigned rung)
+{
+	for (size_t i = 0; i < j->run_count; i++) {
+		const struct ml_run *run = &j->runs[i];
+		const unsigned up = next_rung(j, run->rung);
+
+		if (up <= rung && up < j->rig.facts->format->rung_count &&
+		    run_holds(j, run, first, last, up))
+			return judge_fail(
+				j, "the run at 0x%" PRIx64 " of rung %u could still fold to %u",
+				run->va, run->rung, up);
+	}
 	return true;
 }
