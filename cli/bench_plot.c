@@ -166,8 +166,9 @@ static void put_head(FILE *script, const struct bench_report *report, const char
 	put_string(script, file);
 	fputs("\nset multiplot layout 1,2\nset logscale x 2\nset grid ytics lc rgb '#dddddd' lt 1\n"
 	      "set border 3 lc rgb '#444444'\nset tics nomirror\n"
-	      "set key above horizontal center reverse Left samplen 2\nset xlabel 'working set'\n"
-	      "set tmargin at screen 0.77\nset bmargin at screen 0.15\n",
+	      "set key top left reverse Left samplen 2\nset offsets 0, 0, graph 0.22, 0\n"
+	      "set xlabel 'working set'\n"
+	      "set tmargin at screen 0.80\nset bmargin at screen 0.15\n",
 	      script);
 	put_axis(script, report);
 	put_titles(script, report);

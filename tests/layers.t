@@ -34,6 +34,10 @@ ok "format.h" public format types
 ok "platform.h" public platform types
 ok "pool.h" public pool 'types|platform'
 ok "table.h" public table 'types|format|platform'
+ok "hosted.h" public hosted platform
+ok "process.h" public process 'pool|table'
+ok "port.h" is_empty "$(included include/maxleaf/port.h | grep -vE ' (maxleaf/types\.h|ML_PORT_HEADER)$')"
+ok "maxleaf.h" public maxleaf 'types|format|platform|pool|table'
 
 # outside FOLDER: includes in quotes are files of the folder itself (or the port header of
 # the configuration); nothing reaches into src.

@@ -204,10 +204,7 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct sup
 				 stop))
 			group_convert(f, g, at.entry + count - 1, end, stop, false);
 	}
-	if (stop == 0) /* the same, with the level a constant */
-		unmap_entries(f, g, at.entry, va, count, 0);
-	else
-		unmap_entries(f, g, at.entry, va, count, stop);
+	unmap_entries(f, g, at.entry, va, count, stop);
 	ML_PORT_PUBLISH();
 	index = index_of(f, va, stop);
 	prune(f, g, va, at.entry - index, index, index + count, stop, top);
