@@ -53,7 +53,8 @@ ok "functions of the tour exist" names docs/tour.md
 # commands: every "make TARGET" of the pages is a target.
 commands() {
 	missing=
-	for target in $(sed -n 's/.*`make \([a-z-]*\)`.*/\1/p; s/^make \([a-z-]*\).*/\1/p' README.md CONTRIBUTING.md | sort -u); do
+	for target in $(grep -ohE '(^|`)make [a-z-]+' README.md CONTRIBUTING.md | sed 's/.* //' |
+		sort -u); do
 		grep -qE "^$target:" Makefile mk/*.mk || missing="$missing $target"
 	done
 	is_empty "$missing"

@@ -215,7 +215,7 @@ int ml_arena_init(struct ml_arena *arena, ml_pa pa, size_t bytes)
 		return ML_ERR_NO_MEMORY;
 	}
 	ASAN_POISON_MEMORY_REGION(arena->memory, bytes);
-	/* Readable, writable, accessed leaves at all levels of x86-64; pages and blocks on arm64. */
+	/* Readable, writable, accessed leaves of every level of x86-64; pages, blocks on arm64. */
 	arena->poison[0] = 0x5ee0004e7;
 	arena->poison[1] = 0x5ee0004e5;
 	arena->platform = (struct ml_platform){
