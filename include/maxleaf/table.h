@@ -413,7 +413,8 @@ ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *len
  * Initialise *t around a root that other code built (boot tables). The whole tree is checked
  * first: every table pointer through platform->table_pointer, reserved bits, group uniformity, no
  * more than `tables_most` tables, none linked twice (which takes time quadratic in their number).
- * Afterwards the tables belong to t and are freed through the platform when empty. Allocates
+ * Afterwards the tables belong to t and are freed through the platform when they become empty; one
+ * that was empty before counts as something mapped until its range is unmapped. Allocates
  * nothing, stores nothing, flushes nothing; *t is written on success only. Errors: ML_ERR_CONFIG
  * (also when config asks for guarantees and large leaves are there, for which nobody deposited),
  * ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY.

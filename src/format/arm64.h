@@ -123,16 +123,21 @@ ML_INLINE ml_pte arm64_plain_bits(ml_prot mask)
 	return mask & ML_TYPE_MASK ? bits | ARM64_ATTRIBUTE : bits;
 }
 
+/* Not to be written; dirty keeps its mark. */
+ML_INLINE ml_pte arm64_read_only(ml_pte pte)
+{
+	return (pte & ~ARM64_WRITE) | ARM64_READ_ONLY | (~pte & ARM64_READ_ONLY) << (55 - 7);
+}
+
 /*
- * What the user could write was not executable to the privileged mode, whatever PXN says; it must
- * not become so.
+ * The same of an entry: what the user could write was not executable to the privileged mode,
+ * whatever PXN says, and must not become so.
  */
 ML_INLINE ml_pte arm64_write_protect(ml_pte pte)
 {
 	const uint64_t writable = pte >> 51 | ~pte >> 7;
-	const ml_pte pxn = (writable & pte >> 6 & 1) << 53;
 
-	return (pte & ~ARM64_WRITE) | ARM64_READ_ONLY | (~pte & ARM64_READ_ONLY) << (55 - 7) | pxn;
+	return arm64_read_only(pte) | (writable & pte >> 6 & 1) << 53; /* PXN */
 }
 
 /* A page written by other code without DBM becomes one with DBM: clean, and still writable. */
@@ -154,7 +159,7 @@ ML_INLINE ml_pte arm64_limit(ml_pte leaf, ml_pte any)
 	leaf |= (any & ML_BITS(60, 59)) >> (59 - 53);
 	if (any & ML_BIT(61))
 		leaf &= ~ARM64_USER;
-	return any & ML_BIT(62) ? arm64_write_protect(leaf) : leaf;
+	return any & ML_BIT(62) ? arm64_read_only(leaf) : leaf;
 }
 
 #endif

@@ -59,13 +59,13 @@ uint64_t ml_plan_tables(const struct ml_format *format, const struct ml_plan *pl
 {
 	struct ml_plan rest = *plan;
 	struct ml_plan_run run;
-	struct table_count sum = { 0, { 0 } };
+	struct plan_tables sum = { 0, { 0 } };
 
 	while (ml_plan_next(format, &rest, &run)) {
 		const struct ml_rung *rung = &format->rungs[run.rung];
 
-		count_span(format, &sum, run.va, run.va + ((run.count << rung->shift) - 1),
-			   rung->level, levels - 1);
+		plan_count_span(format, &sum, run.va, run.va + ((run.count << rung->shift) - 1),
+				rung->level, levels - 1);
 	}
 	return sum.tables;
 }

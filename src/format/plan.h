@@ -45,7 +45,7 @@ ML_INLINE uint64_t plan_count(const struct ml_format *f, uint32_t rungs, unsigne
 }
 
 /* Tables counted so far: spans below counted[level] have theirs. */
-struct table_count {
+struct plan_tables {
 	uint64_t tables;
 	uint64_t counted[ML_LEVEL_MAX];
 };
@@ -54,8 +54,8 @@ struct table_count {
  * [va, last] hangs below an empty entry of level `above` and needs tables from `level` up to
  * there. Spans come in ascending order.
  */
-ML_INLINE void count_span(const struct ml_format *f, struct table_count *sum, ml_va va, ml_va last,
-			  unsigned level, unsigned above)
+ML_INLINE void plan_count_span(const struct ml_format *f, struct plan_tables *sum, ml_va va,
+			       ml_va last, unsigned level, unsigned above)
 {
 	for (; level < above; level++) {
 		const unsigned shift = f->level_shift[level + 1];

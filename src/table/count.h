@@ -18,7 +18,7 @@ ML_INLINE bool entries_are_free(const struct ml_format *f, const ml_pte *p, unsi
 
 /* Count the tables of one run, or find something in its way. */
 ML_PART int count_run(const struct ml_format *f, const struct ml_table *t,
-		      const struct mapping_run *run, struct table_count *sum)
+		      const struct mapping_run *run, struct plan_tables *sum)
 {
 	const unsigned level = f->rungs[run->rung].level;
 	ml_va va = run->va, end;
@@ -31,7 +31,7 @@ ML_PART int count_run(const struct ml_format *f, const struct ml_table *t,
 			if (at.pte)
 				return ML_ERR_EXISTS;
 			end = ml_min(run->last, entry_last(f, va, at.level));
-			count_span(f, sum, va, end, level, at.level);
+			plan_count_span(f, sum, va, end, level, at.level);
 		} else {
 			end = ml_min(run->last, end);
 			if (!entries_are_free(f, at.entry,
@@ -50,7 +50,7 @@ ML_PART int count_run(const struct ml_format *f, const struct ml_table *t,
  */
 ML_PART void count_replaced(const struct ml_format *f, const struct ml_table *t,
 			    const struct mapping_run *run, ml_va first, ml_va last,
-			    struct table_count *sum)
+			    struct plan_tables *sum)
 {
 	const unsigned level = f->rungs[run->rung].level, top = top_level(f, t, first, last);
 	ml_va va = run->va, end;
@@ -66,7 +66,7 @@ ML_PART void count_replaced(const struct ml_format *f, const struct ml_table *t,
 		if (codec_is_leaf(f, at.pte, at.level)) /* it will have been split down to there */
 			at.level = covered;
 		end = ml_min(run->last, entry_last(f, va, at.level));
-		count_span(f, sum, va, end, level, at.level);
+		plan_count_span(f, sum, va, end, level, at.level);
 		if (end == run->last)
 			return;
 	}
@@ -89,7 +89,7 @@ ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t, s
 			  uint64_t bytes, enum count_as as, struct demand *demand)
 {
 	struct mapping_cursor at = mapping_start(m);
-	struct table_count sum = { 0, { 0 } };
+	struct plan_tables sum = { 0, { 0 } };
 	int error = ML_OK;
 
 	demand->deposits = 0;
@@ -102,7 +102,7 @@ ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t, s
 			m->rest = at;
 		}
 		if (as == COUNT_EMPTY)
-			count_span(f, &sum, run.va, run.last, level, root_level(t));
+			plan_count_span(f, &sum, run.va, run.last, level, root_level(t));
 		else if (as == COUNT_REPLACED)
 			count_replaced(f, t, &run, m->va, m->va + (bytes - 1), &sum);
 		else

@@ -294,7 +294,7 @@ ML_INLINE void gather_close(const struct ml_format *f, struct gather *g)
 	if (gather_has_sink(g))
 		gather_tell(g);
 	if (ML_UNLIKELY(g->t->spare.count > g->t->owed))
-		supply_trim(g->t, g->op, &g->t->spare, g->t->owed);
+		ml_supply_trim(g->t, g->op, &g->t->spare, g->t->owed);
 }
 
 #endif

@@ -151,7 +151,7 @@ ML_PART int table_map_general(const struct ml_format *f, struct ml_table *t, str
 	if (error)
 		return error;
 	begin(t, op);
-	error = supply_open(t, op, &supply, demand.tables + demand.deposits);
+	error = ml_supply_open(t, op, &supply, demand.tables + demand.deposits);
 	if (error)
 		return error;
 	commit_mapping(f, t, op, &supply, m, bytes, demand.deposits);

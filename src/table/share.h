@@ -38,7 +38,7 @@ ML_INLINE int table_share(const struct ml_format *f, struct ml_table *t, struct 
 	int error = check_share(f, t, lender, first, end, &missing);
 
 	if (!error)
-		error = supply_open(lender, op, &supply, missing);
+		error = ml_supply_open(lender, op, &supply, missing);
 	if (error)
 		return error;
 	for (i = first; i <= end; i++) {

@@ -26,14 +26,14 @@ ML_INLINE bool is_larger(const struct ml_format *f, struct place at, unsigned ru
 ML_PART uint64_t count_split(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			     ml_va last, unsigned rung)
 {
-	struct table_count sum = { 0, { 0 } };
+	struct plan_tables sum = { 0, { 0 } };
 
 	for (;;) {
 		const struct place at = descend(f, t, va, 0);
 		const ml_va end = split_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung))
-			count_span(f, &sum, va, end, f->rungs[rung].level, at.level);
+			plan_count_span(f, &sum, va, end, f->rungs[rung].level, at.level);
 		if (end == last)
 			return sum.tables;
 		va = end + 1;

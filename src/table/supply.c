@@ -8,8 +8,8 @@ static size_t spare_bytes(const struct ml_table *t)
 	return table_bytes(t->format, 0);
 }
 
-int supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
-		uint64_t count)
+int ml_supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
+		   uint64_t count)
 {
 	const uint64_t before = reserve->count;
 	const size_t bytes = spare_bytes(t);
@@ -21,7 +21,7 @@ int supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve *r
 		if (t->platform->table_alloc)
 			table = t->platform->table_alloc(t->cookie, op, bytes, &pa);
 		if (!table) {
-			supply_trim(t, op, reserve, before);
+			ml_supply_trim(t, op, reserve, before);
 			return ML_ERR_NO_MEMORY;
 		}
 		spare_push(reserve, table, pa);
@@ -29,8 +29,8 @@ int supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve *r
 	return ML_OK;
 }
 
-void supply_trim(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
-		 uint64_t keep)
+void ml_supply_trim(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
+		    uint64_t keep)
 {
 	const size_t bytes = spare_bytes(t);
 
@@ -41,7 +41,7 @@ void supply_trim(const struct ml_table *t, struct ml_op *op, struct ml_reserve *
 	}
 }
 
-int supply_open(const struct ml_table *t, struct ml_op *op, struct supply *supply, uint64_t need)
+int ml_supply_open(const struct ml_table *t, struct ml_op *op, struct supply *supply, uint64_t need)
 {
 	int error;
 
@@ -55,7 +55,7 @@ int supply_open(const struct ml_table *t, struct ml_op *op, struct supply *suppl
 	}
 	if (!need)
 		return ML_OK;
-	error = supply_fill(t, op, &supply->own, need);
+	error = ml_supply_fill(t, op, &supply->own, need);
 	if (op)
 		op->tables_needed = need;
 	return error;
@@ -64,10 +64,10 @@ int supply_open(const struct ml_table *t, struct ml_op *op, struct supply *suppl
 int ml_reserve_fill(const struct ml_table *t, struct ml_reserve *reserve, uint64_t tables,
 		    struct ml_op *op)
 {
-	return supply_fill(t, op, reserve, tables);
+	return ml_supply_fill(t, op, reserve, tables);
 }
 
 void ml_reserve_empty(const struct ml_table *t, struct ml_reserve *reserve, struct ml_op *op)
 {
-	supply_trim(t, op, reserve, 0);
+	ml_supply_trim(t, op, reserve, 0);
 }

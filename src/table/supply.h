@@ -41,21 +41,22 @@ struct supply {
 };
 
 /* Fill a reserve up to count tables; on failure it holds what it held. */
-int supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
-		uint64_t count);
+int ml_supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
+		   uint64_t count);
 
 /* Give tables back until the reserve holds no more than keep. */
-void supply_trim(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
-		 uint64_t keep);
+void ml_supply_trim(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
+		    uint64_t keep);
 
 /* Make sure that `need` tables can be taken. */
-int supply_open(const struct ml_table *t, struct ml_op *op, struct supply *supply, uint64_t need);
+int ml_supply_open(const struct ml_table *t, struct ml_op *op, struct supply *supply,
+		   uint64_t need);
 
 /* What was allocated and not taken goes back. */
 ML_INLINE void supply_close(const struct ml_table *t, struct ml_op *op, struct supply *supply)
 {
 	if (ML_UNLIKELY(supply->own.count))
-		supply_trim(t, op, &supply->own, 0);
+		ml_supply_trim(t, op, &supply->own, 0);
 }
 
 /* A table out of the supply; its contents are of no matter. */

@@ -132,7 +132,7 @@ int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 /* What is left when everything is unmapped. */
 static void free_root(struct ml_table *t, struct ml_op *op)
 {
-	supply_trim(t, op, &t->spare, 0);
+	ml_supply_trim(t, op, &t->spare, 0);
 	t->platform->table_free(t->cookie, op, t->root, t->root_pa,
 				table_bytes(t->format, root_level(t)));
 	t->root = NULL;
@@ -205,7 +205,7 @@ int ml_prepare(const struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_pr
 	uint64_t tables = 0;
 	int error = demand_of(t, &m, op, true, &tables);
 
-	return error ? error : supply_fill(t, op, reserve, tables);
+	return error ? error : ml_supply_fill(t, op, reserve, tables);
 }
 
 int ml_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)

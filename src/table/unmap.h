@@ -243,7 +243,7 @@ ML_INLINE int open_change(struct ml_table *t, struct ml_op *op, struct change *c
 		c->supply.own.count = 0;
 		c->supply.from = &t->spare;
 	} else {
-		error = supply_open(t, op, &c->supply, need);
+		error = ml_supply_open(t, op, &c->supply, need);
 	}
 	gather_open(&c->gather, t, op);
 	return error;
