@@ -384,7 +384,7 @@ TEST(a_mapping_can_be_kept_small_against_the_kernel)
 	t_eq(space_map(&s, 0, 8 * MIB, 0, USER_RW), ML_OK);
 	synchronise(&s, 0, 8 * MIB);
 	t_eq(store(&s, 3 * MIB, 42), ML_OK);
-	process_keep_small(&s.process, s.process.window_va + MIB, 6 * MIB, USER_RW);
+	ml_process_keep_small(&s.process, s.process.window_va + MIB, 6 * MIB, USER_RW);
 	sizes = confirm(&s, 0, 8 * MIB);
 	t_eq(sizes.present, 8 * MIB);
 	/* the blocks at the ends are not wholly in the range */
@@ -405,8 +405,8 @@ TEST(two_ways_to_ask_the_kernel_agree)
 	t_eq(space_map(&s, 0, 4 * MIB, 0, USER_RW), ML_OK);
 	t_eq(space_map(&s, 8 * MIB, 64 * KIB, 8 * MIB, USER_RW), ML_OK);
 	synchronise(&s, 0, 16 * MIB);
-	if (!process_confirm_scan(base, 16 * MIB, &scan) ||
-	    !process_confirm_smaps(base, 16 * MIB, &smaps)) {
+	if (!ml_process_confirm_scan(base, 16 * MIB, &scan) ||
+	    !ml_process_confirm_smaps(base, 16 * MIB, &smaps)) {
 		space_fini(&s);
 		T_SKIP("this kernel has not both interfaces");
 	}
@@ -415,7 +415,7 @@ TEST(two_ways_to_ask_the_kernel_agree)
 	t_eq(scan.huge, smaps.huge);
 	t_ok(smaps.present_known && smaps.huge_known);
 	/* a mapping of which only a part is asked for leaves smaps without an answer */
-	t_ok(process_confirm_smaps(base + 2 * MIB, MIB, &smaps));
+	t_ok(ml_process_confirm_smaps(base + 2 * MIB, MIB, &smaps));
 	t_ok(!smaps.present_known);
 	t_ok(!smaps.huge_known || scan.huge == 0);
 	space_fini(&s);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # The core needs no C library and no compiler library: of all its objects together nothing
 # is undefined but memcpy, memmove, memset, memcmp (and .TOC. on Power, which the linker
-# makes). Built for every cross compiler there is, without a warning, and here by both compilers.
+# makes); what it defines begins with ml_. Built for every cross compiler there is, without a
+# warning, and here by both compilers.
 . tests/support/tap.sh
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
@@ -24,6 +25,14 @@ check() {
 }
 
 check "$CC" nm "$O/libmaxleaf.a" ""
+
+# Hidden symbols of an archive still collide with those of the program it is linked into.
+foreign() {
+	nm -g --defined-only "$1" | awk 'NF == 3 && $3 !~ /^ml_/ { print $3 }'
+}
+for archive in libmaxleaf libmaxleaf-hosted; do
+	ok "$archive: every symbol begins with ml_" is_empty "$(foreign "$O/$archive.a")"
+done
 if have "$CLANG"; then
 	ok "$CLANG builds" build native-clang && check "$CLANG" nm "$O/native-clang/core.a" ""
 else

@@ -13,11 +13,11 @@ static const struct model_isa *model_isa(const struct ml_model *model)
 {
 	switch (model->kind) {
 	case ML_MODEL_X86_64:
-		return &model_x86_64;
+		return &ml_model_x86_64;
 	case ML_MODEL_ARM64_4K:
-		return &model_arm64;
+		return &ml_model_arm64;
 	default:
-		return &model_toy;
+		return &ml_model_toy;
 	}
 }
 

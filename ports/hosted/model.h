@@ -44,8 +44,8 @@ struct model_isa {
 		     struct ml_model_result *result);
 };
 
-extern const struct model_isa model_x86_64;
-extern const struct model_isa model_arm64;
-extern const struct model_isa model_toy;
+extern const struct model_isa ml_model_x86_64;
+extern const struct model_isa ml_model_arm64;
+extern const struct model_isa ml_model_toy;
 
 #endif

@@ -129,7 +129,7 @@ static bool mark(const struct ml_model *model, uint64_t leaf, bool write,
 	return true;
 }
 
-const struct model_isa model_arm64 = {
+const struct model_isa ml_model_arm64 = {
 	.page_shift = 12,
 	.index_bits = 9,
 	.pa_bits = 48,

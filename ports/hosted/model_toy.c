@@ -79,7 +79,7 @@ static bool mark(const struct ml_model *model, uint64_t leaf, bool write,
 	return true;
 }
 
-const struct model_isa model_toy = {
+const struct model_isa ml_model_toy = {
 	.page_shift = 12,
 	.index_bits = 2,
 	.pa_bits = 20,

@@ -110,7 +110,7 @@ static bool mark(const struct ml_model *model, uint64_t leaf, bool write,
 	return true;
 }
 
-const struct model_isa model_x86_64 = {
+const struct model_isa ml_model_x86_64 = {
 	.page_shift = 12,
 	.index_bits = 9,
 	.pa_bits = 52,

@@ -34,7 +34,7 @@ static bool scan_step(int fd, struct kernel_pagemap_scan *scan, struct ml_proces
 	return count >= 0 && scan->walk_end > scan->start;
 }
 
-bool process_confirm_scan(ml_va va, uint64_t len, struct ml_process_sizes *sizes)
+bool ml_process_confirm_scan(ml_va va, uint64_t len, struct ml_process_sizes *sizes)
 {
 	uint64_t asked = KERNEL_PAGE_IS_PRESENT | KERNEL_PAGE_IS_HUGE;
 	struct ml_process_sizes found = { .source = "PAGEMAP_SCAN",
@@ -93,7 +93,7 @@ static void area_read(struct area *area, const char *line)
 	}
 }
 
-bool process_confirm_smaps(ml_va va, uint64_t len, struct ml_process_sizes *sizes)
+bool ml_process_confirm_smaps(ml_va va, uint64_t len, struct ml_process_sizes *sizes)
 {
 	struct ml_process_sizes found = { .source = "smaps",
 					  .present_known = true,
@@ -122,11 +122,11 @@ bool process_confirm_smaps(ml_va va, uint64_t len, struct ml_process_sizes *size
 int ml_process_confirm(const struct ml_process *p, ml_va va, uint64_t len,
 		       struct ml_process_sizes *sizes)
 {
-	int error = process_range_check(p, va, len);
+	int error = ml_process_range_check(p, va, len);
 
 	if (error)
 		return error;
-	if (!process_confirm_scan(va, len, sizes) && !process_confirm_smaps(va, len, sizes))
+	if (!ml_process_confirm_scan(va, len, sizes) && !ml_process_confirm_smaps(va, len, sizes))
 		*sizes = (struct ml_process_sizes){ .source = "none" };
 	return ML_OK;
 }

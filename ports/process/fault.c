@@ -101,12 +101,12 @@ static bool fill_or_evict(struct ml_process *p, const struct ml_run *run, uint64
 {
 	struct ml_process_refusal refusal;
 
-	if (process_fill(p, run, leaf, &refusal))
+	if (ml_process_fill(p, run, leaf, &refusal))
 		return true;
-	if (refusal.error != ENOMEM || !process_drop_all(p))
+	if (refusal.error != ENOMEM || !ml_process_drop_all(p))
 		return false;
 	p->stats.evictions++;
-	return process_fill(p, run, leaf, &refusal);
+	return ml_process_fill(p, run, leaf, &refusal);
 }
 
 static bool answer(struct ml_process *p, ml_va va, enum ml_process_access access)
@@ -129,13 +129,13 @@ static bool resolve(struct ml_process *p, ml_va va, enum ml_process_access acces
 {
 	bool resolved;
 
-	process_lock(&p->locked);
+	ml_process_lock(&p->locked);
 	resolved = answer(p, va, access);
 	if (resolved)
 		p->stats.fills++;
 	else
 		p->stats.refused++;
-	process_unlock(&p->locked);
+	ml_process_unlock(&p->locked);
 	return resolved;
 }
 
@@ -143,11 +143,11 @@ static struct ml_process *window_of(ml_va va)
 {
 	struct ml_process *p;
 
-	process_lock(&windows_lock);
+	ml_process_lock(&windows_lock);
 	for (p = windows; p; p = p->next)
 		if (va - p->window_va < p->window_bytes)
 			break;
-	process_unlock(&windows_lock);
+	ml_process_unlock(&windows_lock);
 	return p;
 }
 
@@ -204,26 +204,26 @@ static void uninstall(void)
 		sigaction(SIGSEGV, &earlier, NULL);
 }
 
-bool process_register(struct ml_process *p)
+bool ml_process_register(struct ml_process *p)
 {
 	sigset_t all, before;
 	bool first;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	process_lock(&windows_lock);
+	ml_process_lock(&windows_lock);
 	first = !windows;
 	p->next = windows;
 	windows = p;
-	process_unlock(&windows_lock);
+	ml_process_unlock(&windows_lock);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!first || install())
 		return true;
-	process_unregister(p);
+	ml_process_unregister(p);
 	return false;
 }
 
-void process_unregister(struct ml_process *p)
+void ml_process_unregister(struct ml_process *p)
 {
 	struct ml_process **link = &windows;
 	sigset_t all, before;
@@ -231,13 +231,13 @@ void process_unregister(struct ml_process *p)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	process_lock(&windows_lock);
+	ml_process_lock(&windows_lock);
 	while (*link && *link != p)
 		link = &(*link)->next;
 	if (*link)
 		*link = p->next;
 	last = !windows;
-	process_unlock(&windows_lock);
+	ml_process_unlock(&windows_lock);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (last)
 		uninstall();
@@ -278,7 +278,7 @@ int ml_process_probe(const struct ml_process *p, enum ml_process_access access, 
 		return ML_ERR_REFUSED;
 	}
 	probing = &probe;
-	access_make(process_pointer(p, va), access, value);
+	access_make(ml_process_pointer(p, va), access, value);
 	probing = NULL;
 	return ML_OK;
 }

@@ -8,12 +8,12 @@
 
 #include "internal.h"
 
-char *process_pointer(const struct ml_process *p, ml_va va)
+char *ml_process_pointer(const struct ml_process *p, ml_va va)
 {
 	return p->window + (va - p->window_va);
 }
 
-int process_range_check(const struct ml_process *p, ml_va va, uint64_t len)
+int ml_process_range_check(const struct ml_process *p, ml_va va, uint64_t len)
 {
 	uint64_t page_mask = ((uint64_t)1 << PROCESS_PAGE_SHIFT) - 1;
 
@@ -60,10 +60,10 @@ static bool in_memory(const struct ml_process *p, ml_pa pa, uint64_t len)
 	       pa - p->memory_pa <= p->memory_bytes - len;
 }
 
-bool process_fill(const struct ml_process *p, const struct ml_run *run, uint64_t leaf,
-		  struct ml_process_refusal *refusal)
+bool ml_process_fill(const struct ml_process *p, const struct ml_run *run, uint64_t leaf,
+		     struct ml_process_refusal *refusal)
 {
-	char *start = process_pointer(p, run->va);
+	char *start = ml_process_pointer(p, run->va);
 	bool large = leaf >= ML_PROCESS_HUGE_BYTES;
 
 	if (ML_TYPE_OF(run->prot) != ML_TYPE_OF(ML_WB))
@@ -79,15 +79,15 @@ bool process_fill(const struct ml_process *p, const struct ml_run *run, uint64_t
 	return true;
 }
 
-bool process_drop(const struct ml_process *p, ml_va va, uint64_t len)
+bool ml_process_drop(const struct ml_process *p, ml_va va, uint64_t len)
 {
-	return mmap(process_pointer(p, va), len, PROT_NONE,
+	return mmap(ml_process_pointer(p, va), len, PROT_NONE,
 		    MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED;
 }
 
 #define SPARE_BYTES ((size_t)1 << PROCESS_PAGE_SHIFT)
 
-bool process_spare_map(struct ml_process *p)
+bool ml_process_spare_map(struct ml_process *p)
 {
 	void *spare = mmap(NULL, SPARE_BYTES, PROT_NONE, MAP_SHARED, p->memory_fd, 0);
 
@@ -95,7 +95,7 @@ bool process_spare_map(struct ml_process *p)
 	return p->spare;
 }
 
-void process_spare_unmap(struct ml_process *p)
+void ml_process_spare_unmap(struct ml_process *p)
 {
 	if (p->spare)
 		munmap(p->spare, SPARE_BYTES);
@@ -106,14 +106,14 @@ void process_spare_unmap(struct ml_process *p)
  * A mapping in the middle of another makes two more, of which the kernel checks one against its
  * limit. One above the limit it makes no mapping at all, not even one that replaces thousands.
  */
-bool process_drop_all(struct ml_process *p)
+bool ml_process_drop_all(struct ml_process *p)
 {
-	bool dropped = process_drop(p, p->window_va, p->window_bytes);
+	bool dropped = ml_process_drop(p, p->window_va, p->window_bytes);
 
 	if (dropped || !p->spare)
 		return dropped;
-	process_spare_unmap(p);
-	dropped = process_drop(p, p->window_va, p->window_bytes);
-	process_spare_map(p);
+	ml_process_spare_unmap(p);
+	dropped = ml_process_drop(p, p->window_va, p->window_bytes);
+	ml_process_spare_map(p);
 	return dropped;
 }

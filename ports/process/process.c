@@ -20,13 +20,13 @@
 #define WINDOW_ALIGN_MOST ((uint64_t)1 << 30)
 #define PA_END ((uint64_t)1 << 48)
 
-void process_lock(int *lock)
+void ml_process_lock(int *lock)
 {
 	while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE))
 		sched_yield();
 }
 
-void process_unlock(int *lock)
+void ml_process_unlock(int *lock)
 {
 	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 }
@@ -99,15 +99,15 @@ static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidat
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	process_lock(&p->locked);
-	dropped = process_drop(p, va, len);
+	ml_process_lock(&p->locked);
+	dropped = ml_process_drop(p, va, len);
 	if (!dropped) {
 		/* A part needs mappings that the kernel may not have left; the whole frees some. */
 		p->stats.evictions++;
-		dropped = process_drop_all(p);
+		dropped = ml_process_drop_all(p);
 	}
 	p->stats.drops++;
-	process_unlock(&p->locked);
+	ml_process_unlock(&p->locked);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!dropped) {
 		/* Going on would leave an entry usable that the caller was told is gone. */
@@ -228,7 +228,7 @@ static int create_parts(struct ml_process *p, const struct ml_process_config *co
 	p->memory_fd = other ? other->memory_fd : memory_create(p->memory_bytes);
 	if (p->memory_fd < 0)
 		return refused(p, "memfd_create", errno, p->memory_bytes);
-	if (!process_spare_map(p))
+	if (!ml_process_spare_map(p))
 		return refused(p, "mmap", errno, 0);
 	p->window = reserve(p->window_bytes, window_align(p->window_bytes));
 	if (!p->window)
@@ -250,7 +250,7 @@ static void destroy_parts(struct ml_process *p)
 		munmap(p->pool_memory, p->pool_bytes);
 	if (p->window)
 		munmap(p->window, p->window_bytes);
-	process_spare_unmap(p);
+	ml_process_spare_unmap(p);
 	if (p->owns_memory && p->memory_fd >= 0)
 		close(p->memory_fd);
 }
@@ -279,7 +279,7 @@ int ml_process_init(struct ml_process *p, const struct ml_process_config *config
 	if (p->pool_bytes == 0)
 		p->pool_bytes = default_table_bytes(p->window_bytes);
 	error = create_parts(p, config);
-	if (!error && !process_register(p))
+	if (!error && !ml_process_register(p))
 		error = refused(p, "sigaction", errno, 0);
 	if (error)
 		destroy_parts(p);
@@ -288,7 +288,7 @@ int ml_process_init(struct ml_process *p, const struct ml_process_config *config
 
 void ml_process_fini(struct ml_process *p)
 {
-	process_unregister(p);
+	ml_process_unregister(p);
 	destroy_parts(p);
 }
 

@@ -39,7 +39,7 @@ static void touch(const char *start, uint64_t length)
 
 static bool populate(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot)
 {
-	char *start = process_pointer(p, va);
+	char *start = ml_process_pointer(p, va);
 	int advice = prot & ML_WRITE ? KERNEL_MADV_POPULATE_WRITE : KERNEL_MADV_POPULATE_READ;
 
 	if (!(prot & ML_USER) || !(prot & ML_READ))
@@ -62,7 +62,7 @@ static int collapse(struct ml_process *p, ml_va va, uint64_t length)
 
 	do {
 		error = 0;
-		if (madvise(process_pointer(p, va), length, KERNEL_MADV_COLLAPSE))
+		if (madvise(ml_process_pointer(p, va), length, KERNEL_MADV_COLLAPSE))
 			error = errno;
 	} while ((error == EAGAIN || error == EBUSY) && --tries);
 	return error;
@@ -112,7 +112,7 @@ static void widen(struct ml_run *run)
  * wherever one mapping covers it. So where they did, or may have done, every such mapping is cut in
  * the middle, by a flag that means nothing here: then none covers a huge page.
  */
-void process_keep_small(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot)
+void ml_process_keep_small(struct ml_process *p, ml_va va, uint64_t length, ml_prot prot)
 {
 	ml_va block = (va + ML_PROCESS_HUGE_BYTES - 1) & ~(ML_PROCESS_HUGE_BYTES - 1);
 	struct ml_process_sizes sizes;
@@ -121,7 +121,7 @@ void process_keep_small(struct ml_process *p, ml_va va, uint64_t length, ml_prot
 	    (sizes.huge_known && !sizes.huge))
 		return;
 	for (; block + ML_PROCESS_HUGE_BYTES <= va + length; block += ML_PROCESS_HUGE_BYTES)
-		if (madvise(process_pointer(p, block), ML_PROCESS_HUGE_BYTES / 2, MADV_DONTDUMP))
+		if (madvise(ml_process_pointer(p, block), ML_PROCESS_HUGE_BYTES / 2, MADV_DONTDUMP))
 			break;
 	populate(p, va, length, prot);
 }
@@ -136,7 +136,7 @@ static bool sync_run(struct ml_process *p, struct ml_run *run)
 
 	if (large)
 		widen(run);
-	if (!process_fill(p, run, leaf, &refusal)) {
+	if (!ml_process_fill(p, run, leaf, &refusal)) {
 		keep_refusal(p, refusal.what, refusal.error, refusal.va, refusal.length);
 		return refusal.error == 0;
 	}
@@ -147,14 +147,14 @@ static bool sync_run(struct ml_process *p, struct ml_run *run)
 		bring_in(p, va, length, run->prot, large);
 	}
 	if (!large)
-		process_keep_small(p, run->va, run->length, run->prot);
+		ml_process_keep_small(p, run->va, run->length, run->prot);
 	return true;
 }
 
 int ml_process_sync(struct ml_process *p, ml_va va, uint64_t len)
 {
 	struct ml_cursor cursor = { .va = va, .last = va + len - 1 };
-	int error = process_range_check(p, va, len);
+	int error = ml_process_range_check(p, va, len);
 	struct ml_run run;
 
 	if (error)
