@@ -198,7 +198,7 @@ static void print_live_rules(const struct ml_format *format)
 		{ format->break_size, "leaf size" },
 		{ format->break_group, "group membership" },
 		{ format->break_type, "memory type" },
-		{ format->break_type && format->prot_mask & ML_GLOBAL, "not global to global" },
+		{ format->break_type && format->prot_mask & ML_GLOBAL, "global from clear to set" },
 	};
 	const char *separator = "break-before-make for a change of ";
 	unsigned i;
