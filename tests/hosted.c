@@ -32,12 +32,12 @@ static void give(struct ml_arena *arena, void *table, ml_pa pa, size_t bytes)
 
 /* ---- the harness ----------------------------------------------------------------- */
 
-/* Run checks that fail, and take their complaints back. */
+/* Run checks that fail, where there is no room to print that, and take their complaints back. */
 TEST(checks_can_fail)
 {
 	uint64_t complaints;
 
-	T_PRINTF("# the next five complaints are meant\n");
+	t_state.complaints = T_COMPLAINTS_MOST;
 	t_ok(false);
 	t_eq(1, 2);
 	t_str("a", "b");
@@ -45,7 +45,7 @@ TEST(checks_can_fail)
 	t_str("a", "ab");
 	complaints = t_state.complaints;
 	t_state.complaints = 0;
-	t_eq(complaints, 5);
+	t_eq(complaints, T_COMPLAINTS_MOST + 5);
 	t_ok(t_ok(true) && t_eq(2, 2) && t_str("ab", "ab"));
 }
 

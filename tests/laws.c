@@ -80,8 +80,7 @@ TEST(every_protection)
 {
 	const struct ml_format *format;
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, 0);
@@ -98,8 +97,7 @@ TEST(software_bits_are_as_many_as_told)
 {
 	const struct ml_format *format;
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, 0);
@@ -115,8 +113,7 @@ TEST(bits_without_a_meaning)
 {
 	const struct ml_format *format;
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, 0);
@@ -136,17 +133,17 @@ TEST(every_type_layout)
 	uint64_t seed = t_seed(20);
 
 	FOR_EACH_FORMAT(format)
-	for (unsigned layout = 0; layout < 2000; layout++) {
-		struct ml_types types;
-		uint64_t value = 0;
+		for (unsigned layout = 0; layout < 2000; layout++) {
+			struct ml_types types;
+			uint64_t value = 0;
 
-		for (unsigned slot = 0; slot < 8; slot++)
-			value = value << 8 | codes[t_random(&seed) % sizeof(codes)];
-		T_CONTEXT("layout", value);
-		ml_types_init(&types, format, value);
-		for (unsigned type = 0; type < 16; type++)
-			check_everywhere(format, &types, ML_READ | ML_TYPE(type));
-	}
+			for (unsigned slot = 0; slot < 8; slot++)
+				value = value << 8 | codes[t_random(&seed) % sizeof(codes)];
+			T_CONTEXT("layout", value);
+			ml_types_init(&types, format, value);
+			for (unsigned type = 0; type < 16; type++)
+				check_everywhere(format, &types, ML_READ | ML_TYPE(type));
+		}
 }
 
 /* The second law: every subset of foreign bits comes back as residue and disturbs nothing. */
@@ -155,8 +152,7 @@ TEST(foreign_bits_are_residue)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(21);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct place places[ML_RUNG_MAX];
 		unsigned count = leaf_places(format, places);
 		struct ml_types types;
@@ -225,8 +221,7 @@ TEST(any_bits)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(22);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct ml_types types;
 
 		ml_types_init(&types, format, 0);

@@ -83,8 +83,7 @@ TEST(hardware_reads_what_was_meant)
 {
 	const struct ml_format *format;
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct machine machine;
 		unsigned checked = 0;
 
@@ -115,8 +114,7 @@ TEST(hardware_finds_the_frame)
 {
 	const struct ml_format *format;
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct machine machine;
 
 		machine_init(&machine, format);
@@ -140,8 +138,7 @@ TEST(tables_limit_what_is_below)
 	const struct ml_format *format;
 	uint64_t seed = t_seed(60);
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		struct machine machine;
 
 		machine_init(&machine, format);

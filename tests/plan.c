@@ -206,14 +206,14 @@ TEST(random_ranges)
 	uint64_t seed = t_seed(30);
 
 	FOR_EACH_FORMAT(format)
-	for (unsigned done = 0; done < 20000;) {
-		struct request request = random_request(format, &seed);
+		for (unsigned done = 0; done < 20000;) {
+			struct request request = random_request(format, &seed);
 
-		if (leaves_of(&request) > 3000)
-			continue;
-		T_REQUIRE(check(&request));
-		done++;
-	}
+			if (leaves_of(&request) > 3000)
+				continue;
+			T_REQUIRE(check(&request));
+			done++;
+		}
 }
 
 /* Ranges that end with the last page of the address space. */
@@ -271,8 +271,7 @@ TEST(ladders_are_consistent)
 {
 	const struct ml_format *format;
 
-	FOR_EACH_FORMAT(format)
-	{
+	FOR_EACH_FORMAT(format) {
 		for (unsigned rung = 0; rung < format->rung_count; rung++) {
 			const struct ml_rung *this = &format->rungs[rung];
 

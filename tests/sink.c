@@ -80,9 +80,9 @@ static void hear(void *cookie, const struct ml_run *run)
 
 static void set_up(struct ml_table *table, struct heard *heard, const struct ml_format *format)
 {
-	const struct ml_table_config config = {
-		.platform = &heard_platform, .cookie = heard, .live = true
-	};
+	const struct ml_table_config config = { .platform = &heard_platform,
+						.cookie = heard,
+						.live = true };
 
 	*heard = (struct heard){ 0 };
 	t_eq(ml_table_init(table, format, &config), ML_OK);
