@@ -280,8 +280,8 @@ TEST(what_needs_a_flush)
 }
 
 /*
- * Where a live entry must be broken first: the type, global gained (A11), and any right of a group's member
- * but writing (A12).
+ * Where a live entry must be broken first: the type, global gained (A11), and any right of a
+ * group's member but writing (A12).
  */
 TEST(what_needs_a_break)
 {

@@ -30,7 +30,7 @@ bool ml_process_drop(const struct ml_process *p, ml_va va, uint64_t len);
 /* fill.c: the same for the whole window, also when the kernel has no mapping left. */
 bool ml_process_drop_all(struct ml_process *p);
 
-/* fill.c: a mapping that nothing merges with, for ml_process_drop_all() to give up. False: errno. */
+/* fill.c: a mapping that nothing merges with, for ml_process_drop_all() to give up. False: errno */
 bool ml_process_spare_map(struct ml_process *p);
 void ml_process_spare_unmap(struct ml_process *p);
 
