@@ -3,7 +3,8 @@
  * Every sequence of operations on the toy format, breadth first: all ranges, frames in step
  * and out of step, two protections, every fold policy, live and not. States are
  * compared by what the tables hold, table addresses renamed; each new one is checked.
- * ML_TEST_OPS= below the usual leaves out the last step of the deeper ones.
+ * ML_TEST_OPS= below the usual leaves out the last step of the deeper ones, far above it (make
+ * stress) takes three steps in the whole space under every policy.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,7 +24,6 @@
 #define POOL_PA 0x10000u
 #define STEPS_MOST 4
 #define OPERATIONS_MOST 4096
-#define WORDS_MOST (4 + 4 * 4 + 2 + PAGES)
 
 enum kind { MAP, REPLACE, UNMAP, UNMAP_TOLD, PROTECT, SPLIT, FOLD };
 
@@ -462,9 +462,21 @@ static bool short_run(void)
 	return source_amount(1000000) < 500000;
 }
 
-TEST(two_steps_in_the_whole_space)
+static bool long_run(void)
 {
-	explore_policies(PAGES, 2);
+	return source_amount(1000000) >= 10000000;
+}
+
+TEST(steps_in_the_whole_space)
+{
+	explore_policies(PAGES, long_run() ? 3 : 2);
+}
+
+/* All policies at this depth take minutes: one of them here, all in a long run. */
+TEST(three_steps_in_the_whole_space)
+{
+	if (!short_run() && !long_run())
+		explore(ML_FOLD_COMPLETE, true, PAGES, 3);
 }
 
 TEST(three_steps_in_half_of_it)
