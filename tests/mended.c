@@ -453,7 +453,7 @@ TEST(losing_a_right_gave_another)
 	}
 }
 
-/* Below a table that takes writing away, PXN was said of leaves that the user could have written. */
+/* Below a table that took writing away, what the user could have written was not executable. */
 TEST(limits_above_took_execution)
 {
 	const ml_pte read_only = (ml_pte)1 << 7, dbm = (ml_pte)1 << 51, pxn = (ml_pte)1 << 53;
