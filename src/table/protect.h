@@ -297,16 +297,16 @@ ML_PART int check_edit(const struct ml_format *f, const struct ml_table *t,
 }
 
 /*
- * Whether a leaf will be found to change: it does now, or hardware may mark it before its turn
- * comes and the marks are what changes.
+ * Whether a leaf will be found to change: it does now, or it may be marked before its turn comes, by
+ * hardware or because its group unfolds, and the marks are what changes.
  */
 ML_INLINE bool may_change(const struct ml_format *f, const struct ml_table *t,
 			  const struct ml_edit *edit, struct place at)
 {
 	const struct editor editor = editor_at(f, t, edit, at.level);
+	const bool marked = (t->live && t->hardware_ad) || at.pte & codec_group(f);
 
-	return edited(f, t, &editor, at.pte) != at.pte ||
-	       (edit->mask & ML_PROT_AD && t->live && t->hardware_ad);
+	return edited(f, t, &editor, at.pte) != at.pte || (edit->mask & ML_PROT_AD && marked);
 }
 
 /* Tables that cutting the leaves at both ends takes, if they change. */

@@ -5,12 +5,29 @@
 
 #include "table/run.h"
 
-/* The leaf pte at this level answers for va. */
-ML_INLINE int translated(const struct ml_format *f, ml_pte pte, unsigned level, ml_va va,
-			 struct ml_translation *out)
+/* pte, found at p for va, is a member of a group: with what marks any of the others. */
+ML_PART ml_pte group_gathered(const struct ml_format *f, const ml_pte *p, ml_pte pte, ml_va va,
+			      unsigned level)
+{
+	const unsigned count = 1u << f->rungs[f->group_rung[level]].lg2_entries;
+	const unsigned at = index_of(f, va, level) & (count - 1);
+	const uint64_t step = ML_BIT(f->level_shift[level]);
+	ml_pte bits = 0;
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		bits |= entry_load(f, p - at + i) ^ (pte + step * i - step * at);
+	return codec_merge_ad(f, pte, bits);
+}
+
+/* The leaf pte at this level, read at p, answers for va. */
+ML_INLINE int translated(const struct ml_format *f, const ml_pte *p, ml_pte pte, unsigned level,
+			 ml_va va, struct ml_translation *out)
 {
 	const uint64_t inside = ML_BIT(f->level_shift[level]) - 1;
 
+	if (ML_UNLIKELY(pte & codec_group(f)))
+		pte = group_gathered(f, p, pte, va, level);
 	out->pa = codec_leaf_pa(f, pte, level) | (va & inside);
 	out->pte = pte;
 	out->level = (uint8_t)level;
@@ -24,6 +41,7 @@ ML_PART int translate_general(const struct ml_format *f, const struct ml_table *
 	const ml_pte *table = t->root;
 	ml_pte all = ~(ml_pte)0, any = 0, pte;
 	unsigned level = root_level(t);
+	int error;
 
 	if (!covers(t, va, va))
 		return ML_ERR_CANONICAL;
@@ -39,7 +57,9 @@ ML_PART int translate_general(const struct ml_format *f, const struct ml_table *
 	}
 	if (!codec_is_leaf(f, pte, level))
 		return ML_ERR_NOT_MAPPED;
-	return translated(f, codec_limit(f, pte, all, any), level, va, out);
+	error = translated(f, table + index_of(f, va, level), pte, level, va, out);
+	out->pte = codec_limit(f, out->pte, all, any);
+	return error;
 }
 
 /*
@@ -56,10 +76,11 @@ ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *
 		return translate_general(f, t, va, out);
 #define TRANSLATE_STEP(number)                                                            \
 	if (f->levels_default > (number)) {                                               \
-		pte = entry_load(f, table + index_of(f, va, (number)));                   \
+		table += index_of(f, va, (number));                                       \
+		pte = entry_load(f, table);                                               \
 		if (!codec_own_is_table(f, pte, (number)))                                \
 			return codec_own_is_leaf(f, pte, (number))                        \
-				       ? translated(f, pte, (number), va, out)            \
+				       ? translated(f, table, pte, (number), va, out)     \
 				       : ML_ERR_NOT_MAPPED;                               \
 		table = (const ml_pte *)(const void *)(t->base + codec_table_pa(f, pte)); \
 	}
@@ -68,8 +89,10 @@ ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *
 	TRANSLATE_STEP(2)
 	TRANSLATE_STEP(1)
 #undef TRANSLATE_STEP
-	pte = entry_load(f, table + index_of(f, va, 0));
-	return codec_own_is_leaf(f, pte, 0) ? translated(f, pte, 0, va, out) : ML_ERR_NOT_MAPPED;
+	table += index_of(f, va, 0);
+	pte = entry_load(f, table);
+	return codec_own_is_leaf(f, pte, 0) ? translated(f, table, pte, 0, va, out)
+					    : ML_ERR_NOT_MAPPED;
 }
 
 ML_INLINE int table_walk(const struct ml_format *f, const struct ml_table *t, ml_va va,
@@ -100,21 +123,27 @@ ML_INLINE int table_walk(const struct ml_format *f, const struct ml_table *t, ml
 	return ML_OK;
 }
 
-/* The run of leaves that begins at va inside one table, cut to [va, last]. */
+/*
+ * The run of leaves that begins at va inside one table, cut to [va, last]. Groups are read whole:
+ * what marks a member marks them all.
+ */
 ML_PART void run_here(const struct ml_format *f, const struct ml_table *t, struct place at,
 		      ml_va va, ml_va last, struct ml_run *run)
 {
-	const unsigned shift = f->level_shift[at.level];
-	const unsigned room = table_entries(f, at.level) - index_of(f, va, at.level);
-	const uint64_t inside = va & (ML_BIT(shift) - 1);
-	const uint64_t wanted = ((last - ml_align_down(va, shift)) >> shift) + 1;
+	const unsigned shift = f->rungs[rung_of(f, at.pte, at.level)].shift;
+	const ml_va start = ml_align_down(va, shift);
+	const ml_pte *p = at.entry - ((va - start) >> f->level_shift[at.level]);
+	const unsigned room = table_entries(f, at.level) - index_of(f, start, at.level);
+	const uint64_t wanted =
+		((ml_align_last(last, shift) - start) >> f->level_shift[at.level]) + 1;
 	ml_pte merged;
-	unsigned count =
-		run_length(f, at.entry, at.pte, (unsigned)ml_min(room, wanted), at.level, &merged);
+	const unsigned count = run_length(f, p, entry_load(f, p), (unsigned)ml_min(room, wanted),
+					  at.level, &merged);
 
-	*run = run_of(f, &t->types, va, merged, count, at.level);
-	run->pa += inside;
-	run->length -= inside;
+	*run = run_of(f, &t->types, start, merged, count, at.level);
+	run->va = va;
+	run->pa += va - start;
+	run->length -= va - start;
 	if (run->length - 1 > last - va)
 		run->length = last - va + 1;
 }

@@ -271,7 +271,7 @@ static int check_shared_range(const struct ml_table *t, const struct ml_table *l
 	if (t == lender || t->format != lender->format || t->levels != lender->levels ||
 	    t->origin != lender->origin || t->cookie != lender->cookie ||
 	    t->types.type_of_slot != lender->types.type_of_slot || t->shared_count ||
-	    lender->shared_count)
+	    lender->shared_count || (t->live && !lender->live))
 		return ML_ERR_CONFIG;
 	if (lender->pinned_count &&
 	    (lender->pinned_first != first || lender->pinned_count != count))

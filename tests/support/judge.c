@@ -198,11 +198,10 @@ static int call_with(struct judge *j, const struct action *a, struct ml_reserve 
 	return rig_call(&j->rig, a, op);
 }
 
-/* Hardware could mark the leaves at the ends meanwhile: then the count is an upper bound. */
-static bool marks_may_come(const struct judge *j, const struct action *a)
+/* Marks may spread to the leaves at the ends meanwhile: then the count is an upper bound. */
+static bool marks_may_come(const struct action *a)
 {
-	return a->kind == ACTION_PROTECT && a->mask & ML_PROT_AD && j->rig.table.live &&
-	       j->rig.table.hardware_ad;
+	return a->kind == ACTION_PROTECT && a->mask & ML_PROT_AD;
 }
 
 /* What the dry run counts, a reserve of as much must be enough, and one table less must not be. */
@@ -240,7 +239,7 @@ static int call_reserved(struct judge *j, const struct action *a, struct ml_op *
 		judge_unchanged(j, &stats, false);
 	}
 	error = call_with(j, a, &reserve, needed, op);
-	if (!error && reserve.count && !marks_may_come(j, a))
+	if (!error && reserve.count && !marks_may_come(a))
 		judge_fail(j, "%" PRIu64 " tables needed, %" PRIu64 " left over", needed,
 			   reserve.count);
 	ml_reserve_empty(&j->rig.table, &reserve, NULL);
