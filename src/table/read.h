@@ -20,14 +20,12 @@ ML_PART ml_pte group_gathered(const struct ml_format *f, const ml_pte *p, ml_pte
 	return codec_merge_ad(f, pte, bits);
 }
 
-/* The leaf pte at this level, read at p, answers for va. */
-ML_INLINE int translated(const struct ml_format *f, const ml_pte *p, ml_pte pte, unsigned level,
-			 ml_va va, struct ml_translation *out)
+/* The leaf pte at this level answers for va. */
+ML_INLINE int translated(const struct ml_format *f, ml_pte pte, unsigned level, ml_va va,
+			 struct ml_translation *out)
 {
 	const uint64_t inside = ML_BIT(f->level_shift[level]) - 1;
 
-	if (ML_UNLIKELY(pte & codec_group(f)))
-		pte = group_gathered(f, p, pte, va, level);
 	out->pa = codec_leaf_pa(f, pte, level) | (va & inside);
 	out->pte = pte;
 	out->level = (uint8_t)level;
@@ -41,7 +39,6 @@ ML_PART int translate_general(const struct ml_format *f, const struct ml_table *
 	const ml_pte *table = t->root;
 	ml_pte all = ~(ml_pte)0, any = 0, pte;
 	unsigned level = root_level(t);
-	int error;
 
 	if (!covers(t, va, va))
 		return ML_ERR_CANONICAL;
@@ -57,14 +54,15 @@ ML_PART int translate_general(const struct ml_format *f, const struct ml_table *
 	}
 	if (!codec_is_leaf(f, pte, level))
 		return ML_ERR_NOT_MAPPED;
-	error = translated(f, table + index_of(f, va, level), pte, level, va, out);
-	out->pte = codec_limit(f, out->pte, all, any);
-	return error;
+	if (pte & codec_group(f))
+		pte = group_gathered(f, table + index_of(f, va, level), pte, va, level);
+	return translated(f, codec_limit(f, pte, all, any), level, va, out);
 }
 
 /*
- * The tables of a direct table are the library's own and limit nothing. Each level has its own
- * end, so that everything about it is a constant.
+ * The tables of a direct table are the library's own and limit nothing. Each level has its own end,
+ * so that everything about it is a constant; members of groups, whose marks have to be gathered, go
+ * the long way, so that this one calls nothing and saves no registers.
  */
 ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			      struct ml_translation *out)
@@ -76,23 +74,23 @@ ML_INLINE int table_translate(const struct ml_format *f, const struct ml_table *
 		return translate_general(f, t, va, out);
 #define TRANSLATE_STEP(number)                                                            \
 	if (f->levels_default > (number)) {                                               \
-		table += index_of(f, va, (number));                                       \
-		pte = entry_load(f, table);                                               \
-		if (!codec_own_is_table(f, pte, (number)))                                \
+		pte = entry_load(f, table + index_of(f, va, (number)));                   \
+		if (!codec_own_is_table(f, pte, (number))) {                              \
+			if (ML_UNLIKELY(pte & codec_group(f)))                            \
+				return translate_general(f, t, va, out);                  \
 			return codec_own_is_leaf(f, pte, (number))                        \
-				       ? translated(f, table, pte, (number), va, out)     \
+				       ? translated(f, pte, (number), va, out)            \
 				       : ML_ERR_NOT_MAPPED;                               \
+		}                                                                         \
 		table = (const ml_pte *)(const void *)(t->base + codec_table_pa(f, pte)); \
 	}
 	TRANSLATE_STEP(4)
 	TRANSLATE_STEP(3)
 	TRANSLATE_STEP(2)
 	TRANSLATE_STEP(1)
+	TRANSLATE_STEP(0)
 #undef TRANSLATE_STEP
-	table += index_of(f, va, 0);
-	pte = entry_load(f, table);
-	return codec_own_is_leaf(f, pte, 0) ? translated(f, table, pte, 0, va, out)
-					    : ML_ERR_NOT_MAPPED;
+	return ML_ERR_NOT_MAPPED;
 }
 
 ML_INLINE int table_walk(const struct ml_format *f, const struct ml_table *t, ml_va va,
