@@ -289,13 +289,3 @@ TEST(ladders_are_consistent)
 		}
 	}
 }
-
-TEST(reasons_have_distinct_texts)
-{
-	for (unsigned why = 0; why <= ML_WHY_RANGE_END; why++) {
-		t_ok(ml_why_text(why)[0] != '\0');
-		for (unsigned other = 0; other < why; other++)
-			t_ok(ml_why_text(why) != ml_why_text(other));
-	}
-	t_ok(ml_why_text(1000) != NULL);
-}

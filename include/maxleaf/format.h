@@ -172,9 +172,6 @@ ML_API uint64_t ml_plan_tables(const struct ml_format *format, const struct ml_p
 /* Bytes of a table of this level. */
 ML_API size_t ml_format_table_bytes(const struct ml_format *format, unsigned level);
 
-/* The text of an ml_why: "va and pa differ modulo 2M" without the size, for tools. */
-ML_API const char *ml_why_text(unsigned why);
-
 #ifdef __cplusplus
 }
 #endif

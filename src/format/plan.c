@@ -69,17 +69,3 @@ uint64_t ml_plan_tables(const struct ml_format *format, const struct ml_plan *pl
 	}
 	return sum.tables;
 }
-
-const char *ml_why_text(unsigned why)
-{
-	static const char *const texts[] = {
-		"nothing larger exists",
-		"va and pa differ modulo the next larger size",
-		"the mapping is shorter than the next larger size",
-		"the next larger size is not allowed",
-		"the next larger size starts after it",
-		"too little is left for the next larger size",
-	};
-
-	return why < sizeof(texts) / sizeof(texts[0]) ? texts[why] : "unknown";
-}
