@@ -40,8 +40,10 @@ struct ml_process_config {
 	uint64_t memory_bytes; /* memory to create, a multiple of 2 MiB; 0 with memory_of */
 	ml_pa memory_pa;       /* its address, a multiple of 2 MiB; ignored with memory_of */
 	uint64_t table_bytes;  /* for tables, a multiple of 4 KiB; 0: enough for 4 KiB leaves */
-	/* Use the physical memory of that object instead of creating some: another address space
-	 * on the same machine. Borrows: it must be finished last. NULL: create. */
+	/*
+	 * Use the physical memory of that object instead of creating some: another address space
+	 * on the same machine. Borrows: it must be finished last. NULL: create.
+	 */
 	const struct ml_process *memory_of;
 };
 
@@ -96,8 +98,10 @@ ML_API const struct ml_format *ml_process_format(void);
 ML_API ML_MUST_CHECK int ml_process_init(struct ml_process *p,
 					 const struct ml_process_config *config);
 
-/* Give everything back; with the last object the earlier SIGSEGV handler too, unless somebody
- * replaced ours. The table must be detached and finished. Cannot fail. */
+/*
+ * Give everything back; with the last object the earlier SIGSEGV handler too, unless somebody
+ * replaced ours. The table must be detached and finished. Cannot fail.
+ */
 ML_API void ml_process_fini(struct ml_process *p);
 
 /* Set what a table configuration needs to run here (platform, cookie, base); leaves the rest. */

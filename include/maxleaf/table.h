@@ -69,9 +69,9 @@ struct ml_op {
 	void *sink_cookie;
 	unsigned flags; /* ML_OP_* */
 	/*
-	 * Result: tables the operation takes; with ML_ERR_SHORT and ML_ERR_NO_MEMORY too. At most so
-	 * many where accessed/dirty marks are changed that may spread meanwhile: beside hardware that
-	 * sets them, or in a group that unfolds.
+	 * Result: tables the operation takes; with ML_ERR_SHORT and ML_ERR_NO_MEMORY too. At most
+	 * so many where accessed/dirty marks are changed that may spread meanwhile: beside
+	 * hardware that sets them, or in a group that unfolds.
 	 */
 	uint64_t tables_needed;
 	/*

@@ -297,8 +297,8 @@ ML_PART int check_edit(const struct ml_format *f, const struct ml_table *t,
 }
 
 /*
- * Whether a leaf will be found to change: it does now, or it may be marked before its turn comes, by
- * hardware or because its group unfolds, and the marks are what changes.
+ * Whether a leaf will be found to change: it does now, or it may be marked before its turn comes,
+ * by hardware or because its group unfolds, and the marks are what changes.
  */
 ML_INLINE bool may_change(const struct ml_format *f, const struct ml_table *t,
 			  const struct ml_edit *edit, struct place at)
