@@ -681,3 +681,74 @@ TEST(a_live_table_borrowed_from_one_that_was_not)
 	t_ok(rig_close(&user));
 	t_ok(rig_close(&kernel));
 }
+
+/* ... nor are all bits at once one, which the place of no protection held. */
+TEST(all_bits_were_mapped_as_the_last_protection)
+{
+	for (unsigned world = 0; world < WORLDS; world++) {
+		struct picture picture = { 0 };
+		struct rig rig;
+		ml_va va;
+
+		T_CONTEXT(worlds[world].name, world);
+		t_eq(rig_open(&rig, (enum world)world, NULL), ML_OK);
+		va = start_of(&rig);
+		t_eq(ml_map(&rig.table, va, 8 * K, 0, ML_RW, NULL), ML_OK);
+		picture_take(&picture, &rig);
+		t_eq(ml_map(&rig.table, va + 8 * K, 4 * K, 4 * K, ~(ml_prot)0, NULL), ML_ERR_PROT);
+		t_eq(ml_map(&rig.table, va + 8 * K, 4 * K, 4 * K, ML_PROT_ALL, NULL), ML_ERR_PROT);
+		t_ok(picture_difference(&picture, &rig) == NULL);
+		picture_release(&picture);
+		t_ok(rig_close(&rig));
+	}
+}
+
+/* What readers are told of one page while a call changes its group, store by store. */
+struct reader {
+	const struct rig *rig;
+	ml_va va;
+	unsigned reads, astray;
+};
+
+static void read_beside(void *cookie, const struct ml_event *event)
+{
+	struct reader *reader = cookie;
+	struct ml_cursor cursor = { reader->va, reader->va + (1 * M - 1), false };
+	struct ml_translation found;
+	struct ml_run run;
+
+	if (event->kind != ML_EVENT_STORE && event->kind != ML_EVENT_EXCHANGE)
+		return;
+	reader->reads++;
+	if (ml_translate(&reader->rig->table, reader->va, &found) == ML_OK)
+		reader->astray += found.pa != reader->va;
+	if (ml_run_next(&reader->rig->table, &cursor, &run))
+		reader->astray += run.va != run.pa || run.va < reader->va ||
+				  run.va + run.length > 64 * K || run.va + run.length <= run.va;
+}
+
+/* A reader of one member began where its group does, where a writer had been already. */
+TEST(readers_beside_a_writer_ran_past_the_group)
+{
+	const struct ml_table_config wish = { .live = true };
+	static const ml_prot masks[] = { ML_WRITE, ML_USER, ML_WRITE | ML_USER, ML_GLOBAL };
+
+	for (unsigned i = 0; i < 4 * 16; i++) {
+		struct rig rig;
+		struct reader reader = { .rig = &rig, .va = i / 4 * 4 * K };
+		struct ml_trace trace = { .watch = read_beside, .cookie = &reader, .forget = true };
+
+		T_CONTEXT("page and mask", i);
+		t_eq(rig_open(&rig, WORLD_ARM_LOW, &wish), ML_OK);
+		t_eq(ml_map(&rig.table, 0, 64 * K, 0, ML_RW, NULL), ML_OK);
+		trace.arena = rig.arena;
+		ml_trace_to(&trace);
+		t_eq(ml_protect(&rig.table, 0, 64 * K, masks[i % 4], ~ML_RW & masks[i % 4], NULL),
+		     ML_OK);
+		t_eq(ml_unmap(&rig.table, 0, 64 * K, NULL), ML_OK);
+		ml_trace_to(NULL);
+		t_ok(reader.reads >= 32);
+		t_eq(reader.astray, 0);
+		t_ok(rig_close(&rig));
+	}
+}

@@ -251,7 +251,7 @@ ML_INLINE bool map_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va
 	    (level && (!(t->rungs >> rung & 1) || t->guaranteed || t->ad_unit)))
 		return false;
 	at = descend_direct(f, t, va, level);
-	if (at.level != level || at.pte)
+	if (at.level != level || at.pte || !t->memo_bits[level])
 		return false;
 	pte = pa | t->memo_bits[level];
 	entry_store(f, at.entry, pte);

@@ -15,8 +15,12 @@ ML_PART ml_pte group_gathered(const struct ml_format *f, const ml_pte *p, ml_pte
 	ml_pte bits = 0;
 	unsigned i;
 
-	for (i = 0; i < count; i++)
-		bits |= entry_load(f, p - at + i) ^ (pte + step * i - step * at);
+	for (i = 0; i < count; i++) {
+		const ml_pte member = entry_load(f, p - at + i);
+
+		if (member & codec_valid(f))
+			bits |= member ^ (pte + step * i - step * at);
+	}
 	return codec_merge_ad(f, pte, bits);
 }
 
@@ -122,26 +126,30 @@ ML_INLINE int table_walk(const struct ml_format *f, const struct ml_table *t, ml
 }
 
 /*
- * The run of leaves that begins at va inside one table, cut to [va, last]. Groups are read whole:
- * what marks a member marks them all.
+ * The run of leaves that begins at va inside one table, cut to [va, last]. What marks one member of
+ * a group marks them all, also those outside.
  */
 ML_PART void run_here(const struct ml_format *f, const struct ml_table *t, struct place at,
 		      ml_va va, ml_va last, struct ml_run *run)
 {
-	const unsigned shift = f->rungs[rung_of(f, at.pte, at.level)].shift;
-	const ml_va start = ml_align_down(va, shift);
-	const ml_pte *p = at.entry - ((va - start) >> f->level_shift[at.level]);
-	const unsigned room = table_entries(f, at.level) - index_of(f, start, at.level);
-	const uint64_t wanted =
-		((ml_align_last(last, shift) - start) >> f->level_shift[at.level]) + 1;
+	const unsigned shift = f->level_shift[at.level];
+	const unsigned room = table_entries(f, at.level) - index_of(f, va, at.level);
+	const uint64_t inside = va & (ML_BIT(shift) - 1);
+	const uint64_t wanted = ((last - ml_align_down(va, shift)) >> shift) + 1;
 	ml_pte merged;
-	const unsigned count = run_length(f, p, entry_load(f, p), (unsigned)ml_min(room, wanted),
-					  at.level, &merged);
+	const unsigned count =
+		run_length(f, at.entry, at.pte, (unsigned)ml_min(room, wanted), at.level, &merged);
+	const uint64_t behind = (uint64_t)(count - 1) << shift;
 
-	*run = run_of(f, &t->types, start, merged, count, at.level);
-	run->va = va;
-	run->pa += va - start;
-	run->length -= va - start;
+	if (at.pte & codec_group(f)) {
+		merged = group_gathered(f, at.entry, merged, va, at.level);
+		merged += behind;
+		merged = group_gathered(f, at.entry + count - 1, merged, va + behind, at.level);
+		merged -= behind;
+	}
+	*run = run_of(f, &t->types, va, merged, count, at.level);
+	run->pa += inside;
+	run->length -= inside;
 	if (run->length - 1 > last - va)
 		run->length = last - va + 1;
 }
