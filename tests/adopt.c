@@ -308,6 +308,27 @@ TEST(roots_that_are_no_table)
 	t_ok(rig_close(&boot));
 }
 
+/* The owner of a table taken over pulled one out: reading it says so. */
+TEST(a_table_that_has_gone_is_not_read)
+{
+	struct ml_translation found;
+	struct ml_table table;
+	struct ml_walk walk;
+	struct rig boot;
+	ml_pte *entry, good;
+
+	boot_table(&boot, WORLD_X86_4);
+	T_REQUIRE(t_eq(adopt(&table, &boot, TABLES), ML_OK));
+	entry = entry_at(&boot, 2 * M, 1);
+	good = *entry;
+	*entry = good & ~PHYSICAL;
+	t_eq(ml_translate(&table, 2 * M, &found), ML_ERR_BAD_TABLE);
+	t_eq(ml_walk(&table, 2 * M, &walk), ML_ERR_BAD_TABLE);
+	*entry = good;
+	ml_table_fini(&table, NULL);
+	t_eq(boot.arena->in_use, 0);
+}
+
 /* Bits of others in leaves, and entries that are not valid, are none of our business. */
 TEST(bits_of_others_survive_adoption)
 {

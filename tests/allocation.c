@@ -341,6 +341,48 @@ TEST(guaranteed_tables_split_with_the_allocator_shut)
 	}
 }
 
+/* The check compares the accounts with what stands there: each by itself. */
+TEST(accounts_that_are_wrong_are_found)
+{
+	const struct ml_table_config wish = { .guaranteed = true };
+	struct rig rig;
+	struct ml_table *t = &rig.table;
+
+	t_eq(rig_open(&rig, WORLD_X86_4, &wish), ML_OK);
+	t_eq(ml_map(t, 4 * G, 4 * M, 0, ML_RW, NULL), ML_OK);
+	t->stats.tables++;
+	t_eq(ml_table_check(t, NULL), ML_ERR_BAD_COUNT);
+	t->stats.tables--;
+	t->spare.count--;
+	t_eq(ml_table_check(t, NULL), ML_ERR_BAD_COUNT);
+	t->owed--;
+	t_eq(ml_table_check(t, NULL), ML_ERR_BAD_COUNT);
+	t->owed++;
+	t->spare.count++;
+	t_eq(ml_table_check(t, NULL), ML_OK);
+	t_ok(rig_close(&rig));
+}
+
+/* Hardware may mark a clean leaf before its turn comes: the table of its split is counted. */
+TEST(a_mark_that_may_come_is_counted)
+{
+	struct ml_table_config wish = { .track_ad = true, .hardware_ad = true };
+
+	for (unsigned live = 0; live < 2; live++) {
+		struct ml_reserve none = { 0 };
+		struct ml_op op = { .reserve = &none };
+		struct rig rig;
+
+		wish.live = live;
+		t_eq(rig_open(&rig, WORLD_X86_4, &wish), ML_OK);
+		t_eq(ml_map(&rig.table, 4 * G, 2 * M, 0, ML_RW, NULL), ML_OK);
+		t_eq(ml_protect(&rig.table, 4 * G, 4 * K, ML_DIRTY, 0, &op),
+		     live ? ML_ERR_SHORT : ML_OK);
+		t_eq(op.tables_needed, live);
+		t_ok(rig_close(&rig));
+	}
+}
+
 TEST(every_page_of_a_guaranteed_leaf_can_be_split_off)
 {
 	const struct ml_table_config wish = { .live = true, .guaranteed = true };

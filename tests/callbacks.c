@@ -238,6 +238,25 @@ TEST(walkers_that_are_not_coherent_see_everything)
 	}
 }
 
+/* What is stored in new roots, in both roots of sharing, and in the tables it makes. */
+TEST(roots_are_written_back)
+{
+	struct ml_trace trace = { .watch = watch, .forget = true };
+	struct ml_table user, kernel;
+
+	trace.arena = rig_arena(WORLD_X86_4);
+	ml_trace_to(&trace);
+	put_up(&user, WORLD_X86_4, ML_FOLD_MAP, true);
+	t_eq(seen.dirty_count, 0);
+	put_up(&kernel, WORLD_X86_4, ML_FOLD_MAP, true);
+	t_eq(ml_table_share(&user, &kernel, 0 - 1024 * G, 1024 * G, NULL), ML_OK);
+	ml_trace_to(NULL);
+	t_eq(seen.dirty_count, 0);
+	t_eq(seen.locked, 2);
+	ml_table_fini(&user, NULL);
+	take_down(&kernel);
+}
+
 /* The way down: each table is the one the entry above links, to the very leaf. */
 static void check_walk(const struct rig *rig, ml_va va, enum ml_kind end)
 {

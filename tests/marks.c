@@ -11,6 +11,7 @@
 #include "support/rig.h"
 #include "support/source.h"
 #include "t.h"
+#include "table/protect.h"
 
 #define OPERATIONS 120000
 #define CASE_LENGTH 120
@@ -168,4 +169,26 @@ TEST(no_mark_is_lost)
 	printf("# %" PRIu64 " sequences of %d operations, %" PRIu64 " marks\n", number, CASE_LENGTH,
 	       now.marks_in_all);
 	t_ok(now.marks_in_all > cases);
+}
+
+/* Between the load of an entry and its exchange there is no event: this is that moment. */
+TEST(a_mark_after_the_load_stays)
+{
+	for (unsigned w = 0; w < 2; w++) {
+		const enum world world = w ? WORLD_ARM_LOW : WORLD_X86_4;
+		const struct ml_format *f = worlds[world].format;
+		const struct ml_edit edit = edit_make(f, ML_WRITE, 0);
+		struct editor editor;
+		ml_pte loaded, marked;
+		struct rig rig;
+
+		T_CONTEXT(f->name, w);
+		t_eq(rig_open(&rig, world, NULL), ML_OK);
+		editor = editor_at(f, &rig.table, &edit, 0);
+		loaded = codec_leaf_bits(f, &rig.table.types, ML_RW, 0);
+		marked = codec_leaf_bits(f, &rig.table.types, ML_RW | ML_DIRTY, 0);
+		t_ok(edit_entry(f, &rig.table, &editor, &marked, loaded, true) != 0);
+		t_eq(codec_prot(f, &rig.table.types, marked, 0) & (ML_WRITE | ML_DIRTY), ML_DIRTY);
+		t_ok(rig_close(&rig));
+	}
 }

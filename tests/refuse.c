@@ -344,6 +344,42 @@ TEST(configurations_that_contradict_themselves)
 	t_eq(rig_arena(WORLD_TOY)->in_use, 0);
 }
 
+/* Each part by itself: nothing else is wrong with these. */
+TEST(configurations_that_lack_a_part)
+{
+	struct ml_arena *arena = rig_arena(WORLD_X86_4);
+	struct ml_platform lacks[5];
+	const struct ml_table_config bad[] = {
+		{ .pa_bits = 12 },
+		{ .rungs = 9 },
+		{ .rungs = 2 },
+		{ .platform = &lacks[0] },
+		{ .platform = &lacks[1] },
+		{ .platform = &lacks[2] },
+		{ .platform = &lacks[3], .live = true },
+		{ .platform = &lacks[4], .live = true },
+	};
+	struct ml_table table;
+
+	for (unsigned i = 0; i < 5; i++)
+		lacks[i] = arena->platform;
+	lacks[0].table_alloc = NULL;
+	lacks[1].table_free = NULL;
+	lacks[2].table_pointer = NULL;
+	lacks[3].invalidate = NULL;
+	lacks[4].complete = NULL;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct ml_table_config config = bad[i];
+
+		T_CONTEXT("configuration", i);
+		config.cookie = arena;
+		if (!config.platform)
+			config.platform = &arena->platform;
+		t_eq(ml_table_init(&table, &ml_format_x86_64, &config), ML_ERR_CONFIG);
+	}
+	t_eq(arena->in_use, 0);
+}
+
 TEST(levels_a_format_does_not_have)
 {
 	struct ml_arena *arena = rig_arena(WORLD_X86_4);

@@ -213,6 +213,26 @@ TEST(what_cannot_be_shared)
 	take_down(&user, &kernel);
 }
 
+/* Tables that are alike: it is what they lend and borrow already that forbids it. */
+TEST(what_is_lent_already)
+{
+	struct rig user, kernel, other;
+
+	put_up(&user, &kernel, false);
+	t_eq(rig_open(&other, WORLD_X86_4, NULL), ML_OK);
+	share_refused(&kernel, &kernel, KERNEL, SLOT, ML_ERR_CONFIG);
+	user.table.cookie = &user;
+	share_refused(&user, &kernel, KERNEL, SLOT, ML_ERR_CONFIG);
+	user.table.cookie = kernel.table.cookie;
+	t_eq(ml_table_share(&user.table, &kernel.table, KERNEL, SLOT, NULL), ML_OK);
+	share_refused(&user, &kernel, KERNEL, SLOT, ML_ERR_CONFIG);
+	share_refused(&other, &user, HALF, SLOT, ML_ERR_CONFIG);
+	share_refused(&other, &kernel, KERNEL, 2 * SLOT, ML_ERR_CONFIG);
+	share_refused(&other, &kernel, KERNEL - SLOT, SLOT, ML_ERR_CONFIG);
+	t_ok(rig_close(&other));
+	take_down(&user, &kernel);
+}
+
 /* Toy's root holds leaves: those cannot be lent. */
 TEST(a_leaf_in_the_root_cannot_be_lent)
 {

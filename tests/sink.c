@@ -192,3 +192,22 @@ TEST(results_are_of_this_call)
 	t_eq(op.tables_needed, 0);
 	ml_table_fini(&table, NULL);
 }
+
+/* No run goes on behind the last frame, though the entries there follow one another. */
+TEST(a_run_ends_at_the_last_frame)
+{
+	const ml_pa last = ((ml_pa)1 << 52) - PAGE;
+
+	for (unsigned whole = 0; whole < 2; whole++) {
+		struct heard heard;
+		struct ml_table table;
+		struct ml_op op = { .sink = hear, .sink_cookie = &heard };
+
+		set_up(&table, &heard, &ml_format_x86_64);
+		t_eq(ml_map(&table, 0, PAGE, last, ML_RW, NULL), ML_OK);
+		t_eq(ml_map(&table, PAGE, PAGE, 0, ML_RW | ML_SOFT(0), NULL), ML_OK);
+		t_eq(ml_unmap(&table, 0, whole ? TABLE_BYTES : 2 * PAGE, &op), ML_OK);
+		check_heard(&heard, 2, 2);
+		ml_table_fini(&table, NULL);
+	}
+}

@@ -145,6 +145,21 @@ TEST(unmapping_in_steps_is_unmapping)
 		}
 }
 
+/* A step that begins inside a table ends with it, so that no table is begun in vain. */
+TEST(unmapping_steps_end_with_tables)
+{
+	struct ml_step step = { .va = 4 * G + M, .len = 8 * M, .tables = 1 };
+	struct rig rig;
+
+	t_eq(rig_open(&rig, WORLD_X86_4, NULL), ML_OK);
+	t_eq(ml_map(&rig.table, 4 * G, 16 * M, 4 * K, ML_RW, NULL), ML_OK);
+	t_eq(ml_unmap_step(&rig.table, &step, NULL), ML_OK);
+	t_eq(step.va, 4 * G + 2 * M);
+	t_eq(ml_unmap_step(&rig.table, &step, NULL), ML_OK);
+	t_eq(step.va, 4 * G + 4 * M);
+	t_ok(rig_close(&rig));
+}
+
 /* Unmapping ends inside large leaves at both ends, and in a hole. */
 TEST(unmapping_in_steps_splits_the_ends)
 {
