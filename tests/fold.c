@@ -403,6 +403,9 @@ TEST(a_change_to_the_same_splits_nothing)
 	t_eq(ml_protect(&rig.table, AT + PAGE, PAGE, ML_WRITE, ML_WRITE, NULL), ML_OK);
 	t_eq(ml_protect(&rig.table, AT + PAGE, PAGE, ML_USER, 0, NULL), ML_OK);
 	t_eq(rig_leaves(&rig, R1G), 1);
+	t_eq(ml_map(&rig.table, AT + G, 16 * PAGE, 0, ML_RW, NULL), ML_OK);
+	t_eq(ml_protect(&rig.table, AT + G + PAGE, PAGE, ML_WRITE, ML_WRITE, NULL), ML_OK);
+	t_eq(rig_leaves(&rig, R64K), 1);
 	t_eq(rig.table.stats.splits, 0);
 	take_down(&rig);
 }
@@ -594,4 +597,18 @@ TEST(rungs_that_are_not_allowed_are_not_made)
 					     : rung == R32M && rungs >> R1G);
 			take_down(&rig);
 		}
+}
+
+/* ... nor as pieces of what is taken apart. */
+TEST(splits_make_no_groups_that_are_not_allowed)
+{
+	const struct ml_table_config wish = { .rungs = 1u | 1u << R2M };
+	struct rig rig;
+
+	t_eq(rig_open(&rig, WORLD_ARM_LOW, &wish), ML_OK);
+	t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, NULL), ML_OK);
+	t_eq(ml_unmap(&rig.table, AT + 32 * PAGE, PAGE, NULL), ML_OK);
+	t_eq(rig_leaves(&rig, R64K), 0);
+	t_eq(rig_leaves(&rig, 0), 511);
+	take_down(&rig);
 }

@@ -267,6 +267,15 @@ TEST(protections_that_cannot_be)
 		a.mask = ML_READ;
 		a.prot = 0;
 		refused(&rig, &a, ML_ERR_PROT);
+		a.mask = ML_WRITE | (ml_prot)1 << 7;
+		refused(&rig, &a, ML_ERR_PROT);
+		a.mask = ML_TYPE(1); /* a part of the type */
+		refused(&rig, &a, ML_ERR_PROT);
+		a.mask = ML_TYPE_MASK;
+		a.prot = ML_TYPE(9);
+		refused(&rig, &a, ML_ERR_PROT);
+		a.mask = a.prot = ML_SOFT(worlds[i].format->soft_bits);
+		refused(&rig, &a, ML_ERR_PROT);
 		t_ok(rig_close(&rig));
 	}
 }

@@ -165,6 +165,8 @@ TEST(one_invalidation_for_a_simple_change)
 		t_str(told(), "biwf");
 		t_eq(trace.kinds[ML_EVENT_INVALIDATE], 1);
 		t_eq(trace.kinds[ML_EVENT_FREE], 1); /* one table wholly covered */
+		t_eq(rig.table.stats.invalidations, 4);
+		t_eq(rig.table.stats.completions, 4);
 		t_ok(rig_close(&rig));
 	}
 }
