@@ -337,12 +337,33 @@ static void on_free(struct order *o, const struct ml_event *event)
 		*table = o->tables[--o->table_count];
 }
 
+/* What walkers are to see is published before a link, before an invalidation, and at the end. */
+static void check_published(struct order *o, const char *before)
+{
+	if (o->unpublished && o->rig->table.live)
+		fail(o, "stores were not published before %s", before);
+	o->unpublished = false;
+}
+
+static void note_store(struct order *o, enum ml_event_kind kind)
+{
+	if (kind == ML_EVENT_LINK)
+		check_published(o, "a link");
+	if (kind == ML_EVENT_INVALIDATE)
+		check_published(o, "an invalidation");
+	if (kind <= ML_EVENT_EXCHANGE)
+		o->unpublished = true;
+	if (kind == ML_EVENT_PUBLISH)
+		o->unpublished = false;
+}
+
 static void hear(void *cookie, const struct ml_event *event)
 {
 	struct order *o = cookie;
 
 	if (o->failed)
 		return;
+	note_store(o, event->kind);
 	switch (event->kind) {
 	case ML_EVENT_STORE:
 	case ML_EVENT_EXCHANGE:
@@ -392,6 +413,7 @@ void order_begin(struct order *o, struct rig *rig)
 bool order_operation(struct order *o)
 {
 	o->stored = false;
+	o->unpublished = false;
 	o->invalidations = 0;
 	return !o->failed;
 }
@@ -401,6 +423,7 @@ bool order_settled(struct order *o)
 	if (!o->failed && o->stale_count)
 		fail(o, "0x%" PRIx64 "..0x%" PRIx64 " was changed and not invalidated",
 		     o->stale[0].first, o->stale[0].last);
+	check_published(o, "the end");
 	return !o->failed;
 }
 

@@ -36,7 +36,8 @@ struct order {
 	struct ml_trace trace;
 	bool failed;
 	char message[300];
-	bool stored; /* something visible in this operation */
+	bool stored;      /* something visible in this operation */
+	bool unpublished; /* stores that walkers need not see yet */
 	uint64_t invalidations;
 	size_t table_count, stale_count;
 	struct order_table tables[ORDER_TABLES];
