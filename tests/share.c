@@ -117,6 +117,22 @@ TEST(nothing_changes_through_the_borrower)
 	take_down(&user, &kernel);
 }
 
+/* ... nor on the short ways, which are open once a protection was mapped. */
+TEST(nothing_changes_on_the_short_ways)
+{
+	struct rig user, kernel;
+
+	put_up(&user, &kernel, false);
+	t_eq(ml_map(&kernel.table, KERNEL, 16 * K, 0, ML_RW, NULL), ML_OK);
+	t_eq(ml_map(&user.table, 0, 4 * K, 0, ML_RW, NULL), ML_OK);
+	t_eq(ml_table_share(&user.table, &kernel.table, KERNEL, SLOT, NULL), ML_OK);
+	t_eq(ml_map(&user.table, 4 * K, 4 * K, 0, ML_RW, NULL), ML_OK);
+	t_eq(ml_map(&user.table, KERNEL + 16 * K, 4 * K, 0, ML_RW, NULL), ML_ERR_SHARED);
+	t_eq(ml_unmap(&user.table, KERNEL, 4 * K, NULL), ML_ERR_SHARED);
+	t_eq(rig_bytes(&kernel), 16 * K);
+	take_down(&user, &kernel);
+}
+
 TEST(the_range_before_is_not_shared)
 {
 	struct rig user, kernel;
