@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <maxleaf/process.h>
@@ -618,6 +619,68 @@ TEST(other_faults_go_to_the_earlier_handler)
 	munmap(hole, PAGE);
 }
 
+/* Only one that a program sends: a fault that is ignored would repeat for ever. */
+TEST(an_ignored_signal_stays_ignored)
+{
+	void (*before)(int) = signal(SIGSEGV, SIG_IGN);
+	struct space s;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	t_eq(raise(SIGSEGV), 0);
+	space_fini(&s);
+	t_ok(signal(SIGSEGV, before) == SIG_IGN);
+}
+
+static void *come_and_go(void *cookie)
+{
+	uint64_t *wrong = cookie;
+	struct space s;
+
+	for (unsigned round = 0; round < 300 && space_small(&s, ml_process_format()); round++) {
+		*wrong += space_map(&s, 0, PAGE, 0, USER_RW) != ML_OK;
+		*(volatile char *)s.process.window = 1;
+		*wrong += ml_unmap(&s.table, s.process.window_va, PAGE, NULL) != ML_OK;
+		space_fini(&s);
+	}
+	return NULL;
+}
+
+/* The last object of one thread goes while the first of another comes: faults are still ours. */
+TEST(objects_of_two_threads_come_and_go)
+{
+	uint64_t wrong[2] = { 0 };
+	pthread_t thread;
+	struct sigaction now;
+
+	T_REQUIRE(t_eq(pthread_create(&thread, NULL, come_and_go, &wrong[0]), 0));
+	come_and_go(&wrong[1]);
+	pthread_join(thread, NULL);
+	t_eq(wrong[0] + wrong[1], 0);
+	t_eq(sigaction(SIGSEGV, NULL, &now), 0);
+	t_ok(!(now.sa_flags & SA_SIGINFO));
+}
+
+/* A child of a process one thread of which was answering a fault: it ends, and does not hang. */
+TEST(a_child_waits_for_no_lock_of_its_parent)
+{
+	int status = 0;
+	struct space s;
+	pid_t child;
+
+	T_REQUIRE(space_small(&s, ml_process_format()));
+	ml_process_lock(&s.process.locked);
+	child = fork();
+	if (child == 0) {
+		alarm(5);
+		*(volatile char *)s.process.window = 1;
+		_exit(0);
+	}
+	ml_process_unlock(&s.process.locked);
+	t_ok(child > 0 && waitpid(child, &status, 0) == child);
+	t_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	space_fini(&s);
+}
+
 /* --- bad calls -------------------------------------------------------------------- */
 
 static int init_error(uint64_t window, uint64_t memory, uint64_t pa, uint64_t tables)
@@ -647,6 +710,7 @@ TEST(bad_configurations_are_refused)
 	t_eq(init_error(2 * MIB, 2 * MIB, 0, 100), ML_ERR_ALIGN);
 	t_eq(init_error((uint64_t)1 << 50, 2 * MIB, 0, 0), ML_ERR_PA_RANGE);
 	t_eq(init_error(2 * MIB, 2 * MIB, (uint64_t)1 << 60, 0), ML_ERR_PA_RANGE);
+	t_eq(init_error(2 * MIB, (uint64_t)1 << 47, (uint64_t)1 << 47, 0), ML_ERR_PA_RANGE);
 
 	T_REQUIRE(space_small(&s, ml_process_format()));
 	shared.memory_of = &s.process;

@@ -18,7 +18,7 @@
  *   writer. Init, fini, attach and detach exclude every other call for the same object.
  * - System calls do not fill the window: they return EFAULT where nothing is filled yet.
  *   Call ml_process_sync() before handing them addresses of the window.
- * - A child made by fork() must not use the window.
+ * - A child made by fork() must not use the window: its faults there are not answered.
  */
 #ifndef MAXLEAF_PROCESS_H
 #define MAXLEAF_PROCESS_H

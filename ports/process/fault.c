@@ -6,6 +6,7 @@
  * Signal handlers take no argument, so the list of windows is global; nothing else is.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -155,6 +156,8 @@ static void hand_over(int number, siginfo_t *info, void *context)
 {
 	if (earlier.sa_flags & SA_SIGINFO) {
 		earlier.sa_sigaction(number, info, context);
+	} else if (earlier.sa_handler == SIG_IGN && info->si_code <= 0) {
+		return; /* Sent by a program: only that can be ignored. */
 	} else if (earlier.sa_handler == SIG_DFL || earlier.sa_handler == SIG_IGN) {
 		/* The access is repeated on return and the kernel then ends the process. */
 		signal(number, SIG_DFL);
@@ -185,14 +188,7 @@ static void handler(int number, siginfo_t *info, void *context)
 
 /* --- registering ------------------------------------------------------------------ */
 
-static bool install(void)
-{
-	struct sigaction action = { .sa_sigaction = handler };
-
-	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-	sigfillset(&action.sa_mask);
-	return sigaction(SIGSEGV, &action, &earlier) == 0;
-}
+static bool fork_is_watched;
 
 /* Whoever replaced our handler may still call it: then ours stays, with an empty list. */
 static void uninstall(void)
@@ -204,30 +200,48 @@ static void uninstall(void)
 		sigaction(SIGSEGV, &earlier, NULL);
 }
 
+/* In the child of a fork: no thread is left to give back a lock that another one held. */
+static void forget(void)
+{
+	windows = NULL;
+	windows_lock = 0;
+	uninstall();
+}
+
+static bool install(void)
+{
+	struct sigaction action = { .sa_sigaction = handler };
+
+	if (!fork_is_watched && pthread_atfork(NULL, NULL, forget) == 0)
+		fork_is_watched = true;
+	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+	sigfillset(&action.sa_mask);
+	return sigaction(SIGSEGV, &action, &earlier) == 0;
+}
+
+/* The lock covers the handler too: another thread's first object may come as the last one goes. */
 bool ml_process_register(struct ml_process *p)
 {
 	sigset_t all, before;
-	bool first;
+	bool installed;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	ml_process_lock(&windows_lock);
-	first = !windows;
-	p->next = windows;
-	windows = p;
+	installed = windows || install();
+	if (installed) {
+		p->next = windows;
+		windows = p;
+	}
 	ml_process_unlock(&windows_lock);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!first || install())
-		return true;
-	ml_process_unregister(p);
-	return false;
+	return installed;
 }
 
 void ml_process_unregister(struct ml_process *p)
 {
 	struct ml_process **link = &windows;
 	sigset_t all, before;
-	bool last;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -236,11 +250,10 @@ void ml_process_unregister(struct ml_process *p)
 		link = &(*link)->next;
 	if (*link)
 		*link = p->next;
-	last = !windows;
+	if (!windows)
+		uninstall();
 	ml_process_unlock(&windows_lock);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (last)
-		uninstall();
 }
 
 /* --- probing ---------------------------------------------------------------------- */

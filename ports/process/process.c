@@ -191,6 +191,14 @@ static int memory_create(uint64_t bytes)
 	return fd;
 }
 
+/* By default twice what 4 KiB leaves everywhere take: guaranteed splits find their deposits. */
+static uint64_t table_bytes(const struct ml_process_config *config)
+{
+	uint64_t tables = (config->window_bytes >> 21) + (config->window_bytes >> 30) + 8;
+
+	return config->table_bytes ? config->table_bytes : 2 * tables * TABLE_BYTES;
+}
+
 static int config_check(const struct ml_process_config *config)
 {
 	const struct ml_process *other = config->memory_of;
@@ -205,17 +213,9 @@ static int config_check(const struct ml_process_config *config)
 	    config->table_bytes & (TABLE_BYTES - 1))
 		return ML_ERR_ALIGN;
 	if (config->window_bytes > PA_END / 2 || bytes > PA_END / 2 || pa > PA_END / 2 ||
-	    config->table_bytes > PA_END / 4)
+	    config->table_bytes > PA_END / 4 || pa + bytes + table_bytes(config) > PA_END)
 		return ML_ERR_PA_RANGE;
 	return ML_OK;
-}
-
-/* Twice what 4 KiB leaves everywhere take, so that guaranteed splits find their deposits. */
-static uint64_t default_table_bytes(uint64_t window_bytes)
-{
-	uint64_t tables = (window_bytes >> 21) + (window_bytes >> 30) + 8;
-
-	return 2 * tables * TABLE_BYTES;
 }
 
 static int create_parts(struct ml_process *p, const struct ml_process_config *config)
@@ -275,9 +275,7 @@ int ml_process_init(struct ml_process *p, const struct ml_process_config *config
 	if (!host_is_supported())
 		return refused(p, "this host's ISA or page size", 0, 0);
 	p->window_bytes = config->window_bytes;
-	p->pool_bytes = config->table_bytes;
-	if (p->pool_bytes == 0)
-		p->pool_bytes = default_table_bytes(p->window_bytes);
+	p->pool_bytes = table_bytes(config);
 	error = create_parts(p, config);
 	if (!error && !ml_process_register(p))
 		error = refused(p, "sigaction", errno, 0);
