@@ -39,6 +39,9 @@ void bench_plot_check(const char *file)
 		cli_error("bench: --plot", "'%s' ends neither in .svg nor in .png", file);
 		exit(CLI_TROUBLE);
 	}
+	/* gnuplot would read a second line as a command. */
+	if (strpbrk(file, "\r\n"))
+		cli_die("bench: --plot", "the file's name has a line break");
 	check_folder(file);
 	if (system("gnuplot --version >/dev/null 2>&1") == 0)
 		return;
@@ -230,7 +233,9 @@ int bench_plot(const struct bench_report *report, const char *file)
 
 	if (!has_results(report, BENCH_RANDOM))
 		return cli_error("bench: --plot", "nothing was measured that could be drawn");
-	if (asprintf(&part, "%s.%ld%s", file, (long)getpid(), file + strlen(file) - 4) < 0)
+	/* gnuplot would run a name that begins with a bar as a command. */
+	if (asprintf(&part, "%s%s.%ld%s", *file == '|' ? "./" : "", file, (long)getpid(),
+		     file + strlen(file) - 4) < 0)
 		return cli_error("bench: --plot", "no memory");
 	if (!draw(report, part)) {
 		cli_error("bench: --plot", "gnuplot could not draw %s", file);

@@ -87,6 +87,8 @@ int main(int argc, char **argv)
 
 	/* A reader that goes away ends the tool silently, whatever the parent ignored. */
 	signal(SIGPIPE, SIG_DFL);
+	/* A file that may not grow so large is an error to tell, not the end of the tool. */
+	signal(SIGXFSZ, SIG_IGN);
 	argp_err_exit_status = CLI_TROUBLE;
 	argp_program_version = "maxleaf " ML_VERSION_STRING;
 	if (argc < 2)

@@ -48,6 +48,18 @@ short_of_addresses() {
 }
 ok "RLIMIT_AS is obeyed" short_of_addresses
 
+# short_of_files: what the kernel refuses is told, and no signal ends the tool
+short_of_files() {
+	(
+		ulimit -f 8 || exit 99
+		exec "$maxleaf" bench --max 16M --seconds 1 2>&1
+	) >"$scratch/out"
+	status=$?
+	cat "$scratch/out"
+	[ $status -eq 2 ] && grep -q 'the kernel refused .*: File too large' "$scratch/out"
+}
+ok "RLIMIT_FSIZE is an error to tell" short_of_files
+
 # text: every part of the report; nothing on stderr, which is no terminal
 text() {
 	"$maxleaf" bench --max 16M --seconds 4 >"$scratch/text" 2>"$scratch/err"
@@ -129,7 +141,17 @@ chart() {
 	mkdir "$scratch/$1" && "$maxleaf" bench --max 16M --seconds 3 --plot "$scratch/$1/it's.$1" || return 1
 	[ "$(ls "$scratch/$1")" = "it's.$1" ] && head -c 2000 "$scratch/$1/it's.$1" | grep -a -q "$2"
 }
+
+# bar: a file's name is no command of gnuplot's
+bar() {
+	mkdir "$scratch/bar" || return 1
+	(cd "$scratch/bar" && "$maxleaf" bench --max 16M --seconds 3 --plot '|touch ran; cat >a.svg') || return 1
+	[ "$(ls "$scratch/bar")" = '|touch ran; cat >a.svg' ]
+}
+ok "a line break in a chart's name is refused" refuses "line break" --plot "a
+b.svg"
 if have gnuplot; then
+	ok "a chart's name is never run" bar
 	ok "--plot draws an SVG" chart svg '<svg'
 	ok "--plot draws a PNG" chart png '^.PNG'
 else
