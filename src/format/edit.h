@@ -102,7 +102,7 @@ ML_INLINE struct ml_edit_alike edit_alike_written(const struct ml_format *f, boo
 	switch (f->encoding) {
 	case ML_ENCODING_X86_64:
 		alike.flip = protects ? X86_SAVED_DIRTY : 0;
-		alike.need = X86_DIRTY | (protects ? X86_WRITE : 0);
+		alike.need = X86_DIRTY;
 		alike.keep = ~(X86_DIRTY | (protects ? X86_WRITE : X86_SAVED_DIRTY));
 		break;
 	case ML_ENCODING_ARM64: /* DBM: what is not read-only is so because it was written */

@@ -96,7 +96,7 @@ ML_INLINE void gather_invalidate(struct gather *g)
 	what.va = g->first;
 	what.length = g->last - g->first + 1;
 	what.stride_shift = g->stride;
-	what.level = g->tables ? GATHER_LEVELS : g->level;
+	what.level = g->level;
 	what.leaves_only = !g->tables;
 	ML_PORT_PUBLISH();
 	t->platform->invalidate(t->cookie, g->op, &what);

@@ -295,7 +295,6 @@ int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va, uint64
 	t->shared_first = lender->pinned_first = index_of(t->format, va, root_level(t));
 	t->shared_count = lender->pinned_count =
 		index_of(t->format, last, root_level(t)) - t->shared_first + 1;
-	t->foreign |= lender->foreign;
 	if (t->base != lender->base)
 		t->base = NULL; /* not all tables are where it says */
 	choose_ways(t);
