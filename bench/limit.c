@@ -195,14 +195,19 @@ INLINE int map_leaf(struct limit_table *t, ml_va va, ml_pa pa, uint64_t bits, un
 	return 0;
 }
 
+/* One leaf of `size` bytes. */
+INLINE int map_sized(struct limit_table *t, ml_va va, uint64_t len, ml_pa pa, uint64_t size,
+		     uint64_t bits, unsigned level)
+{
+	return (va | pa | len) % size != 0 ? ML_ERR_ALIGN : map_leaf(t, va, pa, bits, level);
+}
+
 NOINLINE int limit_map_1g_leaf(struct limit_table *t, ml_va va, uint64_t len, ml_pa pa,
 			       ml_prot prot, struct ml_op *op)
 {
 	(void)prot;
 	(void)op;
-	if ((va | pa | len) % GIB != 0)
-		return ML_ERR_ALIGN;
-	return map_leaf(t, va, pa, t->block_bits, 2);
+	return map_sized(t, va, len, pa, GIB, t->block_bits, 2);
 }
 
 NOINLINE int limit_map_2m_leaf(struct limit_table *t, ml_va va, uint64_t len, ml_pa pa,
@@ -210,9 +215,7 @@ NOINLINE int limit_map_2m_leaf(struct limit_table *t, ml_va va, uint64_t len, ml
 {
 	(void)prot;
 	(void)op;
-	if ((va | pa | len) % BLOCK != 0)
-		return ML_ERR_ALIGN;
-	return map_leaf(t, va, pa, t->block_bits, 1);
+	return map_sized(t, va, len, pa, BLOCK, t->block_bits, 1);
 }
 
 NOINLINE int limit_map_4k_leaf(struct limit_table *t, ml_va va, uint64_t len, ml_pa pa,
@@ -220,9 +223,7 @@ NOINLINE int limit_map_4k_leaf(struct limit_table *t, ml_va va, uint64_t len, ml
 {
 	(void)prot;
 	(void)op;
-	if ((va | pa | len) % PAGE != 0)
-		return ML_ERR_ALIGN;
-	return map_leaf(t, va, pa, t->page_bits, 0);
+	return map_sized(t, va, len, pa, PAGE, t->page_bits, 0);
 }
 
 /* Whether the 16 entries from `group` on are one 64K frame: all there, in sequence. */

@@ -57,4 +57,18 @@ static inline enum ml_kind golden_decode(const struct ml_format *format, ml_pte 
 	return entry->kind;
 }
 
+/* An entry that links the table at pa, with nothing else in it, at every level that may. */
+static inline void golden_tables(const struct ml_format *format, ml_pte pte, ml_pa pa)
+{
+	for (unsigned level = 1; level < format->levels_max; level++) {
+		struct ml_entry entry;
+
+		T_CONTEXT("level", level);
+		t_eq(golden_decode(format, pte, level, &entry), ML_KIND_TABLE);
+		t_eq(entry.pa, pa);
+		t_eq(entry.residue, 0);
+		t_eq(entry.reserved, 0);
+	}
+}
+
 #endif

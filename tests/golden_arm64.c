@@ -120,17 +120,8 @@ TEST(user_writable_is_never_executed_by_the_kernel)
 
 TEST(table_entries)
 {
-	for (unsigned level = 1; level <= 3; level++) {
-		struct ml_entry entry;
-
-		T_CONTEXT("level", level);
-		t_eq(golden_decode(FORMAT, 0x0000123456789003, level, &entry), ML_KIND_TABLE);
-		t_eq(entry.pa, 0x123456789000);
-		t_eq(entry.residue, 0);
-		t_eq(entry.reserved, 0);
-		t_eq(golden_decode(FORMAT, 0x0000fffffffff003, level, &entry), ML_KIND_TABLE);
-		t_eq(entry.pa, 0xfffffffff000);
-	}
+	golden_tables(FORMAT, 0x0000123456789003, 0x123456789000);
+	golden_tables(FORMAT, 0x0000fffffffff003, 0xfffffffff000);
 }
 
 /* All bits: hierarchical limits and what hardware ignores are residue. */

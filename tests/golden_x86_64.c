@@ -129,17 +129,8 @@ TEST(reserved_pat_encoding)
 
 TEST(table_entries)
 {
-	for (unsigned level = 1; level <= 4; level++) {
-		struct ml_entry entry;
-
-		T_CONTEXT("level", level);
-		t_eq(golden_decode(FORMAT, 0x0000123456789027, level, &entry), ML_KIND_TABLE);
-		t_eq(entry.pa, 0x123456789000);
-		t_eq(entry.residue, 0);
-		t_eq(entry.reserved, 0);
-		t_eq(golden_decode(FORMAT, 0x000ffffffffff027, level, &entry), ML_KIND_TABLE);
-		t_eq(entry.pa, 0xffffffffff000);
-	}
+	golden_tables(FORMAT, 0x0000123456789027, 0x123456789000);
+	golden_tables(FORMAT, 0x000ffffffffff027, 0xffffffffff000);
 }
 
 /* All bits: what is not named is residue, or PS at the upper levels. */

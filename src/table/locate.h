@@ -199,6 +199,15 @@ ML_INLINE void publish(const struct ml_table *t, struct ml_op *op, const ml_pte 
 	ML_PORT_PUBLISH();
 }
 
+/* Link a table that is whole: its contents are visible before the link is, and then the link. */
+ML_INLINE void link_table(const struct ml_format *f, const struct ml_table *t, struct ml_op *op,
+			  ml_pte *link, const ml_pte *table, ml_pa pa, unsigned level)
+{
+	publish(t, op, table, table_entries(f, level));
+	entry_link(f, link, codec_table(f, pa));
+	publish(t, op, link, 1);
+}
+
 /* Where a table's witness is kept. */
 ML_INLINE struct ml_witness *witness_of(const struct ml_format *f, struct ml_witness *witnesses,
 					const ml_pte *table, unsigned level)

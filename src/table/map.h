@@ -22,9 +22,7 @@ ML_INLINE ml_pte *build_path(const struct ml_format *f, struct gather *g, struct
 
 		at.level--;
 		entry_clear_run(f, table, table_entries(f, at.level));
-		publish(g->t, g->op, table, table_entries(f, at.level));
-		entry_link(f, at.entry, codec_table(f, pa));
-		publish(g->t, g->op, at.entry, 1);
+		link_table(f, g->t, g->op, at.entry, table, pa, at.level);
 		at.entry = table + index_of(f, va, at.level);
 	}
 	return at.entry;
@@ -41,9 +39,7 @@ ML_PART void link_filled(const struct ml_format *f, struct gather *g, struct sup
 	entry_clear_run(f, table, index);
 	entry_put_run(f, table + index, count, pte, ML_BIT(f->level_shift[level]), true);
 	entry_clear_run(f, table + index + count, entries - index - count);
-	publish(g->t, g->op, table, entries);
-	entry_link(f, link, codec_table(f, pa));
-	publish(g->t, g->op, link, 1);
+	link_table(f, g->t, g->op, link, table, pa, level);
 }
 
 /* Store one run. bits: the leaf without its address. */
@@ -132,9 +128,8 @@ ML_PART void commit_mapping(const struct ml_format *f, struct ml_table *t, struc
 	}
 	store_mapping(f, &g, supply, m);
 	deposit(t, supply, owed);
-	if (t->fold != ML_FOLD_MAP) {
+	if (t->fold != ML_FOLD_MAP)
 		fold_ends(f, &g, m->va, last);
-	}
 	gather_close(f, &g);
 	if (op)
 		op->bytes = bytes;

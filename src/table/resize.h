@@ -130,7 +130,6 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 			  struct place at, ml_va va, struct hole hole)
 {
 	struct ml_table *t = g->t;
-	const unsigned entries = table_entries(f, at.level - 1);
 	ml_pte leaf = at.pte;
 	ml_pa pa;
 	ml_pte *table = supply_take(t, supply, &pa);
@@ -147,9 +146,7 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 	}
 	if (t->guaranteed)
 		t->owed--;
-	publish(t, g->op, table, entries);
-	entry_link(f, at.entry, codec_table(f, pa));
-	publish(t, g->op, at.entry, 1);
+	link_table(f, t, g->op, at.entry, table, pa, at.level - 1);
 	t->stats.splits++;
 	return leaf;
 }

@@ -47,12 +47,10 @@ ML_INLINE int table_share(const struct ml_format *f, struct ml_table *t, struct 
 			ml_pte *table = supply_take(lender, &supply, &pa);
 
 			entry_clear_run(f, table, table_entries(f, level - 1));
-			publish(lender, op, table, table_entries(f, level - 1));
-			entry_link(f, lender->root + i, codec_table(f, pa));
+			link_table(f, lender, op, lender->root + i, table, pa, level - 1);
 		}
 		entry_link(f, t->root + i, entry_load(f, lender->root + i));
 	}
-	publish(lender, op, lender->root + first, end - first + 1);
 	publish(t, op, t->root + first, end - first + 1);
 	supply_close(lender, op, &supply);
 	return ML_OK;
