@@ -51,8 +51,18 @@ outside() {
 	done
 	is_empty "$bad"
 }
-for folder in cli ports/*; do
+for folder in cli ports/hosted ports/kvm ports/process; do
 	ok "$folder includes public headers and its own" outside "$folder"
+done
+# A board is its own folder and the common one.
+for isa in ports/qemu/*/isa_facts.h; do
+	isa=$(dirname "$isa")
+	cat "$isa"/*.[ch] ports/qemu/common/*.[ch] >"$scratch/board"
+	for header in "$isa"/*.h ports/qemu/common/*.h; do
+		sed -i "s|^#include \"$(basename "$header")\"||" "$scratch/board"
+	done
+	ok "$isa includes public headers and its own" \
+		is_empty "$(grep '^#include "' "$scratch/board")"
 done
 
 # Word by word, comments too: a comment that needs an ISA's name explains the wrong floor.
