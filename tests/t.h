@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * The test harness: one program a file, tests that register themselves, TAP on standard
- * output. Bare metal needs no more than T_PRINTF, T_NO_MAIN and a linker that keeps the
- * section "t_tests".
+ * The test harness: tests that register themselves, TAP on standard output. A program is one
+ * file, or several of which all but one define T_NO_MAIN. Bare metal defines T_PRINTF,
+ * T_NO_MAIN and, for t_seed(), T_OPTION(name, fallback): a number by name; and needs a linker
+ * that keeps the section "t_tests". It calls t_main().
  *
  *	TEST(name) { t_eq(2 + 2, 4); }
  *
@@ -20,7 +21,16 @@
 
 #ifndef T_PRINTF
 #include <stdio.h>
+#include <stdlib.h>
 #define T_PRINTF printf
+#define T_OPTION t_environment
+
+static inline uint64_t t_environment(const char *name, uint64_t fallback)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : fallback;
+}
 #endif
 
 #define T_COMPLAINTS_MOST 20 /* of one test; the rest are counted */
@@ -28,21 +38,23 @@
 struct t_test {
 	const char *name;
 	void (*run)(void);
+	const char *file;
 	int line;
 };
 
 extern const struct t_test *const __start_t_tests[];
 extern const struct t_test *const __stop_t_tests[];
 
-#define TEST(test_name)                                                                        \
-	static void test_##test_name(void);                                                    \
-	static const struct t_test t_##test_name = { #test_name, test_##test_name, __LINE__ }; \
-	static const struct t_test *const t_entry_##test_name                                  \
-		__attribute__((section("t_tests"), used)) = &t_##test_name;                    \
+#define TEST(test_name)                                                                      \
+	static void test_##test_name(void);                                                  \
+	static const struct t_test t_##test_name = { #test_name, test_##test_name, __FILE__, \
+						     __LINE__ };                             \
+	static const struct t_test *const t_entry_##test_name                                \
+		__attribute__((section("t_tests"), used)) = &t_##test_name;                  \
 	static void test_##test_name(void)
 
-/* What the test that runs now has come to. */
-static struct {
+/* What the test that runs now has come to; one for all files of a program. */
+__attribute__((weak)) struct t_state {
 	uint64_t complaints;
 	const char *skipped;
 	const char *context; /* printed with each complaint, see T_CONTEXT */
@@ -150,13 +162,25 @@ static inline uint64_t t_random(uint64_t *state)
 	return mixed ^ (mixed >> 31);
 }
 
-/* The test after line `line` in the file, or NULL: compilers reorder what they emit. */
-static inline const struct t_test *t_next(int line)
+/* Whether a stands before b: by file, then by line. NULL stands before all. */
+static inline bool t_before(const struct t_test *a, const struct t_test *b)
+{
+	const char *one, *other;
+
+	if (!a || !b)
+		return !a;
+	for (one = a->file, other = b->file; *one && *one == *other; one++, other++)
+		;
+	return *one == *other ? a->line < b->line : *one < *other;
+}
+
+/* The test after `test`, or NULL: compilers and linkers reorder what they emit. */
+static inline const struct t_test *t_next(const struct t_test *test)
 {
 	const struct t_test *next = NULL;
 
 	for (const struct t_test *const *entry = __start_t_tests; entry < __stop_t_tests; entry++)
-		if ((*entry)->line > line && (!next || (*entry)->line < next->line))
+		if (t_before(test, *entry) && (!next || t_before(*entry, next)))
 			next = *entry;
 	return next;
 }
@@ -199,7 +223,7 @@ static inline int t_main(int count, char **names)
 	unsigned number = 0;
 	int status = 0;
 
-	for (const struct t_test *test = t_next(0); test; test = t_next(test->line)) {
+	for (const struct t_test *test = t_next(NULL); test; test = t_next(test)) {
 		if (!t_wanted(test, count, names))
 			continue;
 		if (!t_run(test, ++number))
@@ -209,19 +233,18 @@ static inline int t_main(int count, char **names)
 	return status;
 }
 
-#ifndef T_NO_MAIN
-#include <stdlib.h>
-
-/* SEED= of the environment, or `fallback`; always printed, so that a run can be repeated. */
+#ifdef T_OPTION
+/* The number of SEED, or `fallback`; always printed, so that a run can be repeated. */
 static inline uint64_t t_seed(uint64_t fallback)
 {
-	const char *text = getenv("SEED");
-	uint64_t seed = text ? strtoull(text, NULL, 0) : fallback;
+	const uint64_t seed = T_OPTION("SEED", fallback);
 
-	printf("# SEED=%llu\n", (unsigned long long)seed);
+	T_PRINTF("# SEED=%llu\n", (unsigned long long)seed);
 	return seed;
 }
+#endif
 
+#ifndef T_NO_MAIN
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
