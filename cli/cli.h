@@ -197,5 +197,6 @@ int cmd_bench(int argc, char **argv);
 int cmd_formats(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_pte(int argc, char **argv);
+int cmd_qemu(int argc, char **argv);
 
 #endif

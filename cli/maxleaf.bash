@@ -14,6 +14,11 @@ _maxleaf()
 		words='auto always never'
 	elif [[ $previous == -f || $previous == --format || $previous == formats ]]; then
 		words=$("$1" formats --json 2>/dev/null | sed -n 's/^{"name":"\([^"]*\)".*/\1/p')
+	elif [[ $previous == qemu ]]; then
+		words=$("$1" qemu --color=never 2>&1 | sed -n 's/^hint: known boards: //p' | tr -d ,)
+	elif [[ $previous == --image || $previous == --monitor ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
 	else
 		words=$("$1" "${COMP_WORDS[1]}" --dump-options 2>/dev/null)
 	fi
