@@ -78,9 +78,10 @@ run: all ## what larger leaves do on this CPU
 # ---- tests -----------------------------------------------------------------------
 
 TESTS := $(wildcard tests/*.c)
-TEST_HELPERS := $(wildcard tests/*/*.c)
-PROCESS_TESTS := $(patsubst %.c,$(O)/plain/%,$(filter tests/process%,$(TESTS)))
-HOSTED_TESTS := $(patsubst %.c,$(O)/hosted/%,$(filter-out tests/process%,$(TESTS)))
+TEST_HELPERS := $(filter-out tests/mmu/%,$(wildcard tests/*/*.c))
+ON_PROCESS := tests/process% tests/mmu_process%
+PROCESS_TESTS := $(patsubst %.c,$(O)/plain/%,$(filter $(ON_PROCESS),$(TESTS)))
+HOSTED_TESTS := $(patsubst %.c,$(O)/hosted/%,$(filter-out $(ON_PROCESS),$(TESTS)))
 ASAN_TESTS := $(HOSTED_TESTS:$(O)/hosted/%=$(O)/asan/%)
 REPLAYS := $(patsubst fuzz/%.c,$(O)/asan/fuzz/%,$(wildcard fuzz/*_fuzzer.c))
 ifneq ($(filter test test-programs,$(MAKECMDGOALS)),)
@@ -99,6 +100,11 @@ $(PROCESS_TESTS): $(O)/plain/%: $(O)/plain/%.o $(TEST_HELPERS:%.c=$(O)/plain/%.o
 $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
 		$(HOSTED:%.c=$(O)/asan/%.o) $(O)/asan/core.a
 	$(call link,$(CC) -pthread $(SANITIZE))
+
+# tests/mmu_MACHINE.c is the main file of the bodies on a machine.
+MMU_BODIES := $(patsubst %,tests/mmu/%.o,bodies leaves)
+$(O)/hosted/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/hosted/%) $(O)/hosted/tests/mmu/machine_hosted.o
+$(O)/asan/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/asan/%) $(O)/asan/tests/mmu/machine_hosted.o
 
 ALL_TESTS := $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
 SLOW := %/random %/toy tests/symbols.t tests/cross.t # first, so that the others run beside them

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Stamped memory, places for leaves, and checks on every CPU. */
+#include "bodies.h"
+
+void machine_stamp(struct machine *m, ml_pa pa, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += sizeof(uint64_t))
+		machine_poke(m, pa + at, pa + at);
+}
+
+struct place place_of(const struct machine_facts *facts, unsigned rung, unsigned number)
+{
+	struct place place = { .rung = rung };
+	uint64_t frames;
+
+	place.bytes = (uint64_t)1 << facts->format->rungs[rung].shift;
+	place.va = (facts->window + place.bytes - 1) & ~(place.bytes - 1);
+	place.va += number * place.bytes;
+	frames = facts->memory_bytes / place.bytes;
+	place.pa = facts->memory & ~(place.bytes - 1);
+	place.pa += frames ? number % frames * place.bytes : 0;
+	place.memory = frames ? 0 : facts->memory - place.pa;
+	place.readable = frames ? place.bytes : facts->memory_bytes;
+	return place;
+}
+
+bool place_map(struct machine *m, const struct place *place, ml_prot prot)
+{
+	return t_eq(ml_map(&m->table, place->va, place->bytes, place->pa, prot, NULL), ML_OK);
+}
+
+#define SAMPLE_ALL 512 /* pages */
+#define SAMPLE_EDGE 17
+#define SAMPLE_STEP 61
+
+uint64_t sample_after(uint64_t offset, uint64_t bytes)
+{
+	const uint64_t page = offset / PAGE, pages = bytes / PAGE;
+
+	if (pages <= SAMPLE_ALL || page < SAMPLE_EDGE || page >= pages - SAMPLE_EDGE)
+		return offset + PAGE;
+	if (page + SAMPLE_STEP > pages - SAMPLE_EDGE)
+		return (pages - SAMPLE_EDGE) * PAGE;
+	return offset + SAMPLE_STEP * PAGE;
+}
+
+/* ---- checks ------------------------------------------------------------------------ */
+
+static const char *const outcomes[] = {
+	[MACHINE_OK] = "ok",
+	[MACHINE_NOT_MAPPED] = "not mapped",
+	[MACHINE_PERMISSION] = "permission",
+	[MACHINE_ACCESS_FLAG] = "access flag",
+	[MACHINE_OTHER] = "another fault",
+	[MACHINE_FAULT] = "a fault",
+};
+
+static const char *const accesses[] = { "load", "store", "fetch" };
+
+static void tell(unsigned cpu, enum machine_access access, ml_va va, enum machine_outcome outcome)
+{
+	T_PRINTF("CPU %u, %s at 0x%llx: %s", cpu, accesses[access], (unsigned long long)va,
+		 outcomes[outcome]);
+}
+
+bool t_leads_at(struct machine *m, unsigned cpu, ml_va va, ml_pa pa, const char *file, int line)
+{
+	struct machine_result result;
+
+	machine_poke(m, pa, pa);
+	result = machine_probe(m, cpu, MACHINE_USER, MACHINE_LOAD, va, 0);
+	if (result.outcome == MACHINE_OK && result.value == pa)
+		return true;
+	if (t_complain(file, line)) {
+		tell(cpu, MACHINE_LOAD, va, result.outcome);
+		T_PRINTF(", word 0x%llx, want 0x%llx\n", (unsigned long long)result.value,
+			 (unsigned long long)pa);
+	}
+	return false;
+}
+
+bool t_all_lead_at(struct machine *m, ml_va va, ml_pa pa, const char *file, int line)
+{
+	bool good = true;
+
+	for (unsigned cpu = 0; cpu < m->facts->cpus; cpu++)
+		good &= t_leads_at(m, cpu, va, pa, file, line);
+	return good;
+}
+
+bool t_ends_at(struct machine *m, unsigned cpu, enum machine_mode mode, enum machine_access access,
+	       ml_va va, enum machine_outcome outcome, const char *file, int line)
+{
+	const struct machine_result result = machine_probe(m, cpu, mode, access, va, va);
+	const bool fault = outcome != MACHINE_OK;
+
+	if ((result.outcome == outcome || (fault && result.outcome == MACHINE_FAULT)) &&
+	    (!fault || result.address == va))
+		return true;
+	if (t_complain(file, line)) {
+		tell(cpu, access, va, result.outcome);
+		T_PRINTF(" at 0x%llx, want %s%s\n", (unsigned long long)result.address,
+			 outcomes[outcome], mode == MACHINE_KERNEL ? " in kernel mode" : "");
+	}
+	return false;
+}
+
+bool t_all_end_at(struct machine *m, enum machine_access access, ml_va va,
+		  enum machine_outcome outcome, const char *file, int line)
+{
+	bool good = true;
+
+	for (unsigned cpu = 0; cpu < m->facts->cpus; cpu++)
+		good &= t_ends_at(m, cpu, MACHINE_USER, access, va, outcome, file, line);
+	return good;
+}
