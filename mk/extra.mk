@@ -86,6 +86,7 @@ SCDOC := $(shell command -v scdoc 2>/dev/null)
 MAN := $(if $(SCDOC),$(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd)))
 PKGCONFIG := maxleaf.pc maxleaf-hosted.pc
 HEADERS := $(notdir $(wildcard include/maxleaf/*.h))
+SHARE = $(DESTDIR)$(BINDIR)/../share/maxleaf
 mandir-of = $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(1)))
 
 $(O)/man/%: man/%.scd
@@ -104,6 +105,8 @@ install: all $(PKGCONFIG:%=$(O)/%) $(MAN) ## to DESTDIR PREFIX (/usr/local)
 	install -m 644 $(PKGCONFIG:%=$(O)/%) $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 $(HEADERS:%=include/maxleaf/%) $(DESTDIR)$(INCLUDEDIR)/maxleaf
 	install -D -m 644 cli/maxleaf.bash $(DESTDIR)$(BASHCOMPDIR)/maxleaf
+	$(foreach i,$(QEMU_ISAS),$(if $(wildcard $(O)/qemu/$i/show.elf),\
+		install -D -m 644 $(O)/qemu/$i/show.elf $(SHARE)/qemu/$i/show.elf &&)) true
 	$(foreach m,$(MAN),install -D -m 644 $m $(call mandir-of,$m)/$(notdir $m) &&) true
 
 uninstall: ## remove what install put there
@@ -112,5 +115,6 @@ uninstall: ## remove what install put there
 		$(PKGCONFIG:%=$(DESTDIR)$(LIBDIR)/pkgconfig/%) \
 		$(HEADERS:%=$(DESTDIR)$(INCLUDEDIR)/maxleaf/%) \
 		$(foreach m,$(patsubst man/%.scd,%,$(wildcard man/*.scd)),$(call mandir-of,$m)/$m)
+	rm -rf $(SHARE)
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/maxleaf
 .PHONY: install uninstall

@@ -12,6 +12,13 @@ target() {
 
 ok "installs" target install
 ok "the tool runs" "$root/opt/leaf/bin/maxleaf" --version
+if [ -e "$O/qemu/arm64/show.elf" ]; then
+	"$root/opt/leaf/bin/maxleaf" qemu arm64 --print >"$scratch/line"
+	ok "the tool finds a board's image" grep '/opt/leaf/bin/../share/maxleaf/qemu/arm64/show.elf' \
+		"$scratch/line"
+else
+	skip "the tool finds a board's image" "it was not built"
+fi
 ok "every public header is there" diff -r include/maxleaf "$root/opt/leaf/include/maxleaf"
 if have pkg-config; then
 	PKG_CONFIG_PATH=$root/opt/leaf/lib/pkgconfig
