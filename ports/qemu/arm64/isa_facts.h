@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The constants of isa.h for arm64 on QEMU's `virt`, and what assembly shares with C. */
+#ifndef QEMU_ISA_FACTS_H
+#define QEMU_ISA_FACTS_H
+
+#define ISA_FORMAT ml_format_arm64_4k
+#define ISA_RAM_PA 0x40000000
+#define ISA_RAM_BYTES 0x10000000
+#define ISA_DIRECT 0xffff000000000000
+#define ISA_IMAGE 0xffff800000000000 /* also in board.ld */
+#define ISA_KERNEL ISA_DIRECT
+#define ISA_KERNEL_BYTES 0 /* TTBR1 has the kernel's table */
+#define ISA_YIELD() __asm__ volatile("yield")
+
+#define STACK_SHIFT 14 /* lg2 of the bytes of each CPU's stack */
+#define FRAME_WORDS 36 /* of trap.c */
+
+#endif
