@@ -5,6 +5,7 @@
 #   CC, CLANG  the two compilers                   WERROR=1   warnings are errors (also CI=true)
 #   CFLAGS, LDFLAGS  appended                      ML_NO_DEPS=1  install nothing
 #   PREFIX, DESTDIR  where to install              SEED, ML_TEST_OPS  of the random tests
+#                                                  ML_QEMU_SECONDS    limit of a board (120)
 
 O ?= build
 V ?=
@@ -102,12 +103,13 @@ $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
 	$(call link,$(CC) -pthread $(SANITIZE))
 
 # tests/mmu_MACHINE.c is the main file of the bodies on a machine.
-MMU_BODIES := $(patsubst %,tests/mmu/%.o,bodies leaves)
+MMU_BODIES := $(patsubst %,tests/mmu/%.o,bodies change leaves permissions types marks shared)
 $(O)/hosted/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/hosted/%) $(O)/hosted/tests/mmu/machine_hosted.o
 $(O)/asan/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/asan/%) $(O)/asan/tests/mmu/machine_hosted.o
 
 ALL_TESTS := $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
-SLOW := %/random %/toy tests/symbols.t tests/cross.t # first, so that the others run beside them
+QEMU_TESTS := $(sort $(wildcard tests/qemu*.t))
+SLOW := %/random %/toy tests/symbols.t tests/cross.t $(QEMU_TESTS) # first, so that the others run beside them
 EXAMPLES := $(patsubst %.c,$(O)/plain/%,$(wildcard examples/*.c))
 $(EXAMPLES): $(O)/plain/%: $(O)/plain/%.o $(LIBRARIES)
 	$(call link,$(CC) -pthread)
@@ -116,18 +118,25 @@ TEST_ENV = O='$(O)' CC='$(CC)' CLANG='$(CLANG)' MAKE='$(MAKE)' VERSION='$(VERSIO
 
 test-programs: $(EXAMPLES) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
 test: deps-test all test-programs ## everything that shows it is right, under prove
+	@$(MAKE) --no-print-directory qemu-images
 	@$(TEST_ENV) tools/run-tests $(filter $(SLOW),$(ALL_TESTS)) $(filter-out $(SLOW),$(ALL_TESTS))
 
 deps-test:
 	@tools/deps test
 	$(if $(CAN_SANITIZE),,@echo '# SKIP the ASan and UBSan build: $(CC) cannot link it here')
 
+# The second make sees the compilers that tools/deps installs.
+qemu: all ## the boards under QEMU: the tests of what real MMUs do with the tables
+	@tools/deps qemu
+	@$(MAKE) --no-print-directory qemu-images
+	@$(TEST_ENV) tools/run-tests $(QEMU_TESTS)
+
 asan: $(ASAN_TESTS) $(REPLAYS) ## the hosted tests under ASan and UBSan, full length
 	@ML_TEST_FULL=1 $(TEST_ENV) tools/run-tests $^
 
 stress: $(HOSTED_TESTS) ## the random tests for long, with a seed of the clock
 	@ML_TEST_OPS=$(STRESS_OPS) SEED=$$(date +%s) $(TEST_ENV) tools/run-tests $^
-.PHONY: test deps-test test-programs asan stress
+.PHONY: test deps-test test-programs qemu asan stress
 
 # ---- the rest --------------------------------------------------------------------
 

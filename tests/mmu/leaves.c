@@ -49,8 +49,7 @@ TEST(each_leaf_size_maps_its_frame)
 
 	FOR_EACH_MACHINE(facts) {
 		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts)
-		{
+		FOR_EACH_RUNG(rung, facts) {
 			struct place place = place_of(facts, rung, 0);
 			const ml_va end = facts->window + facts->window_bytes;
 
@@ -73,8 +72,7 @@ TEST(each_leaf_size_is_written_through)
 
 	FOR_EACH_MACHINE(facts) {
 		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts)
-		{
+		FOR_EACH_RUNG(rung, facts) {
 			const struct place place = place_of(facts, rung, 0);
 			const uint64_t last = place.readable - 8;
 

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Accessed and dirty: set by the machine's hardware, or faults where it does not; cleared by
+ * protect for every CPU at once; kept when memory becomes read-only.
+ */
+#include "bodies.h"
+
+static const struct ml_table_config tracking = { .track_ad = true };
+
+/* The marks of the leaf at va, as the library reads them. */
+static ml_prot marks_at(const struct machine *m, ml_va va)
+{
+	struct ml_translation found;
+
+	if (!t_eq(ml_translate(&m->table, va, &found), ML_OK))
+		return 0;
+	return ml_translation_prot(&m->table, &found) & ML_PROT_AD;
+}
+
+static int set_marks(struct machine *m, const struct place *place, ml_prot mask, ml_prot value)
+{
+	return ml_protect(&m->table, place->va, place->bytes, mask, value, NULL);
+}
+
+/* Where an access falls: somewhere else in the leaf for each CPU. */
+static uint64_t spot(const struct place *place, unsigned cpu)
+{
+	return (place->readable / 4 * cpu & ~(PAGE - 1)) + 8 * cpu;
+}
+
+/* What each use of a fresh leaf does to its marks. */
+static void check_hardware(struct machine *m, const struct place *place, unsigned cpu)
+{
+	const ml_va va = place_va(place, spot(place, cpu));
+
+	t_eq(marks_at(m, place->va), 0);
+	t_leads(m, cpu, va, place_pa(place, spot(place, cpu)));
+	t_eq(marks_at(m, place->va), ML_ACCESSED);
+	t_ends(m, cpu, MACHINE_STORE, va, MACHINE_OK);
+	t_eq(marks_at(m, place->va), ML_PROT_AD);
+	t_eq(marks_at(m, place->va + place->bytes - PAGE), ML_PROT_AD);
+}
+
+/* Every use faults until software has set the mark, and then works. */
+static void check_software(struct machine *m, const struct place *place, unsigned cpu)
+{
+	const ml_va va = place_va(place, spot(place, cpu));
+
+	t_all_end(m, MACHINE_LOAD, va, MACHINE_ACCESS_FLAG);
+	t_ends(m, cpu, MACHINE_STORE, va, MACHINE_ACCESS_FLAG);
+	t_eq(marks_at(m, place->va), 0);
+	t_eq(set_marks(m, place, ML_ACCESSED, ML_ACCESSED), ML_OK);
+	t_all_lead(m, va, place_pa(place, spot(place, cpu)));
+	t_all_end(m, MACHINE_STORE, va, MACHINE_PERMISSION);
+	t_eq(marks_at(m, place->va), ML_ACCESSED);
+	t_eq(set_marks(m, place, ML_DIRTY, ML_DIRTY), ML_OK);
+	t_all_end(m, MACHINE_STORE, va, MACHINE_OK);
+}
+
+TEST(use_marks_each_leaf_size)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		if (!facts->marks)
+			continue;
+		T_REQUIRE(machine_open(&m, facts, &tracking));
+		FOR_EACH_RUNG(rung, facts)
+			for (unsigned cpu = 0; cpu < facts->cpus; cpu++) {
+				const struct place place = place_of(facts, rung, cpu % 2);
+
+				T_CONTEXT(facts->name, rung);
+				T_REQUIRE(place_map(&m, &place, USER_RW));
+				if (facts->hardware_ad)
+					check_hardware(&m, &place, cpu);
+				else
+					check_software(&m, &place, cpu);
+				t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
+			}
+		machine_close(&m);
+	}
+}
+
+/* After a harvest no CPU writes through what it had cached: each marks anew, or faults. */
+static void check_harvest(struct machine *m, const struct place *place, unsigned cpu)
+{
+	const ml_va va = place_va(place, spot(place, cpu));
+	const bool hardware = m->facts->hardware_ad;
+
+	t_eq(set_marks(m, place, ML_PROT_AD, ML_PROT_AD), ML_OK);
+	for (unsigned other = 0; other < m->facts->cpus; other++) {
+		t_ends(m, other, MACHINE_STORE, va, MACHINE_OK);
+		t_ends(m, other, MACHINE_STORE, place_va(place, spot(place, other)), MACHINE_OK);
+	}
+	t_eq(set_marks(m, place, ML_DIRTY, 0), ML_OK);
+	t_eq(marks_at(m, place->va), ML_ACCESSED);
+	t_ends(m, cpu, MACHINE_STORE, va, hardware ? MACHINE_OK : MACHINE_PERMISSION);
+	t_eq(marks_at(m, place->va), hardware ? ML_PROT_AD : ML_ACCESSED);
+	t_eq(set_marks(m, place, ML_PROT_AD, 0), ML_OK);
+	t_eq(marks_at(m, place->va), 0);
+	t_ends(m, cpu, MACHINE_LOAD, va, hardware ? MACHINE_OK : MACHINE_ACCESS_FLAG);
+	t_eq(marks_at(m, place->va), hardware ? ML_ACCESSED : 0);
+}
+
+TEST(clearing_marks_reaches_every_cpu)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		if (!facts->marks)
+			continue;
+		T_REQUIRE(machine_open(&m, facts, &tracking));
+		FOR_EACH_RUNG(rung, facts) {
+			const struct place place = place_of(facts, rung, 1);
+
+			T_CONTEXT(facts->name, rung);
+			T_REQUIRE(place_map(&m, &place, USER_RW));
+			for (unsigned cpu = 0; cpu < facts->cpus; cpu++)
+				check_harvest(&m, &place, cpu);
+			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
+		}
+		machine_close(&m);
+	}
+}
+
+/* Read-only memory that was written stays dirty, and is not writable for that. */
+TEST(dirty_outlives_the_permission_to_write)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		if (!facts->marks)
+			continue;
+		T_REQUIRE(machine_open(&m, facts, &tracking));
+		FOR_EACH_RUNG(rung, facts) {
+			const struct place place = place_of(facts, rung, 1);
+			const ml_va va = place_va(&place, PAGE - 8);
+
+			T_CONTEXT(facts->name, rung);
+			T_REQUIRE(place_map(&m, &place,
+					    USER_RW | (facts->hardware_ad ? 0 : ML_PROT_AD)));
+			t_all_end(&m, MACHINE_STORE, va, MACHINE_OK);
+			t_eq(set_marks(&m, &place, ML_WRITE, 0), ML_OK);
+			t_all_end(&m, MACHINE_STORE, va, MACHINE_PERMISSION);
+			t_all_lead(&m, va, place_pa(&place, PAGE - 8));
+			t_eq(marks_at(&m, place.va), ML_PROT_AD);
+			t_eq(set_marks(&m, &place, ML_WRITE, ML_WRITE), ML_OK);
+			t_eq(marks_at(&m, place.va), ML_PROT_AD);
+			t_all_end(&m, MACHINE_STORE, va, MACHINE_OK);
+			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
+		}
+		machine_close(&m);
+	}
+}
+
+/* The pieces of a leaf that was written are dirty; what is then cleared and folded is by its use. */
+static void check_pieces(struct machine *m, const struct place *place)
+{
+	const uint64_t other = place->readable - PAGE;
+
+	t_ends(m, 0, MACHINE_STORE, place_va(place, 0), MACHINE_OK);
+	t_eq(ml_split(&m->table, place_va(place, other), PAGE, 0, NULL), ML_OK);
+	t_eq(ml_split(&m->table, place_va(place, 0), PAGE, 0, NULL), ML_OK);
+	t_eq(marks_at(m, place_va(place, other)), ML_PROT_AD);
+	t_eq(set_marks(m, place, ML_DIRTY, 0), ML_OK);
+	t_ends(m, m->facts->cpus - 1, MACHINE_STORE, place_va(place, other), MACHINE_OK);
+	t_eq(marks_at(m, place_va(place, 0)), ML_ACCESSED);
+	t_eq(marks_at(m, place_va(place, other)), ML_PROT_AD);
+	t_eq(ml_fold(&m->table, place->va, place->bytes, place->rung, NULL), ML_OK);
+	t_eq(marks_at(m, place_va(place, 0)), ML_PROT_AD);
+}
+
+TEST(marks_go_through_split_and_fold)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		if (!facts->hardware_ad)
+			continue;
+		T_REQUIRE(machine_open(&m, facts, &tracking));
+		FOR_EACH_RUNG(rung, facts) {
+			const struct place place = place_of(facts, rung, 1);
+
+			T_CONTEXT(facts->name, rung);
+			if (rung == 0)
+				continue;
+			T_REQUIRE(place_map(&m, &place, USER_RW));
+			check_pieces(&m, &place);
+			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
+		}
+		machine_close(&m);
+	}
+}

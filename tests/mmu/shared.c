@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Borrowed root entries: the CPUs translate by the borrower, all changes are the lender's, and
+ * every CPU sees each of them.
+ */
+#include "bodies.h"
+
+/* Where the lender's leaf of this size stands in what it lends; false if it has no room. */
+static bool lent_place(const struct machine *m, ml_va va, uint64_t bytes, unsigned rung,
+		       struct place *place)
+{
+	*place = place_of(m->facts, rung, 1);
+	place->va = (va + place->bytes - 1) & ~(place->bytes - 1);
+	return place->va - va + place->bytes <= bytes;
+}
+
+/* The lender maps, protects, replaces, splits and unmaps one leaf. */
+static void check_rung(struct machine *m, struct ml_table *lender, const struct place *place)
+{
+	const ml_va va = place_va(place, PAGE - 8);
+	const ml_pa pa = place_pa(place, PAGE - 8);
+	const ml_prot mask = writing(m->facts);
+	struct ml_op op = { .flags = ML_OP_REPLACE };
+
+	t_eq(ml_map(lender, place->va, place->bytes, place->pa, USER_RW, NULL), ML_OK);
+	t_all_lead(m, va, pa);
+	t_all_end(m, MACHINE_STORE, va, MACHINE_OK);
+	t_eq(ml_protect(lender, place->va, place->bytes, ML_WRITE, 0, NULL), ML_OK);
+	t_all_end(m, MACHINE_STORE, va, MACHINE_PERMISSION);
+	t_eq(ml_protect(lender, place->va, place->bytes, mask, mask, NULL), ML_OK);
+	t_all_end(m, MACHINE_STORE, va, MACHINE_OK);
+	t_eq(ml_map(lender, place_va(place, 0), PAGE, m->facts->memory, USER_RO, &op), ML_OK);
+	t_all_lead(m, va, m->facts->memory + PAGE - 8);
+	t_eq(ml_unmap(lender, place->va, place->bytes, NULL), ML_OK);
+	t_unmapped(m, va);
+}
+
+TEST(what_the_lender_changes_every_cpu_sees)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		struct ml_table *lender;
+		uint64_t bytes;
+		ml_va va;
+
+		T_REQUIRE(machine_open(&m, facts, NULL));
+		lender = machine_lender(&m, &va, &bytes);
+		if (lender && t_ok(machine_lend(&m)))
+			FOR_EACH_RUNG(rung, facts) {
+				struct place place;
+
+				T_CONTEXT(facts->name, rung);
+				if (lent_place(&m, va, bytes, rung, &place))
+					check_rung(&m, lender, &place);
+			}
+		machine_close(&m);
+	}
+}
+
+/* What was mapped before it was lent; and the borrower can change nothing of it. */
+TEST(what_was_lent_is_the_lenders)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		struct ml_table *lender;
+		struct place place, own;
+		uint64_t bytes;
+		ml_va va;
+
+		T_REQUIRE(machine_open(&m, facts, NULL));
+		lender = machine_lender(&m, &va, &bytes);
+		if (lender && lent_place(&m, va, bytes, 0, &place)) {
+			own = place_of(facts, 0, 5);
+			t_ok(place_map(&m, &own, USER_RW));
+			t_eq(ml_map(lender, place.va, PAGE, place.pa, USER_RW, NULL), ML_OK);
+			t_unmapped(&m, place.va);
+			t_ok(machine_lend(&m));
+			t_all_lead(&m, place.va, place.pa);
+			t_eq(ml_unmap(&m.table, place.va, PAGE, NULL), ML_ERR_SHARED);
+			t_eq(ml_protect(&m.table, place.va, PAGE, ML_USER, 0, NULL), ML_ERR_SHARED);
+			t_eq(ml_map(&m.table, place.va + PAGE, PAGE, place.pa, USER_RW, NULL),
+			     ML_ERR_SHARED);
+			t_all_lead(&m, place.va, place.pa);
+			t_unmapped(&m, place.va + PAGE);
+			t_all_lead(&m, own.va, own.pa);
+			t_eq(ml_unmap(lender, place.va, PAGE, NULL), ML_OK);
+			t_unmapped(&m, place.va);
+			t_all_lead(&m, own.va, own.pa);
+		}
+		machine_close(&m);
+	}
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Memory types and the whole physical width: what the machine itself says about a translation. */
+#include "bodies.h"
+
+/* What each format's default layout has (IA32_PAT, MAIR_EL1). */
+static bool has_type(const struct machine_facts *facts, ml_prot type)
+{
+	if (!facts->any_type)
+		return type == ML_WB;
+	if (facts->format->encoding == ML_ENCODING_X86_64)
+		return type != ML_TAGGED;
+	return type != ML_WP;
+}
+
+/* The machine says that va leads to pa in memory of this type. */
+static bool tells(struct machine *m, ml_va va, ml_pa pa, ml_prot type)
+{
+	ml_prot told = ML_TYPE(ML_TYPE_COUNT);
+	ml_pa found = ~pa;
+
+	if (!m->facts->translates)
+		return true;
+	return t_ok(machine_translate(m, va, &found, &told)) & t_eq(found, pa) &
+	       (told == ML_TYPE(ML_TYPE_COUNT) || t_eq(told, type));
+}
+
+static void check_type(struct machine *m, const struct place *place, ml_prot type)
+{
+	const unsigned cpu = ML_TYPE_OF(type) % m->facts->cpus;
+	const uint64_t last = place->readable - 8;
+
+	T_CONTEXT(m->facts->name, place->rung << 12 | ML_TYPE_OF(type));
+	T_REQUIRE(place_map(m, place, USER_RW | type));
+	t_leads(m, cpu, place_va(place, 0), place_pa(place, 0));
+	t_ends(m, cpu, MACHINE_STORE, place_va(place, last), MACHINE_OK);
+	t_eq(machine_peek(m, place_pa(place, last)), place_va(place, last));
+	tells(m, place->va, place->pa, type);
+	tells(m, place->va + place->bytes - 8, place->pa + place->bytes - 8, type);
+	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+}
+
+TEST(each_memory_type_at_each_size)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		T_REQUIRE(machine_open(&m, facts, NULL));
+		FOR_EACH_RUNG(rung, facts)
+			for (unsigned type = 0; type < ML_TYPE_COUNT; type++) {
+				const struct place place = place_of(facts, rung, type);
+
+				if (has_type(facts, ML_TYPE(type)))
+					check_type(&m, &place, ML_TYPE(type));
+			}
+		machine_close(&m);
+	}
+}
+
+/* A change of type reaches the hardware, and leaves the rest of a large leaf as it was. */
+TEST(a_type_changes_in_a_part)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		if (!facts->any_type)
+			continue;
+		T_REQUIRE(machine_open(&m, facts, NULL));
+		FOR_EACH_RUNG(rung, facts) {
+			const struct place place = place_of(facts, rung, 1);
+			const uint64_t at = place.readable / 2 & ~(PAGE - 1);
+
+			T_CONTEXT(facts->name, rung);
+			T_REQUIRE(place_map(&m, &place, USER_RW | ML_NC));
+			t_all_lead(&m, place_va(&place, at), place_pa(&place, at));
+			t_eq(ml_protect(&m.table, place_va(&place, at), PAGE, ML_TYPE_MASK,
+					ML_DEV_STRICT, NULL),
+			     ML_OK);
+			tells(&m, place_va(&place, at), place_pa(&place, at), ML_DEV_STRICT);
+			t_all_lead(&m, place_va(&place, at), place_pa(&place, at));
+			if (rung) {
+				tells(&m, place_va(&place, at - 8), place_pa(&place, at - 8),
+				      ML_NC);
+				tells(&m, place_va(&place, at + PAGE), place_pa(&place, at + PAGE),
+				      ML_NC);
+			}
+			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
+		}
+		machine_close(&m);
+	}
+}
+
+static void check_far(struct machine *m, const struct place *place, ml_pa pa)
+{
+	const uint64_t inside = place->bytes / 2 + 8;
+
+	T_CONTEXT(m->facts->name, pa);
+	t_eq(ml_map(&m->table, place->va, place->bytes, pa, USER_RO | ML_NC, NULL), ML_OK);
+	tells(m, place->va + inside, pa + inside, ML_NC);
+	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+}
+
+/* Every bit of a physical address arrives, up to the machine's width. */
+TEST(frames_far_beyond_the_memory)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		if (!facts->translates || !facts->any_type)
+			continue;
+		T_REQUIRE(machine_open(&m, facts, NULL));
+		FOR_EACH_RUNG(rung, facts) {
+			const struct place place = place_of(facts, rung, 0);
+			const ml_pa end = (ml_pa)1 << m.table.pa_bits;
+
+			for (ml_pa pa = place.bytes; pa < end; pa *= 2)
+				check_far(&m, &place, pa);
+			check_far(&m, &place, end - place.bytes);
+			t_eq(ml_map(&m.table, place.va, place.bytes, end, USER_RO, NULL),
+			     ML_ERR_PA_RANGE);
+		}
+		machine_close(&m);
+	}
+}
