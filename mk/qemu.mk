@@ -30,7 +30,8 @@ $(call variant,qemu-$1,$(QEMU_CC-$1),\
 	$(call core-flags,$(QEMU_CC-$1)) $(OPTIMISE) $(QEMU_FLAGS) $(QEMU_FLAGS-$1),\
 	$(filter-out -Wconversion -Wsign-conversion,$(call core-flags,$(QEMU_CC-$1))) $(OPTIMISE) \
 	$(QEMU_FLAGS) $(QEMU_FLAGS-$1) -Iports/qemu/common -Iports/qemu/$1 -Itests \
-	-include board.h -DT_PRINTF=board_printf -DT_NO_MAIN,$(QEMU_CC-$1:gcc=ar))
+	-include board.h -include mmu/words.h \
+	-DT_PRINTF=board_printf -DT_OPTION=word_number -DT_NO_MAIN,$(QEMU_CC-$1:gcc=ar))
 $(O)/qemu-$1/%.o: %.S $(O)/qemu-$1/.flags
 	$$(call say,AS,$$@)
 	$$(Q)mkdir -p $$(@D)

@@ -41,3 +41,29 @@ uint64_t word_number(const char *name, uint64_t fallback)
 		number = number * 10 + (uint64_t)(*at - '0');
 	return number;
 }
+
+int words_alone(char *words[WORDS_MOST])
+{
+	static char copy[512];
+	const char *from = isa_command_line();
+	int count = 0;
+	size_t at = 0;
+
+	while (*from && count < WORDS_MOST) {
+		const size_t start = at;
+		bool has_value = false;
+
+		for (; *from && *from != ' ' && at < sizeof(copy) - 1; from++) {
+			has_value |= *from == '=';
+			copy[at++] = *from;
+		}
+		copy[at++] = 0;
+		if (has_value || at == start + 1)
+			at = start;
+		else
+			words[count++] = copy + start;
+		while (*from == ' ')
+			from++;
+	}
+	return count;
+}

@@ -3,8 +3,6 @@
  * The flat reference model: an array of spans, sorted, never overlapping, each as long as
  * it can be. Every change cuts at both ends, edits whole spans, and joins again.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "reference.h"
@@ -53,10 +51,8 @@ uint64_t reference_bytes(const struct reference *r, ml_va first, ml_va last)
 
 static void open_gap(struct reference *r, size_t at, size_t spans)
 {
-	if (r->count + spans > REFERENCE_SPANS) {
-		fprintf(stderr, "maxleaf: reference: more than %d spans\n", REFERENCE_SPANS);
-		exit(2);
-	}
+	if (r->count + spans > REFERENCE_SPANS)
+		__builtin_trap(); /* the test is too large for its model; boards have no exit() */
 	memmove(&r->spans[at + spans], &r->spans[at], (r->count - at) * sizeof(r->spans[0]));
 	r->count += spans;
 }

@@ -10,11 +10,12 @@
 #define PAGES (ISA_RAM_BYTES / 2 / PAGE)
 
 extern char image_end[];
+#define FIRST_PAGE ((uintptr_t)image_end - ISA_IMAGE)
 
 uint64_t board_pages_used;
 uint64_t board_fail_nth;
 
-static ml_pa fresh; /* pages from here on were never handed out, and are still mapped */
+static ml_pa fresh; /* pages from here on were not handed out, and are still mapped; 0: all */
 static uint32_t freed[PAGES];
 static uint32_t freed_count;
 
@@ -24,18 +25,23 @@ static void check(int error, const char *what, ml_pa pa)
 		board_die("page %lx: %s: %s", pa, what, ml_error_name(error));
 }
 
+static void map_again(ml_pa pa, uint64_t bytes)
+{
+	check(ml_map(&board_kernel, ISA_DIRECT + pa, bytes, pa, ML_RW | ML_GLOBAL, NULL), "map",
+	      pa);
+}
+
 static ml_pa take_page(void)
 {
 	ml_pa pa;
 
 	if (freed_count) {
 		pa = ISA_RAM_PA + freed[--freed_count] * PAGE;
-		check(ml_map(&board_kernel, ISA_DIRECT + pa, PAGE, pa, ML_RW | ML_GLOBAL, NULL),
-		      "map", pa);
+		map_again(pa, PAGE);
 		return pa;
 	}
 	if (!fresh)
-		fresh = (uintptr_t)image_end - ISA_IMAGE;
+		fresh = FIRST_PAGE;
 	pa = fresh;
 	if (pa == BOARD_MEMORY_PA)
 		return 0;
@@ -65,13 +71,17 @@ static void page_free(void *cookie, struct ml_op *op, void *table, ml_pa pa, siz
 		board_die("page %lx: %lu bytes are given back", pa, (unsigned long)bytes);
 	check(ml_unmap(&board_kernel, ISA_DIRECT + pa, PAGE, NULL), "unmap", pa);
 	freed[freed_count++] = (uint32_t)((pa - ISA_RAM_PA) / PAGE);
-	board_pages_used--;
+	if (!--board_pages_used) { /* all are back: large leaves once more */
+		map_again(FIRST_PAGE, fresh - FIRST_PAGE);
+		freed_count = 0;
+		fresh = 0;
+	}
 }
 
 static void *page_pointer(void *cookie, ml_pa pa, size_t bytes)
 {
 	(void)cookie;
-	if (pa & (bytes - 1) || pa < (uintptr_t)image_end - ISA_IMAGE || pa >= BOARD_MEMORY_PA)
+	if (pa & (bytes - 1) || pa < FIRST_PAGE || pa >= BOARD_MEMORY_PA)
 		return NULL;
 	return board_pointer(pa);
 }
