@@ -15,7 +15,7 @@ int board_payload(void);
 
 /* ---- printing ---------------------------------------------------------------------- */
 
-/* %s %d %u %x %%, with width, -, l, ll, z. What CPUs print at once does not mix. */
+/* %s %d %u %x, with l, ll, z. What CPUs print at once does not mix. */
 __attribute__((format(printf, 1, 2))) int board_printf(const char *format, ...);
 
 /* Print the message and end the emulator with status 2. */

@@ -6,61 +6,40 @@
 
 #define PATIENCE 10000000 /* turns to wait for a CPU that may have died while it printed */
 
-static void put_padded(const char *text, int length, int width)
+static void put_text(const char *text)
 {
-	for (int i = length; i < width; i++)
-		isa_put(' ');
-	for (int i = 0; i < length; i++)
-		isa_put(text[i]);
-	for (int i = length; i < -width; i++)
-		isa_put(' ');
+	while (*text)
+		isa_put(*text++);
 }
 
-static void put_text(const char *text, int width)
+static void put_number(uint64_t number, unsigned base)
 {
-	int length = 0;
-
-	while (text[length])
-		length++;
-	put_padded(text, length, width);
-}
-
-static void put_number(uint64_t number, unsigned base, bool minus, int width)
-{
-	char digits[24];
-	int at = sizeof(digits);
+	char digits[24] = { 0 };
+	char *at = digits + sizeof(digits) - 1;
 
 	do
-		digits[--at] = "0123456789abcdef"[number % base];
+		*--at = "0123456789abcdef"[number % base];
 	while (number /= base);
-	if (minus)
-		digits[--at] = '-';
-	put_padded(digits + at, (int)sizeof(digits) - at, width);
+	put_text(at);
 }
 
-/* One conversion, from behind its % to its end; the width is negative for the left. */
+/* One conversion, from behind its % to its end. */
 static const char *put_field(const char *format, va_list *arguments)
 {
-	const bool left = *format == '-';
 	bool wide = false;
-	int width = 0;
 	int64_t number;
 
-	for (format += left; *format >= '0' && *format <= '9'; format++)
-		width = width * 10 + (*format - '0');
-	for (width = left ? -width : width; *format == 'l' || *format == 'z'; format++)
+	for (; *format == 'l' || *format == 'z'; format++)
 		wide = true;
 	if (*format == 's') {
-		put_text(va_arg(*arguments, const char *), width);
+		put_text(va_arg(*arguments, const char *));
 	} else if (*format == 'd') {
 		number = wide ? va_arg(*arguments, int64_t) : va_arg(*arguments, int);
-		put_number(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, 10, number < 0,
-			   width);
-	} else if (*format == 'u' || *format == 'x') {
-		put_number(wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned),
-			   *format == 'x' ? 16 : 10, false, width);
+		put_text(number < 0 ? "-" : "");
+		put_number(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, 10);
 	} else {
-		isa_put(*format);
+		put_number(wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned),
+			   *format == 'x' ? 16 : 10);
 	}
 	return format + 1;
 }

@@ -36,7 +36,7 @@ static void print_run(const struct ml_table *t, const struct ml_run *run)
 {
 	const uint64_t leaf = (uint64_t)1 << t->format->rungs[run->rung].shift;
 
-	board_printf("    0x%lx -> 0x%-10lx %s%s%s%s %6lu x ", run->va, run->pa,
+	board_printf("    0x%lx -> 0x%lx  %s%s%s%s  %lu x ", run->va, run->pa,
 		     run->prot & ML_USER ? "user " : "kernel ", run->prot & ML_READ ? "r" : "-",
 		     run->prot & ML_WRITE ? "w" : "-", run->prot & (ML_EXEC | ML_PEXEC) ? "x" : "-",
 		     run->length / leaf);
