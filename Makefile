@@ -57,7 +57,7 @@ $(eval $(call variant,asan,$(CC),$(call core-flags,$(CC)) -O1 $(SANITIZE) $(HOST
 # ---- libraries and tool ----------------------------------------------------------
 
 LIBRARIES := $(O)/libmaxleaf-hosted.a $(O)/libmaxleaf.a
-PORTS := $(wildcard ports/hosted/*.c ports/process/*.c)
+PORTS := $(wildcard ports/hosted/*.c ports/process/*.c ports/kvm/*.c)
 CLI := $(wildcard cli/*.c)
 
 $(O)/libmaxleaf.a: $(O)/plain/core.a
@@ -103,9 +103,11 @@ $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
 	$(call link,$(CC) -pthread $(SANITIZE))
 
 # tests/mmu_MACHINE.c is the main file of the bodies on a machine.
-MMU_BODIES := $(patsubst %,tests/mmu/%.o,bodies change leaves permissions types marks shared)
+MMU_BODIES := $(patsubst %,tests/mmu/%.o,\
+	bodies change leaves permissions types marks shared refused)
 $(O)/hosted/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/hosted/%) $(O)/hosted/tests/mmu/machine_hosted.o
 $(O)/asan/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/asan/%) $(O)/asan/tests/mmu/machine_hosted.o
+$(O)/plain/tests/mmu_process: $(MMU_BODIES:%=$(O)/plain/%) $(O)/plain/tests/mmu/machine_process.o
 
 ALL_TESTS := $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
 QEMU_TESTS := $(sort $(wildcard tests/qemu*.t))

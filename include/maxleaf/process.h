@@ -146,6 +146,10 @@ struct ml_process_sizes {
 ML_API ML_MUST_CHECK int ml_process_confirm(const struct ml_process *p, ml_va va, uint64_t len,
 					    struct ml_process_sizes *sizes);
 
+/* The same about any memory of this process; start and len are multiples of a page. Cannot fail. */
+ML_API void ml_process_confirm_memory(const void *start, uint64_t len,
+				      struct ml_process_sizes *sizes);
+
 enum ml_process_access { ML_PROCESS_LOAD, ML_PROCESS_STORE, ML_PROCESS_FETCH };
 
 /*

@@ -87,8 +87,10 @@ static void area_read(struct area *area, const char *line)
 
 	if (sscanf(line, "Rss: %llu kB", &kilobytes) == 1)
 		area->resident = (uint64_t)kilobytes << 10;
+	if (sscanf(line, "AnonHugePages: %llu kB", &kilobytes) == 1)
+		area->huge += (uint64_t)kilobytes << 10;
 	if (sscanf(line, "ShmemPmdMapped: %llu kB", &kilobytes) == 1) {
-		area->huge = (uint64_t)kilobytes << 10;
+		area->huge += (uint64_t)kilobytes << 10;
 		area->huge_told = true;
 	}
 }
@@ -119,14 +121,20 @@ bool ml_process_confirm_smaps(ml_va va, uint64_t len, struct ml_process_sizes *s
 	return true;
 }
 
+void ml_process_confirm_memory(const void *start, uint64_t len, struct ml_process_sizes *sizes)
+{
+	ml_va va = (uintptr_t)start;
+
+	if (!ml_process_confirm_scan(va, len, sizes) && !ml_process_confirm_smaps(va, len, sizes))
+		*sizes = (struct ml_process_sizes){ .source = "none" };
+}
+
 int ml_process_confirm(const struct ml_process *p, ml_va va, uint64_t len,
 		       struct ml_process_sizes *sizes)
 {
 	int error = ml_process_range_check(p, va, len);
 
-	if (error)
-		return error;
-	if (!ml_process_confirm_scan(va, len, sizes) && !ml_process_confirm_smaps(va, len, sizes))
-		*sizes = (struct ml_process_sizes){ .source = "none" };
-	return ML_OK;
+	if (!error)
+		ml_process_confirm_memory(ml_process_pointer(p, va), len, sizes);
+	return error;
 }

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * The object of the KVM port: memory, table memory, the kernel's table that every other borrows;
+ * the platform callbacks that tables of it are configured with, and the calls.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define HUGE_BYTES ((uint64_t)2 << 20)
+#define PA_END ((uint64_t)1 << 48)
+#define KERNEL_TABLES 4          /* the root and the tables of the port's pages */
+#define TYPES 0x0007040600070406 /* IA32_PAT at reset */
+
+int ml_kvm_refused(struct ml_kvm *k, const char *what, int error, uint64_t number)
+{
+	k->refusal = (struct ml_kvm_refusal){ .what = what, .error = error, .number = number };
+	return ML_ERR_REFUSED;
+}
+
+const struct ml_format *ml_kvm_format(void)
+{
+#if defined(__aarch64__)
+	return &ml_format_arm64_4k;
+#else
+	return &ml_format_x86_64;
+#endif
+}
+
+/* The port's pages are the last of the slot. */
+static ml_pa code_pa(const struct ml_kvm *k)
+{
+	return k->memory_pa + k->slot_bytes - 2 * PAGE_BYTES;
+}
+
+struct guest *ml_kvm_guest(const struct ml_kvm *k)
+{
+	return (struct guest *)(void *)(k->memory + k->slot_bytes - PAGE_BYTES);
+}
+
+/* --- calls ---------------------------------------------------------------------------- */
+
+static int call(struct ml_kvm *k, enum ml_kvm_mode mode, enum routine routine)
+{
+	return ml_kvm_cpu_run(k, mode, ml_kvm_routine(mode, routine));
+}
+
+int ml_kvm_probe(struct ml_kvm *k, enum ml_kvm_mode mode, enum ml_kvm_access access, ml_va va,
+		 uint64_t *value)
+{
+	struct guest *guest = ml_kvm_guest(k);
+	int error;
+
+	if (access == ML_KVM_FETCH)
+		return ml_kvm_cpu_run(k, mode, va);
+	guest->rdi = va;
+	guest->rax = *value;
+	error = call(k, mode, access == ML_KVM_STORE ? ROUTINE_STORE : ROUTINE_LOAD);
+	if (!error)
+		*value = guest->value;
+	return error;
+}
+
+int ml_kvm_chase(struct ml_kvm *k, ml_va va, uint64_t *offset, uint64_t steps)
+{
+	struct guest *guest = ml_kvm_guest(k);
+	int error;
+
+	guest->rdi = va;
+	guest->rax = *offset;
+	guest->rcx = steps;
+	error = call(k, ML_KVM_USER, ROUTINE_CHASE);
+	if (!error)
+		*offset = guest->value;
+	return error;
+}
+
+int ml_kvm_copy(struct ml_kvm *k, ml_va to, ml_va from, uint64_t len)
+{
+	struct guest *guest = ml_kvm_guest(k);
+
+	guest->rdi = to;
+	guest->rsi = from;
+	guest->rcx = len;
+	return call(k, ML_KVM_USER, ROUTINE_COPY);
+}
+
+/* --- platform ------------------------------------------------------------------------- */
+
+static void *table_alloc(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
+{
+	return ml_pool_alloc(&((struct ml_kvm *)cookie)->pool, op, bytes, pa);
+}
+
+static void table_free(void *cookie, struct ml_op *op, void *table, ml_pa pa, size_t bytes)
+{
+	ml_pool_free(&((struct ml_kvm *)cookie)->pool, op, table, pa, bytes);
+}
+
+static void *table_pointer(void *cookie, ml_pa pa, size_t bytes)
+{
+	return ml_pool_pointer(&((struct ml_kvm *)cookie)->pool, pa, bytes);
+}
+
+/* One INVLPG for every leaf that may be cached, or everything where those are many. */
+static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
+{
+	struct guest *guest = ml_kvm_guest(cookie);
+	uint64_t count = ((what->length - 1) >> what->stride_shift) + 1;
+	uint64_t i;
+
+	(void)op;
+	if (guest->flushes == FLUSH_ALL)
+		return;
+	if (what->length == 0 || count > FLUSH_MOST - guest->flushes) {
+		guest->flushes = FLUSH_ALL;
+		return;
+	}
+	for (i = 0; i < count; i++)
+		guest->flush[guest->flushes++] = what->va + (i << what->stride_shift);
+}
+
+/*
+ * What KVM refuses here stays to be done: the next call is refused as well, and no translation
+ * that should be gone is used.
+ */
+static void complete(void *cookie, struct ml_op *op)
+{
+	struct ml_kvm *k = cookie;
+
+	(void)op;
+	if (ml_kvm_guest(k)->flushes && (!k->shadowed || !ml_kvm_memory_give(k)))
+		(void)!call(k, ML_KVM_KERNEL, ROUTINE_CALL);
+}
+
+static const struct ml_platform platform = {
+	.table_alloc = table_alloc,
+	.table_free = table_free,
+	.table_pointer = table_pointer,
+	.invalidate = invalidate,
+	.complete = complete,
+};
+
+/* --- init and fini -------------------------------------------------------------------- */
+
+static uint64_t pool_bytes(const struct ml_kvm_config *config)
+{
+	uint64_t tables = (config->memory_bytes >> 21) + (config->memory_bytes >> 30) + 8;
+
+	return KERNEL_TABLES * PAGE_BYTES +
+	       (config->table_bytes ? config->table_bytes : 8 * tables * PAGE_BYTES);
+}
+
+static int config_check(const struct ml_kvm_config *config)
+{
+	if (config->memory_bytes == 0)
+		return ML_ERR_EMPTY;
+	if ((config->memory_bytes | config->memory_pa) & (HUGE_BYTES - 1) ||
+	    config->table_bytes & (PAGE_BYTES - 1))
+		return ML_ERR_ALIGN;
+	if (config->memory_bytes > PA_END / 2 || config->memory_pa > PA_END / 2 ||
+	    config->table_bytes > PA_END / 4)
+		return ML_ERR_PA_RANGE;
+	return ML_OK;
+}
+
+/* Guest and host addresses are the same modulo 2 MiB, so that the host's leaves can be large. */
+static int memory_create(struct ml_kvm *k)
+{
+	uint64_t all = k->slot_bytes + HUGE_BYTES;
+	char *start = mmap(NULL, all, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t head = -(uintptr_t)start & (HUGE_BYTES - 1);
+
+	if (start == MAP_FAILED)
+		return ml_kvm_refused(k, "mmap of the memory", errno, all);
+	if (head)
+		munmap(start, head);
+	munmap(start + head + k->slot_bytes, all - head - k->slot_bytes);
+	k->memory = start + head;
+	/* A kernel without large leaves refuses; ml_kvm_confirm() tells. */
+	(void)!madvise(k->memory, k->slot_bytes, MADV_HUGEPAGE);
+	return ml_kvm_memory_give(k);
+}
+
+/* The guest's pages: code for the kernel, its data, the same code for user mode. */
+static int kernel_create(struct ml_kvm *k)
+{
+	struct ml_table_config config = { .live = true };
+	int error;
+
+	ml_kvm_configure(k, &config);
+	error = ml_table_init(&k->kernel, &ml_format_x86_64, &config);
+	if (!error)
+		error = ml_map(&k->kernel, CODE_VA, PAGE_BYTES, code_pa(k), ML_READ | ML_PEXEC,
+			       NULL);
+	if (!error)
+		error = ml_map(&k->kernel, DATA_VA, PAGE_BYTES, code_pa(k) + PAGE_BYTES, ML_RW,
+			       NULL);
+	if (!error)
+		error = ml_map(&k->kernel, USER_VA, PAGE_BYTES, code_pa(k),
+			       ML_USER | ML_READ | ML_EXEC, NULL);
+	return error;
+}
+
+/*
+ * Where KVM has no second translation the CPU walks tables that KVM derived from ours, and INVLPG
+ * renews what the guest itself stored in them, not what the host did. Nothing tells but trying:
+ * a page that is gone, invalidated, and still there.
+ */
+static int find_shadow(struct ml_kvm *k)
+{
+	uint64_t value = 0;
+	int error =
+		ml_map(&k->kernel, ML_KVM_LENT_VA, PAGE_BYTES, code_pa(k), ML_USER | ML_READ, NULL);
+
+	if (!error)
+		error = ml_kvm_probe(k, ML_KVM_USER, ML_KVM_LOAD, ML_KVM_LENT_VA, &value);
+	if (!error)
+		error = ml_unmap(&k->kernel, ML_KVM_LENT_VA, PAGE_BYTES, NULL);
+	if (error)
+		return error;
+	k->shadowed = !ml_kvm_probe(k, ML_KVM_USER, ML_KVM_LOAD, ML_KVM_LENT_VA, &value);
+	return k->shadowed ? ml_kvm_memory_give(k) : ML_OK;
+}
+
+static int use(struct ml_kvm *k, const struct ml_table *t)
+{
+	k->root = ml_table_root(t);
+	return ml_kvm_cpu_reset(k);
+}
+
+static int create_parts(struct ml_kvm *k, const struct ml_kvm_config *config)
+{
+	uint64_t pool = pool_bytes(config);
+	int error;
+
+	k->slot_bytes = config->memory_bytes + pool + 2 * PAGE_BYTES;
+	error = ml_kvm_machine_open(k, config->device ? config->device : "/dev/kvm");
+	if (!error && k->memory_pa + k->slot_bytes > (uint64_t)1 << k->pa_bits)
+		error = ML_ERR_PA_RANGE;
+	if (!error)
+		error = memory_create(k);
+	if (error)
+		return error;
+	ml_kvm_guest_write(ml_kvm_guest(k));
+	error = ml_pool_init(&k->pool, k->memory + k->memory_bytes, k->memory_pa + k->memory_bytes,
+			     pool, PAGE_BYTES);
+	if (!error)
+		error = kernel_create(k);
+	if (!error)
+		error = use(k, &k->kernel);
+	return error ? error : find_shadow(k);
+}
+
+static void destroy_parts(struct ml_kvm *k)
+{
+	const int fds[] = { k->cpu_fd, k->vm_fd, k->device_fd };
+	unsigned i;
+
+	if (k->run && k->run != MAP_FAILED)
+		munmap(k->run, k->run_bytes);
+	for (i = 0; i < 3; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	if (k->memory)
+		munmap(k->memory, k->slot_bytes);
+}
+
+int ml_kvm_init(struct ml_kvm *k, const struct ml_kvm_config *config)
+{
+	int error = config_check(config);
+
+	*k = (struct ml_kvm){ .memory_pa = config->memory_pa,
+			      .memory_bytes = config->memory_bytes,
+			      .device_fd = -1,
+			      .vm_fd = -1,
+			      .cpu_fd = -1 };
+	if (error)
+		return error;
+	error = create_parts(k, config);
+	if (error)
+		destroy_parts(k);
+	return error;
+}
+
+void ml_kvm_fini(struct ml_kvm *k)
+{
+	destroy_parts(k);
+}
+
+/* --- tables --------------------------------------------------------------------------- */
+
+void ml_kvm_configure(struct ml_kvm *k, struct ml_table_config *config)
+{
+	config->platform = &platform;
+	config->cookie = k;
+	config->base = ml_pool_base(&k->pool);
+	config->types = TYPES;
+	config->levels = 4;
+	config->pa_bits = k->pa_bits;
+	config->rungs = (config->rungs ? config->rungs : ~UINT32_C(0)) & k->rungs;
+}
+
+int ml_kvm_attach(struct ml_kvm *k, struct ml_table *t)
+{
+	int error = ML_OK;
+
+	if (t->platform != &platform || t->cookie != k)
+		return ML_ERR_CONFIG;
+	if (k->table)
+		return ML_ERR_EXISTS;
+	if (!t->shared_count)
+		error = ml_table_share(t, &k->kernel, ML_KVM_KERNEL_VA, -ML_KVM_KERNEL_VA, NULL);
+	if (!error)
+		error = use(k, t);
+	if (error)
+		return error;
+	ml_table_set_live(t, true);
+	k->table = t;
+	return ML_OK;
+}
+
+void ml_kvm_detach(struct ml_kvm *k, struct ml_table *t)
+{
+	k->table = NULL;
+	ml_table_set_live(t, false);
+	/* Nothing runs before the next table is attached, and what KVM refuses now it refuses then. */
+	(void)!use(k, &k->kernel);
+}
+
+int ml_kvm_confirm(const struct ml_kvm *k, ml_pa pa, uint64_t len, struct ml_process_sizes *sizes)
+{
+	if (len == 0)
+		return ML_ERR_EMPTY;
+	if ((pa | len) & (PAGE_BYTES - 1))
+		return ML_ERR_ALIGN;
+	if (pa < k->memory_pa || len > k->memory_bytes || pa - k->memory_pa > k->memory_bytes - len)
+		return ML_ERR_PA_RANGE;
+	ml_process_confirm_memory(k->memory + (pa - k->memory_pa), len, sizes);
+	return ML_OK;
+}
