@@ -79,7 +79,8 @@ sub judge_addresses {
 	}
 }
 
-# The flags of info tlb as the board's letters would have them; P is bit 7 of the entry.
+# The flags of info tlb as the board's letters would have them. P is bit 7 of the entry; the dirty
+# mark of a leaf that may not be written is in a software bit, because D without W is a shadow stack.
 sub flags_of_leaf {
 	my ($lg2, $letters) = @_;
 	my %has = map { $_ => 1 } split /,/, $letters;
@@ -87,7 +88,7 @@ sub flags_of_leaf {
 	my $slot = $slot_of_type[$type] // die "memory type $type is none of x86_64\n";
 	my $large = $lg2 > 12 || $slot & 4;
 	return join '', map { $_->[0] ? $_->[1] : '-' } (
-		[!$has{x}, 'X'], [$has{g}, 'G'], [$large, 'P'], [$has{d}, 'D'], [$has{a}, 'A'],
+		[!$has{x}, 'X'], [$has{g}, 'G'], [$large, 'P'], [$has{d} && $has{w}, 'D'], [$has{a}, 'A'],
 		[$slot & 2, 'C'], [$slot & 1, 'T'], [$has{u}, 'U'], [$has{w}, 'W']);
 }
 
