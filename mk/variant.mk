@@ -42,5 +42,5 @@ endef
 define link
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(1) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
+	$(Q)$(1) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 endef

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * The process port with real loads, stores, fetches and faults on this machine's MMU. What
- * is read back is compared with the memfd itself, so no translation of ours is its own judge.
+ * What the process port has beside an MMU, which mmu_process.c tests: sizes that the kernel tells,
+ * refusals, threads, whose fault it is. What is read back is compared with the memfd itself.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -71,19 +71,15 @@ static int space_map(struct space *s, uint64_t offset, uint64_t length, uint64_t
 		      s->process.memory_pa + memory, prot, NULL);
 }
 
-static int probe(struct space *s, enum ml_process_access access, uint64_t offset, uint64_t *value)
-{
-	return ml_process_probe(&s->process, access, s->process.window_va + offset, value);
-}
-
 static int load(struct space *s, uint64_t offset, uint64_t *value)
 {
-	return probe(s, ML_PROCESS_LOAD, offset, value);
+	return ml_process_probe(&s->process, ML_PROCESS_LOAD, s->process.window_va + offset, value);
 }
 
 static int store(struct space *s, uint64_t offset, uint64_t value)
 {
-	return probe(s, ML_PROCESS_STORE, offset, &value);
+	return ml_process_probe(&s->process, ML_PROCESS_STORE, s->process.window_va + offset,
+				&value);
 }
 
 /* What the memory itself holds, seen without any mapping. */
@@ -100,151 +96,20 @@ static void memory_write(const struct space *s, uint64_t offset, uint64_t word)
 	t_eq(pwrite(s->process.memory_fd, &word, sizeof(word), (off_t)offset), sizeof(word));
 }
 
-/* The formats whose tables can cover addresses of a process. */
-static const struct ml_format *const formats[] = { &ml_format_x86_64, &ml_format_arm64_4k };
-#define FORMATS (sizeof(formats) / sizeof(formats[0]))
-
-static void check_rung(struct space *s, unsigned rung)
+TEST(a_refused_access_gives_nothing_and_is_counted)
 {
-	uint64_t leaf = (uint64_t)1 << s->table.format->rungs[rung].shift;
-	/* A leaf's own size into window and memory, so that no address is the window's first. */
-	uint64_t offset = leaf, memory = 2 * leaf;
-	const uint64_t places[] = { 0, leaf / 2 & ~(uint64_t)7, leaf - 8 };
-	struct ml_translation found;
-	uint64_t value;
-
-	T_CONTEXT(s->table.format->name, rung);
-	t_eq(space_map(s, offset, leaf, memory, USER_RW), ML_OK);
-	T_REQUIRE(t_eq(ml_translate(&s->table, s->process.window_va + offset, &found), ML_OK));
-	t_eq(ml_translation_rung(&s->table, &found), rung);
-	for (unsigned i = 0; i < 3; i++) {
-		t_eq(store(s, offset + places[i], leaf + i), ML_OK);
-		t_eq(memory_word(s, memory + places[i]), leaf + i);
-		memory_write(s, memory + places[i], 7 * leaf + i);
-		t_eq(load(s, offset + places[i], &value), ML_OK);
-		t_eq(value, 7 * leaf + i);
-	}
-	t_eq(load(s, offset - 8, &value), ML_ERR_REFUSED);
-	t_eq(load(s, offset + leaf, &value), ML_ERR_REFUSED);
-}
-
-TEST(every_rung_translates)
-{
-	const struct ml_process_config config = { .window_bytes = 3 * GIB,
-						  .memory_bytes = 3 * GIB,
-						  .memory_pa = 8 * GIB };
-	struct space s;
-
-	for (unsigned f = 0; f < FORMATS; f++) {
-		uint32_t rungs = ml_format_default_rungs(formats[f]);
-
-		for (unsigned rung = 0; rung < formats[f]->rung_count; rung++) {
-			if (!(rungs & 1u << rung))
-				continue;
-			T_REQUIRE(space_init(&s, formats[f], 1u << rung | 1, &config));
-			check_rung(&s, rung);
-			space_fini(&s);
-		}
-	}
-}
-
-static void check_permissions(struct space *s)
-{
-	uint64_t value = 0;
-
-	t_eq(space_map(s, 0, PAGE, 0, USER_RO), ML_OK);
-	t_eq(space_map(s, PAGE, PAGE, PAGE, USER_RW), ML_OK);
-	t_eq(space_map(s, 2 * PAGE, PAGE, 2 * PAGE, ML_RW), ML_OK);
-	memory_write(s, 0, 11);
-	t_eq(load(s, 0, &value), ML_OK);
-	t_eq(value, 11);
-	t_eq(store(s, 0, 12), ML_ERR_REFUSED);
-	t_eq(memory_word(s, 0), 11);
-	t_eq(store(s, PAGE, 13), ML_OK);
-	t_eq(memory_word(s, PAGE), 13);
-	/* privileged memory is not for this process */
-	value = 99;
-	t_eq(load(s, 2 * PAGE, &value), ML_ERR_REFUSED);
-	t_eq(value, 99);
-	t_eq(store(s, 2 * PAGE, 1), ML_ERR_REFUSED);
-	t_eq(s->process.stats.refused, 3);
-}
-
-TEST(permissions_are_honoured)
-{
-	struct space s;
-
-	for (unsigned f = 0; f < FORMATS; f++) {
-		T_CONTEXT(formats[f]->name, f);
-		T_REQUIRE(space_small(&s, formats[f]));
-		check_permissions(&s);
-		space_fini(&s);
-	}
-}
-
-TEST(only_executable_memory_runs)
-{
-#if defined(__aarch64__)
-	const uint64_t code = 0xd65f03c0; /* ret */
-#else
-	const uint64_t code = 0xc3; /* ret */
-#endif
+	uint64_t value = 99;
 	struct space s;
 
 	T_REQUIRE(space_small(&s, ml_process_format()));
-	memory_write(&s, 0, code);
 	t_eq(space_map(&s, 0, PAGE, 0, USER_RO), ML_OK);
-	t_eq(space_map(&s, PAGE, PAGE, 0, USER_RO | ML_EXEC), ML_OK);
-	t_eq(probe(&s, ML_PROCESS_FETCH, 0, NULL), ML_ERR_REFUSED);
-	t_eq(probe(&s, ML_PROCESS_FETCH, PAGE, NULL), ML_OK);
-	t_eq(ml_protect(&s.table, s.process.window_va + PAGE, PAGE, ML_EXEC, 0, NULL), ML_OK);
-	t_eq(probe(&s, ML_PROCESS_FETCH, PAGE, NULL), ML_ERR_REFUSED);
-	space_fini(&s);
-}
-
-TEST(unmap_really_unmaps)
-{
-	struct space s;
-	uint64_t value;
-
-	for (unsigned f = 0; f < FORMATS; f++) {
-		T_CONTEXT(formats[f]->name, f);
-		T_REQUIRE(space_small(&s, formats[f]));
-		t_eq(space_map(&s, 0, 4 * MIB, 0, USER_RW), ML_OK);
-		for (uint64_t at = 0; at < 4 * MIB; at += PAGE)
-			t_eq(store(&s, at, at), ML_OK);
-		/* a page in the middle of a large leaf, and a whole large leaf */
-		t_eq(ml_unmap(&s.table, s.process.window_va + 5 * PAGE, PAGE, NULL), ML_OK);
-		t_eq(ml_unmap(&s.table, s.process.window_va + 2 * MIB, 2 * MIB, NULL), ML_OK);
-		for (uint64_t at = 0; at < 4 * MIB; at += PAGE) {
-			bool gone = at == 5 * PAGE || at >= 2 * MIB;
-
-			t_eq(load(&s, at, &value), gone ? ML_ERR_REFUSED : ML_OK);
-			t_ok(gone || value == at);
-		}
-		space_fini(&s);
-	}
-}
-
-TEST(protect_reaches_the_hardware)
-{
-	struct space s;
-	uint64_t value;
-	ml_va page;
-
-	T_REQUIRE(space_small(&s, ml_process_format()));
-	page = s.process.window_va + 7 * PAGE;
-	t_eq(space_map(&s, 0, 2 * MIB, 0, USER_RW), ML_OK);
-	t_eq(store(&s, 7 * PAGE, 1), ML_OK);
-	t_eq(ml_protect(&s.table, page, PAGE, ML_WRITE, 0, NULL), ML_OK);
-	t_eq(store(&s, 7 * PAGE, 2), ML_ERR_REFUSED);
-	t_eq(load(&s, 7 * PAGE, &value), ML_OK);
-	t_eq(value, 1);
-	t_eq(store(&s, 6 * PAGE, 3), ML_OK);
-	t_eq(store(&s, 8 * PAGE, 3), ML_OK);
-	t_eq(ml_protect(&s.table, page, PAGE, ML_WRITE, ML_WRITE, NULL), ML_OK);
-	t_eq(store(&s, 7 * PAGE, 4), ML_OK);
-	t_eq(memory_word(&s, 7 * PAGE), 4);
+	t_eq(space_map(&s, PAGE, PAGE, PAGE, ML_RW), ML_OK);
+	t_eq(store(&s, 0, 12), ML_ERR_REFUSED);
+	t_eq(memory_word(&s, 0), 0);
+	t_eq(load(&s, PAGE, &value), ML_ERR_REFUSED);
+	t_eq(value, 99);
+	t_eq(s.process.stats.refused, 2);
+	t_eq(s.process.stats.fills, 0);
 	space_fini(&s);
 }
 

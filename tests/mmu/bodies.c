@@ -31,17 +31,15 @@ bool place_map(struct machine *m, const struct place *place, ml_prot prot)
 
 #define SAMPLE_ALL 512 /* pages */
 #define SAMPLE_EDGE 17
-#define SAMPLE_STEP 61
 
 uint64_t sample_after(uint64_t offset, uint64_t bytes)
 {
 	const uint64_t page = offset / PAGE, pages = bytes / PAGE;
+	const uint64_t step = pages / 128 + 61, edge = pages - SAMPLE_EDGE;
 
-	if (pages <= SAMPLE_ALL || page < SAMPLE_EDGE || page >= pages - SAMPLE_EDGE)
+	if (pages <= SAMPLE_ALL || page < SAMPLE_EDGE || page >= edge)
 		return offset + PAGE;
-	if (page + SAMPLE_STEP > pages - SAMPLE_EDGE)
-		return (pages - SAMPLE_EDGE) * PAGE;
-	return offset + SAMPLE_STEP * PAGE;
+	return (page + step < edge ? page + step : edge) * PAGE;
 }
 
 /* ---- checks ------------------------------------------------------------------------ */

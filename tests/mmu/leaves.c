@@ -108,7 +108,7 @@ static void check_mixture(struct machine *m, uint32_t rungs, unsigned largest)
 	     ML_OK);
 	check_words(m, place.va - before, pa - before, before);
 	check_words(m, place_va(&place, 0), place_pa(&place, 0), place.readable);
-	if (place.readable == place.bytes)
+	if (pa + place.bytes + after <= m->facts->memory + m->facts->memory_bytes)
 		check_words(m, place.va + place.bytes, pa + place.bytes, after);
 	t_unmapped(m, place.va + place.bytes + after);
 	t_unmapped(m, place.va - before - 8);

@@ -13,15 +13,17 @@ static bool has_type(const struct machine_facts *facts, ml_prot type)
 }
 
 /* The machine says that va leads to pa in memory of this type. */
-static bool tells(struct machine *m, ml_va va, ml_pa pa, ml_prot type)
+static void tells(struct machine *m, ml_va va, ml_pa pa, ml_prot type)
 {
 	ml_prot told = ML_TYPE(ML_TYPE_COUNT);
 	ml_pa found = ~pa;
 
 	if (!m->facts->translates)
-		return true;
-	return t_ok(machine_translate(m, va, &found, &told)) & t_eq(found, pa) &
-	       (told == ML_TYPE(ML_TYPE_COUNT) || t_eq(told, type));
+		return;
+	t_ok(machine_translate(m, va, &found, &told));
+	t_eq(found, pa);
+	if (told != ML_TYPE(ML_TYPE_COUNT))
+		t_eq(told, type);
 }
 
 static void check_type(struct machine *m, const struct place *place, ml_prot type)
@@ -61,11 +63,13 @@ TEST(each_memory_type_at_each_size)
 TEST(a_type_changes_in_a_part)
 {
 	const struct machine_facts *facts;
+	unsigned machines = 0;
 	struct machine m;
 
 	FOR_EACH_MACHINE(facts) {
 		if (!facts->any_type)
 			continue;
+		machines++;
 		T_REQUIRE(machine_open(&m, facts, NULL));
 		FOR_EACH_RUNG(rung, facts) {
 			const struct place place = place_of(facts, rung, 1);
@@ -89,6 +93,8 @@ TEST(a_type_changes_in_a_part)
 		}
 		machine_close(&m);
 	}
+	if (!machines)
+		T_SKIP("no machine here has types beside write-back");
 }
 
 static void check_far(struct machine *m, const struct place *place, ml_pa pa)
@@ -105,11 +111,13 @@ static void check_far(struct machine *m, const struct place *place, ml_pa pa)
 TEST(frames_far_beyond_the_memory)
 {
 	const struct machine_facts *facts;
+	unsigned machines = 0;
 	struct machine m;
 
 	FOR_EACH_MACHINE(facts) {
 		if (!facts->translates || !facts->any_type)
 			continue;
+		machines++;
 		T_REQUIRE(machine_open(&m, facts, NULL));
 		FOR_EACH_RUNG(rung, facts) {
 			const struct place place = place_of(facts, rung, 0);
@@ -123,4 +131,6 @@ TEST(frames_far_beyond_the_memory)
 		}
 		machine_close(&m);
 	}
+	if (!machines)
+		T_SKIP("no machine here tells where a translation leads");
 }
