@@ -7,6 +7,7 @@
 #ifndef MAXLEAF_CLI_BENCH_H
 #define MAXLEAF_CLI_BENCH_H
 
+#include <maxleaf/kvm.h>
 #include <maxleaf/process.h>
 
 #include "cli.h"
@@ -70,34 +71,59 @@ struct bench_machine {
 
 void bench_machine_read(struct bench_machine *machine);
 
-/* --- bench_view.c ----------------------------------------------------------------- */
+/* --- ports: bench_process.c, bench_kvm.c ------------------------------------------ */
 
 struct bench_view {
-	struct ml_process process;
-	struct ml_table table;
-	ml_va va;        /* where byte 0 of the memory is seen, */
-	char *start;     /* and the same as a pointer */
-	uint64_t filled; /* bytes synchronised so far */
-	bool refused;    /* the kernel refused something: */
+	ml_va va;     /* where byte 0 of the memory is seen */
+	bool refused; /* the kernel refused something: */
 	struct ml_process_refusal refusal;
 };
 
+/* One memory, seen three times. */
 struct bench_views {
+	const struct bench_port *port;
+	char *memory; /* for this process, */
+	ml_pa pa;     /* and for tables */
 	struct bench_view view[BENCH_VIEWS];
-	unsigned count; /* opened so far */
+	bool shadowed; /* the CPU walks tables that somebody derived from ours */
+	bool broken;   /* a chase or copy failed, which was told */
 };
 
-/* Map `bytes` of one memory in all three views, still without memory. Returns an exit status. */
-int bench_views_open(struct bench_views *views, uint64_t bytes);
+/* Who maps the memory, and whose MMU it is that works on it. Offsets are of the memory. */
+struct bench_port {
+	const char *name;
+	const char *about;     /* how its leaves come about */
+	const char *confirmed; /* whose leaves confirm() tells */
+	const struct ml_format *(*format)(void);
 
-/* Bring in the memory below `bytes` and map it in every view. */
-void bench_views_fill(struct bench_views *views, uint64_t bytes);
+	/* Map `bytes` in all three views, still without memory. Returns an exit status. */
+	int (*open)(struct bench_views *views, uint64_t bytes);
 
-/* What the kernel says about the first `bytes` of each view. */
-void bench_views_confirm(const struct bench_views *views, uint64_t bytes,
-			 struct ml_process_sizes sizes[BENCH_VIEWS]);
+	/* Bring in the memory below `bytes` and map it in every view. */
+	void (*fill)(struct bench_views *views, uint64_t bytes);
 
-void bench_views_close(struct bench_views *views);
+	/* The leaves behind the first `bytes` of a view. */
+	void (*confirm)(const struct bench_views *views, unsigned name, uint64_t bytes,
+			struct ml_process_sizes *sizes);
+
+	/* Follow a chain as chain_follow() does; copy as memcpy() does. */
+	uint64_t (*chase)(struct bench_views *views, unsigned name, uint64_t offset,
+			  uint64_t steps);
+	void (*copy)(struct bench_views *views, unsigned name, uint64_t to, uint64_t from,
+		     uint64_t bytes);
+	void (*close)(struct bench_views *views);
+};
+
+extern const struct bench_port bench_port_process, bench_port_kvm;
+
+/* --- bench_check.c ---------------------------------------------------------------- */
+
+/*
+ * Whether every view leads to the right frames: chains and a copy over `bytes`, read back past
+ * the tables. *emulated: why figures would not be those of our tables on an MMU, or NULL. Returns
+ * an exit status.
+ */
+int bench_check(struct bench_views *views, uint64_t bytes, const char **emulated);
 
 /* --- bench_measure.c -------------------------------------------------------------- */
 
@@ -146,7 +172,9 @@ struct bench_report {
 	struct bench_cost costs[BENCH_COSTS_MOST];
 	unsigned cost_count;
 	const struct bench_views *views;
-	double elapsed; /* seconds */
+	bool checked;         /* the first row was, by bench_check(), */
+	const char *emulated; /* which found that no figure would be true, and why */
+	double elapsed;       /* seconds */
 	bool interrupted;
 };
 

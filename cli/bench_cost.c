@@ -107,7 +107,7 @@ unsigned bench_costs(const struct bench_views *views, uint64_t bytes,
 		for (name = 0; name < BENCH_VIEWS && count < BENCH_COSTS_MOST; name++) {
 			const struct bench_view *view = &views->view[name];
 			struct mapping mapping = { .va = view->va,
-						   .pa = view->process.memory_pa,
+						   .pa = views->pa,
 						   .bytes = bytes };
 
 			if (!translates(*format, view->va + bytes - 1))

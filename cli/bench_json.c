@@ -25,6 +25,7 @@ static void put_machine(const struct bench_report *report)
 	cli_json_bool(&json, "virtual", machine->is_virtual);
 	if (machine->is_virtual)
 		cli_json_text(&json, "hypervisor", machine->hypervisor);
+	cli_json_text(&json, "port", report->views->port->name);
 	cli_json_text(&json, "format", report->format->name);
 	cli_json_integer(&json, "seconds", report->seconds);
 	cli_json_integer(&json, "largest_bytes", report->largest);
@@ -83,7 +84,7 @@ static void put_row_sizes(const struct bench_report *report, const struct bench_
 	cli_json_open(&json, stdout);
 	cli_json_text(&json, "view", bench_view_names[name]);
 	cli_json_address(&json, "va", view->va);
-	cli_json_address(&json, "pa", view->process.memory_pa);
+	cli_json_address(&json, "pa", report->views->pa);
 	cli_json_integer(&json, "bytes", row->bytes);
 	put_sizes(&json, &row->sizes[name]);
 	if (view->refused) {
@@ -120,6 +121,20 @@ static void put_cost(const struct bench_cost *cost, uint64_t bytes)
 	cli_json_close(&json);
 }
 
+/* What bench_check() found: it ends the tool where it finds anything wrong. */
+static void put_check(const struct bench_report *report)
+{
+	struct cli_json json;
+
+	cli_json_open(&json, stdout);
+	cli_json_bool(&json, "checked", report->checked);
+	cli_json_integer(&json, "bytes", report->rows[0].bytes);
+	cli_json_bool(&json, "emulated", report->emulated);
+	if (report->emulated)
+		cli_json_text(&json, "emulated_by", report->emulated);
+	cli_json_close(&json);
+}
+
 static void put_summary(const struct bench_report *report)
 {
 	struct cli_json json;
@@ -144,6 +159,8 @@ void bench_print_json(const struct bench_report *report)
 	unsigned i, n;
 
 	put_machine(report);
+	if (report->checked)
+		put_check(report);
 	for (n = 0; n < BENCH_WORKS; n++)
 		for (i = 0; i < report->row_count; i++)
 			put_result(&report->rows[i], n);

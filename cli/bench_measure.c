@@ -7,7 +7,6 @@
  * reads what another has just brought into the caches.
  */
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "bench.h"
@@ -23,6 +22,12 @@
 
 /* A row's measurement, three works and three views, never takes less; pilots and overruns in. */
 #define ROW_LEAST_NS (1.5 * CHUNK_LEAST_NS * BENCH_PAIRS_LEAST * BENCH_VIEWS * BENCH_WORKS)
+
+const char *const bench_view_names[BENCH_VIEWS] = {
+	[BENCH_SMALL] = "small",
+	[BENCH_SHIFTED] = "shifted",
+	[BENCH_LARGE] = "largest",
+};
 
 const char *const bench_work_names[BENCH_WORKS] = {
 	[BENCH_RANDOM] = "random",
@@ -65,7 +70,7 @@ bool bench_is_sure(const struct bench_spread *gain)
 /* --- chunks ----------------------------------------------------------------------- */
 
 struct run {
-	const struct bench_views *views;
+	struct bench_views *views;
 	const struct bench_budget *budget;
 	struct cli_progress *progress;
 	uint64_t bytes;
@@ -88,9 +93,9 @@ static double between(double least, double value, double most)
 	return value < least ? least : value > most ? most : value;
 }
 
-static bool is_over(const struct bench_budget *budget)
+static bool is_over(const struct run *run)
 {
-	return *budget->stop || cli_now_ns() >= budget->end_ns;
+	return run->views->broken || *run->budget->stop || cli_now_ns() >= run->budget->end_ns;
 }
 
 /* Whole pages are copied, and loads unrolled by eight. */
@@ -110,25 +115,24 @@ static uint64_t thread_now(void)
 	return (uint64_t)now.tv_sec * CLI_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static void copy_bytes(const struct run *run, char *start, uint64_t *cursor, uint64_t bytes)
+static void copy_bytes(const struct run *run, unsigned view, uint64_t *cursor, uint64_t bytes)
 {
 	uint64_t half = run->bytes / 2;
 
 	if (*cursor + bytes > half)
 		*cursor = 0;
-	memcpy(start + half + *cursor, start + *cursor, bytes);
+	run->views->port->copy(run->views, view, half + *cursor, *cursor, bytes);
 	*cursor += bytes;
 }
 
 static void work_through(struct run *run, unsigned view, uint64_t amount)
 {
-	char *start = run->views->view[view].start;
 	uint64_t *cursor = &run->cursor[view];
 
 	if (run->work == BENCH_COPY)
-		copy_bytes(run, start, cursor, amount);
+		copy_bytes(run, view, cursor, amount);
 	else
-		*cursor = chain_follow(start, *cursor, amount);
+		*cursor = run->views->port->chase(run->views, view, *cursor, amount);
 }
 
 /*
@@ -156,7 +160,8 @@ static void pilot(struct run *run)
 	unsigned view;
 
 	run->amount = 4096;
-	while (run->amount <= most / 2 && chunk(run, BENCH_SMALL) * (double)run->amount < PILOT_NS)
+	while (run->amount <= most / 2 && !is_over(run) &&
+	       chunk(run, BENCH_SMALL) * (double)run->amount < PILOT_NS)
 		run->amount *= 2;
 	run->cursor[BENCH_SMALL] = cursor; /* as far from the others' as before */
 	run->unit_ns = 0;
@@ -238,10 +243,12 @@ static void measure_work(struct run *run, uint64_t end_ns, struct bench_result *
 	uint64_t pairs, pair;
 
 	pilot(run);
+	if (is_over(run))
+		return;
 	pairs = pair_count(run, (double)end_ns - (double)cli_now_ns());
 	result->amount = UINT64_MAX;
 	for (pair = 0; pair < pairs; pair++) {
-		if (is_over(run->budget))
+		if (is_over(run))
 			return;
 		set_amount(run, (double)end_ns - (double)cli_now_ns(), pairs - pair);
 		take_pair(run, pair);
@@ -293,16 +300,18 @@ static bool prepare_row(struct bench_views *views, struct chain_map *map, struct
 {
 	uint64_t start = cli_now_ns();
 	uint64_t after;
+	unsigned view;
 
-	bench_views_fill(views, row->bytes);
-	bench_views_confirm(views, row->bytes, row->sizes);
+	views->port->fill(views, row->bytes);
+	for (view = 0; view < BENCH_VIEWS; view++)
+		views->port->confirm(views, view, row->bytes, &row->sizes[view]);
 	row->confirmed = true;
 	after = cli_now_ns();
 	pace->fill_ns += (double)(after - start);
 	pace->bytes = (double)row->bytes;
 	if (!chain_map_init(map, row->bytes))
 		return false;
-	chain_write(map, views->view[BENCH_LARGE].start);
+	chain_write(map, views->memory);
 	pace->write_ns = (double)(cli_now_ns() - after);
 	return true;
 }
@@ -358,7 +367,7 @@ static void measure_rows(struct run *run, struct bench_views *views, struct benc
 	struct pace pace = { 0, 0, 1 };
 	unsigned i;
 
-	for (i = 0; i < count && !is_over(run->budget); i++) {
+	for (i = 0; i < count && !is_over(run); i++) {
 		struct chain_map map;
 		double left = time_left(run->budget);
 

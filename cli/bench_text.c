@@ -23,9 +23,7 @@ static void print_head(const struct bench_report *report)
 	printf("%s%s%s, %s%s%s\n", cli_ink(stdout, CLI_STRONG), machine->cpu,
 	       cli_ink(stdout, CLI_PLAIN), machine->kernel,
 	       machine->is_virtual ? ", guest of " : "", machine->hypervisor);
-	puts("The same physical pages through leaves of three kinds. Linux builds the hardware's\n"
-	     "tables here, by the tables of maxleaf, and makes leaves of 2M at most; the sizes\n"
-	     "it gave are read back below.");
+	puts(report->views->port->about);
 	if (machine->is_virtual)
 		puts("A virtual machine: the host's page sizes cap what larger leaves give in it.");
 	if (report->cut)
@@ -173,9 +171,9 @@ static void print_confirmed(const struct bench_report *report)
 
 	if (!row)
 		return;
-	printf("\n%sLeaves the kernel confirms for %s%s (%s)\n", cli_ink(stdout, CLI_STRONG),
-	       cli_size_human(row->bytes).text, cli_ink(stdout, CLI_PLAIN),
-	       row->sizes[BENCH_LARGE].source);
+	printf("\n%s%s for %s%s (%s)\n", cli_ink(stdout, CLI_STRONG),
+	       report->views->port->confirmed, cli_size_human(row->bytes).text,
+	       cli_ink(stdout, CLI_PLAIN), row->sizes[BENCH_LARGE].source);
 	for (view = 0; view < BENCH_VIEWS; view++) {
 		printf("  %-22s", view_labels[view]);
 		print_sizes(&row->sizes[view]);
@@ -243,6 +241,14 @@ void bench_print_text(const struct bench_report *report)
 	unsigned work;
 
 	print_head(report);
+	if (report->checked)
+		printf("Checked: every view of %s leads to the right frames, chains and copies are "
+		       "whole.\n",
+		       cli_size_human(report->rows[0].bytes).text);
+	if (report->emulated) {
+		printf("No figure: KVM emulates the MMU here (%s).\n", report->emulated);
+		return;
+	}
 	for (work = 0; work < BENCH_WORKS; work++)
 		print_measurements(report, work);
 	print_legend(report);

@@ -12,6 +12,8 @@ _maxleaf()
 		words=$("$1" --dump-options 2>/dev/null)' --help --version'
 	elif [[ $previous == --color ]]; then
 		words='auto always never'
+	elif [[ $previous == --port ]]; then
+		words='process kvm'
 	elif [[ $previous == -f || $previous == --format || $previous == formats ]]; then
 		words=$("$1" formats --json 2>/dev/null | sed -n 's/^{"name":"\([^"]*\)".*/\1/p')
 	elif [[ $previous == qemu ]]; then

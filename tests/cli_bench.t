@@ -75,6 +75,45 @@ text() {
 }
 ok "the report has its parts" text
 
+# without_rights: a device that this user may not open, with what to do about it
+without_rights() {
+	cp "$maxleaf" "$scratch/tool" && chmod 755 "$scratch" "$scratch/tool" || return 1
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$scratch/tool" bench --port kvm \
+		>"$scratch/out" 2>"$scratch/err"
+	status=$?
+	cat "$scratch/out" "$scratch/err"
+	[ $status -eq 2 ] && [ ! -s "$scratch/out" ] && grep -q '^hint: .*--port process' "$scratch/err" &&
+		grep -q '^maxleaf: bench: --port kvm: /dev/kvm: \(Permission denied\|No such\)' "$scratch/err"
+}
+ok "a port has a known name" refuses "'xen' is neither process nor kvm" --port xen
+if [ "$(id -u)" != 0 ] || ! have setpriv; then
+	skip "a KVM that may not be used" "not root, or no setpriv"
+elif [ -e /dev/kvm ] && [ "$(stat -c %a /dev/kvm | tail -c 2)" != 0 ]; then
+	skip "a KVM that may not be used" "everybody may use it"
+else
+	ok "a KVM that may not be used is told" without_rights
+fi
+
+# a KVM that can be used, or its complaint
+kvm=
+"$maxleaf" bench --port kvm --max 32M --seconds 4 >"$scratch/text" 2>"$scratch/err" && kvm=yes
+
+# kvm_text: checked; and either the table or one line why there is none
+kvm_text() {
+	cat "$scratch/text" "$scratch/err"
+	[ ! -s "$scratch/err" ] && grep -q '^Checked: .* right frames' "$scratch/text" || return 1
+	if grep -q '^No figure: ' "$scratch/text"; then
+		! grep -q 'GB/s' "$scratch/text"
+	else
+		[ "$(grep -c '^ *16 MiB' "$scratch/text")" -eq 3 ] && grep -q 'Leaves in effect' "$scratch/text"
+	fi
+}
+if [ "$kvm" ]; then
+	ok "--port kvm checks, and prints no figure of an emulator" kvm_text
+else
+	skip "--port kvm" "$(head -n 1 "$scratch/err")"
+fi
+
 if ! have jq; then
 	skip "the records" "no jq"
 	done_testing
@@ -90,6 +129,7 @@ ok "--json succeeds, silent on stderr" test $? -eq 0 -a ! -s "$scratch/err"
 ok "the first record names the schema and the machine" check \
 	'.[0] | .schema == "maxleaf.bench/1" and (.cpu | length > 0) and (.virtual | type == "boolean")' \
 	"$scratch/json"
+ok "it names the port" check '.[0].port == "process"' "$scratch/json"
 ok "the last record is the summary, and counts" check \
 	'(.[-1].summary.measured == ([.[] | select(.work and .measured)] | length)) and
 	 (.[-1].summary.not_measured == ([.[] | select(.work and (.measured | not))] | length))' \
@@ -113,6 +153,20 @@ ok "leaves of every mapping add up to it" check \
 ok "the largest leaves take fewer tables in every format" check \
 	'[.[] | select(.mapping)] | group_by(.format) | map((map({(.mapping): .tables}) | add) |
 	 .largest < .small and .small <= .shifted) | length > 1 and all' "$scratch/json"
+
+# kvm_records: what is emulated has no figures, what is not has its rows
+kvm_records() {
+	"$maxleaf" bench --port kvm --max 16M --seconds 3 --json >"$scratch/kvm" || return 1
+	cat "$scratch/kvm"
+	check '.[0].port == "kvm" and .[1].checked and .[1].bytes == 16777216' "$scratch/kvm" &&
+		check '.[1].emulated as $no | [.[] | select(.work)] | length == 3 and
+			(($no | not) or all(has("ns") | not))' "$scratch/kvm"
+}
+if [ "$kvm" ]; then
+	ok "--port kvm names itself and what was checked" kvm_records
+else
+	skip "records of --port kvm" "no KVM"
+fi
 
 # short_of_time: the budget ends it, and what does not fit is told as not measured
 short_of_time() {

@@ -57,8 +57,9 @@ if command -v bash >/dev/null 2>&1; then
 		offer maxleaf plan --format = arm
 		offer maxleaf formats t
 		offer maxleaf qemu x
+		offer maxleaf bench --port = k
 		offer maxleaf pte --color = n' >"$scratch/offered" 2>&1
-	printf '%s\n' plan --size= arm64-4k toy x86_64 never | diff - "$scratch/offered" >"$scratch/wrong"
+	printf '%s\n' plan --size= arm64-4k toy x86_64 kvm never | diff - "$scratch/offered" >"$scratch/wrong"
 	verdict "completion offers commands, options, formats" "$scratch/wrong"
 else
 	number=$((number + 1))

@@ -99,16 +99,16 @@ void ml_kvm_guest_write(struct guest *guest)
 /* Everything KVM has; k hears of leaves of 1 GiB, SMEP and the physical width. */
 static int cpuid_set(struct ml_kvm *k)
 {
-	struct {
+	union {
 		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[256];
+		char room[sizeof(struct kvm_cpuid2) + 256 * sizeof(struct kvm_cpuid_entry2)];
 	} cpuid = { .head.nent = 256 };
-	const struct kvm_cpuid_entry2 *entry = cpuid.entries;
+	const struct kvm_cpuid_entry2 *entry = cpuid.head.entries;
 
 	if (ioctl(k->device_fd, KVM_GET_SUPPORTED_CPUID, &cpuid))
 		return ml_kvm_refused(k, "KVM_GET_SUPPORTED_CPUID", errno, 0);
 	k->rungs = 3;
-	for (; entry < cpuid.entries + cpuid.head.nent; entry++) {
+	for (; entry < cpuid.head.entries + cpuid.head.nent; entry++) {
 		if (entry->function == 0x80000001)
 			k->rungs |= (entry->edx >> 26 & 1) << 2;
 		if (entry->function == 0x80000008)
