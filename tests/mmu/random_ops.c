@@ -98,7 +98,7 @@ static ml_prot draw_prot(struct random_ops *r)
 					ML_READ | ML_USER,
 					ML_RW | ML_USER,
 					ML_RW | ML_USER,
-					ML_READ | ML_USER | ML_EXEC };
+					ML_READ | ML_USER };
 
 	return (chance(r, 1, 8) ? some[below(r, 3)] : some[3 + below(r, 4)]) | ML_PROT_AD;
 }

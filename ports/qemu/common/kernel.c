@@ -8,7 +8,7 @@
  * The direct map is taken apart and put together while page.c allocates, so the tables for that
  * cannot come from there: they are in the image, which nothing ever splits.
  */
-#define POOL_BYTES ((size_t)1 << 20)
+#define POOL_BYTES ((size_t)8 << 20) /* every large leaf keeps what its split takes */
 
 extern char image_start[], text_end[], rodata_end[], user_text_start[], user_text_end[];
 extern char user_data_start[], user_data_end[], image_end[];
