@@ -30,6 +30,7 @@ const struct machine_facts *machine_facts(unsigned number)
 		.marks = true,
 		.hardware_ad = isa_hardware_ad(),
 		.any_type = true,
+		.translates = ISA_TRANSLATES,
 		.rungs = ml_format_default_rungs(&ISA_FORMAT),
 		.memory = BOARD_MEMORY_PA,
 		.memory_bytes = BOARD_MEMORY_BYTES,

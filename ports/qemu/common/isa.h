@@ -10,6 +10,7 @@
  *   ISA_IMAGE       image addresses are ISA_IMAGE + pa
  *   ISA_KERNEL      the first address that belongs to the kernel in every table, and
  *   ISA_KERNEL_BYTES how many: 0 where the kernel has a table of its own (Arm TTBR1)
+ *   ISA_TRANSLATES  whether isa_translate() tells
  *   ISA_YIELD()     user code that waits or goes on for long: an emulated CPU lets others run
  *
  * and its linker script gives image_start, text_end, rodata_end, user_text_start,

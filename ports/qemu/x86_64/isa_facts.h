@@ -16,6 +16,7 @@
 
 #define ISA_STACK_BYTES 0x4000 /* of each CPU */
 
+#define ISA_TRANSLATES false
 #define ISA_YIELD() __asm__ volatile("pause")
 
 #endif
