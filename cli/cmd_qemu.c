@@ -63,16 +63,16 @@ struct arguments {
 	const char *monitor;
 	char append[APPEND_BYTES];
 	unsigned seconds;
-	bool one_thread;
+	bool threads;
 	bool print;
 };
 
-enum { KEY_CPU = 0x100, KEY_IMAGE, KEY_MONITOR, KEY_ONE_THREAD, KEY_PRINT, KEY_TIMEOUT };
+enum { KEY_CPU = 0x100, KEY_IMAGE, KEY_MONITOR, KEY_THREADS, KEY_PRINT, KEY_TIMEOUT };
 
 static const struct argp_option options[] = {
 	{ "cpu", KEY_CPU, "MODEL", 0, "CPU model, as QEMU names it (default: max)", 1 },
 	{ "image", KEY_IMAGE, "FILE", 0, "Boot this image instead of the board at work", 1 },
-	{ "one-thread", KEY_ONE_THREAD, NULL, 0, "Emulate all CPUs in one thread", 1 },
+	{ "thread-per-cpu", KEY_THREADS, NULL, 0, "Emulate each CPU in a thread of its own", 1 },
 	{ "monitor", KEY_MONITOR, "SOCKET", 0, "Let QEMU's monitor listen on this Unix socket", 1 },
 	{ "timeout", KEY_TIMEOUT, "SECONDS", 0, "Give the board no more time than this", 1 },
 	{ "print", KEY_PRINT, NULL, 0, "Print QEMU's command line, and run nothing", 1 },
@@ -159,8 +159,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_MONITOR:
 		a->monitor = arg;
 		return 0;
-	case KEY_ONE_THREAD:
-		a->one_thread = true;
+	case KEY_THREADS:
+		a->threads = true;
 		return 0;
 	case KEY_PRINT:
 		a->print = true;
@@ -244,7 +244,7 @@ static void make_command_line(struct command_line *c, const struct arguments *a)
 	const char *const *device;
 
 	add(c, a->board->emulator, NULL);
-	add(c, "-accel", a->one_thread ? "tcg,thread=single" : "tcg");
+	add(c, "-accel", a->threads ? "tcg,thread=multi" : "tcg,thread=single");
 	add(c, "-M", a->board->machine);
 	add(c, "-cpu", a->cpu ? a->cpu : a->board->cpu);
 	add(c, "-m", MEMORY);
