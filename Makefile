@@ -80,7 +80,7 @@ run: all ## what larger leaves do on this CPU
 
 TESTS := $(wildcard tests/*.c)
 TEST_HELPERS := $(filter-out tests/mmu/%,$(wildcard tests/*/*.c))
-ON_PROCESS := tests/process% tests/mmu_process%
+ON_PROCESS := tests/process% tests/mmu_process% tests/kvm% tests/mmu_kvm%
 PROCESS_TESTS := $(patsubst %.c,$(O)/plain/%,$(filter $(ON_PROCESS),$(TESTS)))
 HOSTED_TESTS := $(patsubst %.c,$(O)/hosted/%,$(filter-out $(ON_PROCESS),$(TESTS)))
 ASAN_TESTS := $(HOSTED_TESTS:$(O)/hosted/%=$(O)/asan/%)
@@ -108,6 +108,7 @@ MMU_BODIES := $(patsubst %,tests/mmu/%.o,\
 $(O)/hosted/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/hosted/%) $(O)/hosted/tests/mmu/machine_hosted.o
 $(O)/asan/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/asan/%) $(O)/asan/tests/mmu/machine_hosted.o
 $(O)/plain/tests/mmu_process: $(MMU_BODIES:%=$(O)/plain/%) $(O)/plain/tests/mmu/machine_process.o
+$(O)/plain/tests/mmu_kvm: $(MMU_BODIES:%=$(O)/plain/%) $(O)/plain/tests/mmu/machine_kvm.o
 
 ALL_TESTS := $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
 QEMU_TESTS := $(sort $(wildcard tests/qemu*.t))

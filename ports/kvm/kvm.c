@@ -227,10 +227,11 @@ static int find_shadow(struct ml_kvm *k)
 	return k->shadowed ? ml_kvm_memory_give(k) : ML_OK;
 }
 
+/* A table that was not live was edited, and took freed ones, with no word to KVM. */
 static int use(struct ml_kvm *k, const struct ml_table *t)
 {
 	k->root = ml_table_root(t);
-	return ml_kvm_cpu_reset(k);
+	return k->shadowed && ml_kvm_memory_give(k) ? ML_ERR_REFUSED : ml_kvm_cpu_reset(k);
 }
 
 static int create_parts(struct ml_kvm *k, const struct ml_kvm_config *config)

@@ -35,7 +35,8 @@ struct machine_facts {
 	uint8_t levels;
 	bool high; /* the tables are those of the upper half */
 	unsigned cpus;
-	bool kernel_mode; /* probes in kernel mode, and memory without ML_USER for them */
+	bool kernel_mode;      /* probes in kernel mode, and memory without ML_USER for them */
+	bool kernel_runs_user; /* the kernel executes what the user may: no CR4.SMEP */
 	bool marks; /* accessed is honoured: set by hardware, or its lack faults; dirty alike */
 	bool hardware_ad; /* ... set by hardware */
 	bool any_type;    /* all memory types of the format, not write-back alone */
@@ -77,7 +78,7 @@ void machine_close(struct machine *m);
 /*
  * One access. A fetch executes the instruction that machine_put_code() wrote there. The kernel
  * reads user memory, writes only what is writable (CR0.WP), and executes only what is ML_PEXEC
- * (CR4.SMEP).
+ * (CR4.SMEP), but for kernel_runs_user.
  */
 struct machine_result machine_probe(struct machine *m, unsigned cpu, enum machine_mode mode,
 				    enum machine_access access, ml_va va, uint64_t value);

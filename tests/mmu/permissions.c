@@ -37,7 +37,9 @@ static bool may(const struct machine_facts *facts, ml_prot prot, enum machine_mo
 	case MACHINE_STORE:
 		return prot & ML_WRITE;
 	default:
-		return prot & (mode == MACHINE_USER ? ML_EXEC : ML_PEXEC);
+		return prot & (mode == MACHINE_USER      ? ML_EXEC
+			       : facts->kernel_runs_user ? ML_EXEC | ML_PEXEC
+							 : ML_PEXEC);
 	}
 }
 
