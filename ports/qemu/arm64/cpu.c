@@ -24,6 +24,19 @@
 #define PA_48_BITS 5
 #define PSCI_CPU_ON 0xc4000003
 
+/* GICv3, 12.9 to 12.11: what lets the virtual timer's interrupt end a WFI. */
+#define GIC(offset) (*(volatile uint32_t *)(ISA_DIRECT + 0x08000000 + (offset)))
+#define GICD_CTLR GIC(0)
+#define GICR_WAKER(cpu) GIC(0xa0014 + 0x20000 * (cpu))
+#define GICR_IGROUPR0(cpu) GIC(0xb0080 + 0x20000 * (cpu))
+#define GICR_ISENABLER0(cpu) GIC(0xb0100 + 0x20000 * (cpu))
+#define CTLR_ARE_GROUP_1 0x12
+#define TIMER_INTERRUPT (1u << 27)
+
+/* How often to look at once, and for how long to sleep then: 20 us at 62.5 MHz. */
+#define RELAX_TURNS 64
+#define RELAX_TICKS UINT64_C(1250)
+
 extern const char start[], trap_vectors[];
 int64_t call_firmware(uint64_t function, uint64_t cpu, ml_pa pc, uint64_t context);
 
@@ -39,9 +52,28 @@ bool isa_start_cpu(unsigned cpu)
 	return call_firmware(PSCI_CPU_ON, cpu, (ml_pa)start - ISA_IMAGE, 0) == 0;
 }
 
+/* Interrupts stay masked: one that is pending ends a WFI all the same. */
+static void init_sleep(unsigned cpu)
+{
+	GICD_CTLR = CTLR_ARE_GROUP_1;
+	GICR_WAKER(cpu) = 0;
+	GICR_IGROUPR0(cpu) = TIMER_INTERRUPT;
+	GICR_ISENABLER0(cpu) = TIMER_INTERRUPT;
+	DO_WITH("msr icc_pmr_el1", UINT64_C(0xff));
+	DO_WITH("msr icc_igrpen1_el1", UINT64_C(1));
+	DO_WITH("msr cntv_ctl_el0", UINT64_C(1));
+}
+
+/* The emulator runs another CPU on a yield, or in a thread that needs a processor of the host. */
 void isa_relax(void)
 {
+	static unsigned turns[BOARD_CPUS];
+
 	DO("yield");
+	if (++turns[isa_cpu()] % RELAX_TURNS)
+		return;
+	DO_WITH("msr cntv_tval_el0", RELAX_TICKS);
+	DO("isb; wfi");
 }
 
 /* ID_AA64MMFR0_EL1.PARange, coded as TCR_EL1.IPS is; our entries hold no more than 48 bits. */
@@ -71,6 +103,7 @@ void isa_init_cpu(void)
 
 	DO_WITH("msr tcr_el1", READ("tcr_el1") | TCR_IPS(pa_range()) | ad);
 	DO_WITH("msr vbar_el1", trap_vectors);
+	init_sleep(isa_cpu());
 	isa_use(0);
 }
 
