@@ -26,7 +26,8 @@
  *
  * Holes: unmap, protect, split and fold skip what is not mapped; that is no error.
  *
- * A/D: mapping sets ML_ACCESSED, and ML_DIRTY if writable, unless the table tracks them.
+ * A/D: mapping sets ML_ACCESSED, and ML_DIRTY if writable, unless the table tracks them. Protect
+ * sets what it is told to: where hardware marks nothing, writing needs ML_DIRTY beside ML_WRITE.
  */
 #ifndef MAXLEAF_TABLE_H
 #define MAXLEAF_TABLE_H

@@ -181,6 +181,44 @@ TEST(parts_of_three_leaves_change)
 		}
 }
 
+/* Page by page, each used at once, until they make up the leaf; then all of it goes. */
+static void check_growth(struct machine *m, const struct place *place)
+{
+	const uint64_t pages = place->bytes / PAGE, stride = 7; /* prime to any power of two */
+
+	for (uint64_t i = 0; i < pages; i++) {
+		const uint64_t at = i * stride % pages * PAGE;
+
+		t_eq(ml_map(&m->table, place->va + at, PAGE, place->pa + at, USER_RW, NULL), ML_OK);
+		t_all_lead(m, place->va + at, place->pa + at);
+	}
+	for (uint64_t i = 0; i < pages; i++)
+		t_leads(m, i % m->facts->cpus, place->va + i * PAGE, place->pa + i * PAGE);
+	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+	for (uint64_t i = 0; i < pages; i++)
+		t_ends(m, i % m->facts->cpus, MACHINE_LOAD, place->va + i * PAGE,
+		       MACHINE_NOT_MAPPED);
+}
+
+TEST(leaves_grow_page_by_page)
+{
+	const struct machine_facts *facts;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts)
+		for (unsigned policy = 0; policy < POLICIES; policy++) {
+			T_REQUIRE(machine_open(&m, facts, &policies[policy]));
+			FOR_EACH_RUNG(rung, facts) {
+				const struct place place = place_of(facts, rung, 1);
+
+				T_CONTEXT(facts->name, rung);
+				if (place.bytes <= 2 * MIB)
+					check_growth(&m, &place);
+			}
+			machine_close(&m);
+		}
+}
+
 /* A leaf of which the memory may be a part only. */
 static void check_leaf(struct machine *m, const struct place *place)
 {
