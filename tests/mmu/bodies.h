@@ -68,7 +68,7 @@ static inline ml_prot writing(const struct machine_facts *facts)
 /* Map the place with these bits; false, with a complaint, if that failed. */
 bool place_map(struct machine *m, const struct place *place, ml_prot prot);
 
-/* The page to look at after that at `offset`: the next of a small range, a sample of a large one. */
+/* The page to look at after that at `offset`: all of a small range, a sample of a large one. */
 uint64_t sample_after(uint64_t offset, uint64_t bytes);
 
 /* ---- checks: true if they hold, else they complain ----------------------------------- */

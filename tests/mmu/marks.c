@@ -170,7 +170,7 @@ TEST(dirty_outlives_the_permission_to_write)
 		T_SKIP(NO_MARKS);
 }
 
-/* The pieces of a leaf that was written are dirty; what is then cleared and folded is by its use. */
+/* The pieces of a leaf that was written are dirty; folded, it is what any of them was since. */
 static void check_pieces(struct machine *m, const struct place *place)
 {
 	const uint64_t other = place->readable - PAGE;
