@@ -9,7 +9,7 @@
 #define PAGE ((uint64_t)4096)
 #define PAGES (ISA_RAM_BYTES / 2 / PAGE)
 
-extern char image_end[];
+extern char image_start[], image_end[];
 #define FIRST_PAGE ((uintptr_t)image_end - ISA_IMAGE)
 
 uint64_t board_pages_used;
@@ -78,10 +78,11 @@ static void page_free(void *cookie, struct ml_op *op, void *table, ml_pa pa, siz
 	}
 }
 
+/* The image counts: a walk of what a table borrowed goes through the kernel's, in its pool. */
 static void *page_pointer(void *cookie, ml_pa pa, size_t bytes)
 {
 	(void)cookie;
-	if (pa & (bytes - 1) || pa < FIRST_PAGE || pa >= BOARD_MEMORY_PA)
+	if (pa & (bytes - 1) || pa < (uintptr_t)image_start - ISA_IMAGE || pa >= BOARD_MEMORY_PA)
 		return NULL;
 	return board_pointer(pa);
 }
