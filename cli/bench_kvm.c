@@ -134,8 +134,8 @@ static void kvm_confirm(const struct bench_views *views, unsigned name, uint64_t
 	*sizes = (struct ml_process_sizes){
 		.present_known = true, .present = bytes, .huge_known = true, .source = "our table"
 	};
-	if (name == BENCH_LARGE && ml_kvm_confirm(&machine, MEMORY_PA, bytes, sizes))
-		*sizes = (struct ml_process_sizes){ .source = "none" };
+	if (name == BENCH_LARGE)
+		ml_process_confirm_memory(machine.memory, bytes, sizes);
 }
 
 static void kvm_close(struct bench_views *views)

@@ -36,7 +36,7 @@ ok "pool.h" public pool 'types|platform'
 ok "table.h" public table 'types|format|platform'
 ok "hosted.h" public hosted platform
 ok "process.h" public process 'pool|table'
-ok "kvm.h" public kvm 'pool|process|table'
+ok "kvm.h" public kvm 'pool|table'
 ok "port.h" is_empty "$(included include/maxleaf/port.h | grep -vE ' (maxleaf/types\.h|ML_PORT_HEADER)$')"
 ok "maxleaf.h" public maxleaf 'types|format|platform|pool|table'
 

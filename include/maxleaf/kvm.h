@@ -13,7 +13,8 @@
  *   before an operation on the table returns; where KVM keeps shadow tables that do not follow
  *   what the host stores, those are dropped as well.
  * - Below our tables are those of the host (EPT, NPT), and the smaller leaf of the two counts:
- *   ml_kvm_confirm() tells the host's.
+ *   KVM's are not larger than those of this process's own mapping at `memory`, which
+ *   ml_process_confirm_memory() tells.
  * - Hosts: Linux on x86-64. Elsewhere ml_kvm_init() refuses.
  * - Locking: as <maxleaf/table.h>; every call here counts as one that changes the table.
  */
@@ -21,7 +22,6 @@
 #define MAXLEAF_KVM_H
 
 #include <maxleaf/pool.h>
-#include <maxleaf/process.h>
 #include <maxleaf/table.h>
 
 #ifdef __cplusplus
@@ -59,6 +59,7 @@ struct ml_kvm_refusal {
 
 /* The caller allocates it; the fields are the port's, those under "to read" may be read. */
 struct ml_kvm {
+	struct ml_pool pool; /* of table memory: the port's */
 	/* to read */
 	char *memory; /* the guest's memory, as the host sees it */
 	ml_pa memory_pa;
@@ -69,7 +70,6 @@ struct ml_kvm {
 	struct ml_table kernel; /* lent to every table: may be mapped in from ML_KVM_LENT_VA on */
 	/* the port's */
 	const struct ml_table *table;
-	struct ml_pool pool;
 	int device_fd, vm_fd, cpu_fd;
 	void *run;
 	size_t run_bytes, slot_bytes;
@@ -107,13 +107,6 @@ ML_API ML_MUST_CHECK int ml_kvm_attach(struct ml_kvm *k, struct ml_table *t);
 
 /* The vCPU has left t, which is no longer live. Cannot fail. */
 ML_API void ml_kvm_detach(struct ml_kvm *k, struct ml_table *t);
-
-/*
- * What the host's kernel says it has mapped of [pa, pa + len) of the memory for this process at
- * this moment: KVM's own leaves are not larger. Errors: range errors, ML_ERR_PA_RANGE.
- */
-ML_API ML_MUST_CHECK int ml_kvm_confirm(const struct ml_kvm *k, ml_pa pa, uint64_t len,
-					struct ml_process_sizes *sizes);
 
 /*
  * The vCPU's calls. Errors: ML_ERR_REFUSED: k->refusal.what is "fault" where the guest faulted,

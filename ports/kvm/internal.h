@@ -26,7 +26,14 @@ struct guest {
 	uint32_t tss[26];
 };
 
-enum routine { ROUTINE_CALL, ROUTINE_LOAD, ROUTINE_STORE, ROUTINE_CHASE, ROUTINE_COPY };
+/* What its code can do, from each of these offsets on. */
+enum routine {
+	ROUTINE_LOAD = 0x200,
+	ROUTINE_STORE = 0x280,
+	ROUTINE_CHASE = 0x300,
+	ROUTINE_COPY = 0x380,
+	ROUTINE_CALL = 0x400
+};
 
 #pragma GCC visibility push(hidden)
 
@@ -35,7 +42,7 @@ int ml_kvm_refused(struct ml_kvm *k, const char *what, int error, uint64_t numbe
 struct guest *ml_kvm_guest(const struct ml_kvm *k);
 
 /* vcpu.c, all with an error: the machine without memory; its memory (given again, KVM forgets
- * what it derived from tables there); every register anew, and translating by k->root.
+ * what it derived from tables there); the guest's pages and registers as at the start, root too.
  */
 int ml_kvm_machine_open(struct ml_kvm *k, const char *device);
 int ml_kvm_memory_give(struct ml_kvm *k);
@@ -43,10 +50,6 @@ int ml_kvm_cpu_reset(struct ml_kvm *k);
 
 /* vcpu.c: run at va, with the registers in struct guest, until the code there comes back. */
 int ml_kvm_cpu_run(struct ml_kvm *k, enum ml_kvm_mode mode, ml_va va);
-ml_va ml_kvm_routine(enum ml_kvm_mode mode, enum routine routine);
-
-/* vcpu.c: write the guest's code, and the tables of its segments. */
-void ml_kvm_guest_write(struct guest *guest);
 
 #pragma GCC visibility pop
 #endif

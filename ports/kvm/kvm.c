@@ -45,7 +45,7 @@ struct guest *ml_kvm_guest(const struct ml_kvm *k)
 
 static int call(struct ml_kvm *k, enum ml_kvm_mode mode, enum routine routine)
 {
-	return ml_kvm_cpu_run(k, mode, ml_kvm_routine(mode, routine));
+	return ml_kvm_cpu_run(k, mode, (mode == ML_KVM_USER ? USER_VA : CODE_VA) + routine);
 }
 
 int ml_kvm_probe(struct ml_kvm *k, enum ml_kvm_mode mode, enum ml_kvm_access access, ml_va va,
@@ -90,21 +90,6 @@ int ml_kvm_copy(struct ml_kvm *k, ml_va to, ml_va from, uint64_t len)
 
 /* --- platform ------------------------------------------------------------------------- */
 
-static void *table_alloc(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
-{
-	return ml_pool_alloc(&((struct ml_kvm *)cookie)->pool, op, bytes, pa);
-}
-
-static void table_free(void *cookie, struct ml_op *op, void *table, ml_pa pa, size_t bytes)
-{
-	ml_pool_free(&((struct ml_kvm *)cookie)->pool, op, table, pa, bytes);
-}
-
-static void *table_pointer(void *cookie, ml_pa pa, size_t bytes)
-{
-	return ml_pool_pointer(&((struct ml_kvm *)cookie)->pool, pa, bytes);
-}
-
 /* One INVLPG for every leaf that may be cached, or everything where those are many. */
 static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
 {
@@ -124,8 +109,8 @@ static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidat
 }
 
 /*
- * What KVM refuses here stays to be done: the next call is refused as well, and no translation
- * that should be gone is used.
+ * Where KVM refuses this, the next call is refused as well: there is no memory then, or the vCPU
+ * does not run. No translation that should be gone is used.
  */
 static void complete(void *cookie, struct ml_op *op)
 {
@@ -136,10 +121,13 @@ static void complete(void *cookie, struct ml_op *op)
 		(void)!call(k, ML_KVM_KERNEL, ROUTINE_CALL);
 }
 
+/* A cookie is a machine to this file, and its first member to the pool. */
+_Static_assert(offsetof(struct ml_kvm, pool) == 0, "of one address");
+
 static const struct ml_platform platform = {
-	.table_alloc = table_alloc,
-	.table_free = table_free,
-	.table_pointer = table_pointer,
+	.table_alloc = ml_pool_alloc,
+	.table_free = ml_pool_free,
+	.table_pointer = ml_pool_pointer,
 	.invalidate = invalidate,
 	.complete = complete,
 };
@@ -181,7 +169,7 @@ static int memory_create(struct ml_kvm *k)
 		munmap(start, head);
 	munmap(start + head + k->slot_bytes, all - head - k->slot_bytes);
 	k->memory = start + head;
-	/* A kernel without large leaves refuses; ml_kvm_confirm() tells. */
+	/* A kernel without large leaves refuses; whoever asks is told. */
 	(void)!madvise(k->memory, k->slot_bytes, MADV_HUGEPAGE);
 	return ml_kvm_memory_give(k);
 }
@@ -189,7 +177,7 @@ static int memory_create(struct ml_kvm *k)
 /* The guest's pages: code for the kernel, its data, the same code for user mode. */
 static int kernel_create(struct ml_kvm *k)
 {
-	struct ml_table_config config = { .live = true };
+	struct ml_table_config config = { .live = true, .hardware_ad = true };
 	int error;
 
 	ml_kvm_configure(k, &config);
@@ -247,7 +235,6 @@ static int create_parts(struct ml_kvm *k, const struct ml_kvm_config *config)
 		error = memory_create(k);
 	if (error)
 		return error;
-	ml_kvm_guest_write(ml_kvm_guest(k));
 	error = ml_pool_init(&k->pool, k->memory + k->memory_bytes, k->memory_pa + k->memory_bytes,
 			     pool, PAGE_BYTES);
 	if (!error)
@@ -257,7 +244,7 @@ static int create_parts(struct ml_kvm *k, const struct ml_kvm_config *config)
 	return error ? error : find_shadow(k);
 }
 
-static void destroy_parts(struct ml_kvm *k)
+void ml_kvm_fini(struct ml_kvm *k)
 {
 	const int fds[] = { k->cpu_fd, k->vm_fd, k->device_fd };
 	unsigned i;
@@ -284,13 +271,8 @@ int ml_kvm_init(struct ml_kvm *k, const struct ml_kvm_config *config)
 		return error;
 	error = create_parts(k, config);
 	if (error)
-		destroy_parts(k);
+		ml_kvm_fini(k);
 	return error;
-}
-
-void ml_kvm_fini(struct ml_kvm *k)
-{
-	destroy_parts(k);
 }
 
 /* --- tables --------------------------------------------------------------------------- */
@@ -329,18 +311,6 @@ void ml_kvm_detach(struct ml_kvm *k, struct ml_table *t)
 {
 	k->table = NULL;
 	ml_table_set_live(t, false);
-	/* Nothing runs before the next table is attached, and what KVM refuses now it refuses then. */
+	/* What KVM refuses now it refuses when the next table is attached. */
 	(void)!use(k, &k->kernel);
-}
-
-int ml_kvm_confirm(const struct ml_kvm *k, ml_pa pa, uint64_t len, struct ml_process_sizes *sizes)
-{
-	if (len == 0)
-		return ML_ERR_EMPTY;
-	if ((pa | len) & (PAGE_BYTES - 1))
-		return ML_ERR_ALIGN;
-	if (pa < k->memory_pa || len > k->memory_bytes || pa - k->memory_pa > k->memory_bytes - len)
-		return ML_ERR_PA_RANGE;
-	ml_process_confirm_memory(k->memory + (pa - k->memory_pa), len, sizes);
-	return ML_OK;
 }

@@ -41,16 +41,14 @@ __asm__(".pushsection .text\n"
 	"	mov %cr2, %rax; mov %rax, .Ldata + 0x60(%rip)\n"
 	"	out %al, $0x10; jmp ml_kvm_code\n"
 	".set .Lvector, 0\n"
-	".balign 8\n"
-	"ml_kvm_code_faults:\n"
+	".org ml_kvm_code + 0x100\n"
 	".rept 32\n"
 	".balign 8; .byte 0x6a, .Lvector; jmp .Lfault\n" /* push, of two bytes */
 	".set .Lvector, .Lvector + 1\n"
 	".endr\n"
-	"ml_kvm_code_load: mov (%rdi), %rax\n"
-	"ml_kvm_code_call: ud2\n"
-	"ml_kvm_code_store: mov %rax, (%rdi); ud2\n"
-	"ml_kvm_code_chase: mov %rcx, %rdx; shr $3, %rdx; jz 2f\n"
+	".org ml_kvm_code + 0x200; mov (%rdi), %rax; ud2\n"
+	".org ml_kvm_code + 0x280; mov %rax, (%rdi); ud2\n"
+	".org ml_kvm_code + 0x300; mov %rcx, %rdx; shr $3, %rdx; jz 2f\n"
 	".balign 16\n"
 	"1:\n"
 	".rept 8\n"
@@ -60,41 +58,44 @@ __asm__(".pushsection .text\n"
 	"2:	and $7, %ecx; jz 4f\n"
 	"3:	mov (%rdi,%rax), %rax; dec %ecx; jnz 3b\n"
 	"4:	ud2\n"
-	"ml_kvm_code_copy: rep movsb; ud2\n"
-	"ml_kvm_code_end: .popsection\n");
+	".org ml_kvm_code + 0x380; rep movsb; ud2\n"
+	".org ml_kvm_code + 0x400; ud2; .popsection\n");
 
-extern const char ml_kvm_code[], ml_kvm_code_faults[], ml_kvm_code_end[], ml_kvm_code_call[],
-	ml_kvm_code_load[], ml_kvm_code_store[], ml_kvm_code_chase[], ml_kvm_code_copy[];
+#define CODE_BYTES 0x402
+
+extern const char ml_kvm_code[];
 
 _Static_assert(offsetof(struct guest, value) == 0x48, "its code has it there");
 _Static_assert(offsetof(struct guest, flushes) == 0x68, "its code has it there");
 _Static_assert(sizeof(struct guest) <= PAGE_BYTES - 256, "the rest is the stack");
 
-ml_va ml_kvm_routine(enum ml_kvm_mode mode, enum routine routine)
-{
-	const char *const starts[] = { ml_kvm_code_call, ml_kvm_code_load, ml_kvm_code_store,
-				       ml_kvm_code_chase, ml_kvm_code_copy };
-
-	return (mode == ML_KVM_USER ? USER_VA : CODE_VA) + (ml_va)(starts[routine] - ml_kvm_code);
-}
-
 /* Intel SDM vol. 3A 3.4.5, 6.14.1, 7.7: segments, gates, the stack that faults come back on. */
-void ml_kvm_guest_write(struct guest *guest)
+static void guest_write(struct guest *guest)
 {
 	static const uint64_t gdt[] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff,
 					0x00cff3000000ffff, 0x00affb000000ffff };
 	ml_va stack = DATA_VA + PAGE_BYTES;
-	ml_va to = CODE_VA + (ml_va)(ml_kvm_code_faults - ml_kvm_code);
+	ml_va to = CODE_VA + 0x100;
 	unsigned i;
 
-	memcpy((char *)guest - PAGE_BYTES, ml_kvm_code, (size_t)(ml_kvm_code_end - ml_kvm_code));
+	memcpy((char *)guest - PAGE_BYTES, ml_kvm_code, CODE_BYTES);
 	memcpy(guest->gdt, gdt, sizeof(gdt));
 	memcpy(&guest->tss[1], &stack, sizeof(stack));
 	for (i = 0; i < 32; i++, to += 8) {
 		guest->idt[i][0] = (to & 0xffff) | 0x8e0000080000 | (to >> 16 & 0xffff) << 48;
 		guest->idt[i][1] = to >> 32;
 	}
+	guest->flushes = FLUSH_ALL; /* whatever KVM drops when CR3 is set from outside */
 }
+
+/* An ioctl's answer, or its refusal. */
+static int ask(struct ml_kvm *k, int fd, unsigned long request, const void *with, const char *what)
+{
+	int answer = ioctl(fd, request, with);
+
+	return answer < 0 ? ml_kvm_refused(k, what, errno, 0) : answer;
+}
+#define ASK(k, fd, request, with) ask((k), (fd), (request), (with), #request)
 
 /* Everything KVM has; k hears of leaves of 1 GiB, SMEP and the physical width. */
 static int cpuid_set(struct ml_kvm *k)
@@ -105,8 +106,8 @@ static int cpuid_set(struct ml_kvm *k)
 	} cpuid = { .head.nent = 256 };
 	const struct kvm_cpuid_entry2 *entry = cpuid.head.entries;
 
-	if (ioctl(k->device_fd, KVM_GET_SUPPORTED_CPUID, &cpuid))
-		return ml_kvm_refused(k, "KVM_GET_SUPPORTED_CPUID", errno, 0);
+	if (ASK(k, k->device_fd, KVM_GET_SUPPORTED_CPUID, &cpuid))
+		return ML_ERR_REFUSED;
 	k->rungs = 3;
 	for (; entry < cpuid.head.entries + cpuid.head.nent; entry++) {
 		if (entry->function == 0x80000001)
@@ -116,9 +117,7 @@ static int cpuid_set(struct ml_kvm *k)
 		if (entry->function == 7 && entry->index == 0)
 			k->smep = entry->ebx >> 7 & 1;
 	}
-	if (ioctl(k->cpu_fd, KVM_SET_CPUID2, &cpuid))
-		return ml_kvm_refused(k, "KVM_SET_CPUID2", errno, 0);
-	return ML_OK;
+	return ASK(k, k->cpu_fd, KVM_SET_CPUID2, &cpuid);
 }
 
 int ml_kvm_machine_open(struct ml_kvm *k, const char *device)
@@ -128,20 +127,15 @@ int ml_kvm_machine_open(struct ml_kvm *k, const char *device)
 	k->device_fd = open(device, O_RDWR | O_CLOEXEC);
 	if (k->device_fd < 0)
 		return ml_kvm_refused(k, device, errno, 0);
-	bytes = ioctl(k->device_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (bytes < 0 || ioctl(k->device_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
-		return ml_kvm_refused(k, "KVM's interface", bytes < 0 ? errno : 0, 0);
-	k->vm_fd = ioctl(k->device_fd, KVM_CREATE_VM, 0);
-	if (k->vm_fd < 0)
-		return ml_kvm_refused(k, "KVM_CREATE_VM", errno, 0);
-	k->cpu_fd = ioctl(k->vm_fd, KVM_CREATE_VCPU, 0);
+	bytes = ASK(k, k->device_fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
+	k->vm_fd = bytes < 0 ? bytes : ASK(k, k->device_fd, KVM_CREATE_VM, NULL);
+	k->cpu_fd = k->vm_fd < 0 ? k->vm_fd : ASK(k, k->vm_fd, KVM_CREATE_VCPU, NULL);
 	if (k->cpu_fd < 0)
-		return ml_kvm_refused(k, "KVM_CREATE_VCPU", errno, 0);
+		return ML_ERR_REFUSED;
 	k->run_bytes = (size_t)bytes;
 	k->run = mmap(NULL, k->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, k->cpu_fd, 0);
-	if (k->run == MAP_FAILED)
-		return ml_kvm_refused(k, "mmap of the vCPU", errno, k->run_bytes);
-	return cpuid_set(k);
+	return k->run == MAP_FAILED ? ml_kvm_refused(k, "mmap of the vCPU", errno, k->run_bytes)
+				    : cpuid_set(k);
 }
 
 int ml_kvm_memory_give(struct ml_kvm *k)
@@ -151,46 +145,43 @@ int ml_kvm_memory_give(struct ml_kvm *k)
 	(void)!ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &region); /* none the first time */
 	region.memory_size = k->slot_bytes;
 	region.userspace_addr = (uintptr_t)k->memory;
-	if (ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
-		return ml_kvm_refused(k, "KVM_SET_USER_MEMORY_REGION", errno, k->slot_bytes);
-	return ML_OK;
+	return ASK(k, k->vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
 /* CR0: PG WP NE ET MP PE. CR4: PGE PAE, SMEP. EFER: NXE LMA LME. */
 int ml_kvm_cpu_reset(struct ml_kvm *k)
 {
-	struct kvm_regs regs = { .rip = CODE_VA, .rflags = 2 };
-	struct kvm_segment data = { .limit = UINT32_MAX,
-				    .selector = 0x10,
-				    .type = 3,
-				    .present = 1,
-				    .db = 1,
-				    .s = 1,
-				    .g = 1 };
+	const struct guest *there = (const struct guest *)DATA_VA; /* NOLINT */
+	const struct kvm_regs regs = { .rip = CODE_VA, .rflags = 2 };
+	const struct kvm_segment data = { .limit = UINT32_MAX,
+					  .selector = 0x10,
+					  .type = 3,
+					  .present = 1,
+					  .db = 1,
+					  .s = 1,
+					  .g = 1 };
 	struct kvm_sregs sregs;
 
-	if (ioctl(k->cpu_fd, KVM_GET_SREGS, &sregs))
-		return ml_kvm_refused(k, "KVM_GET_SREGS", errno, 0);
+	guest_write(ml_kvm_guest(k));
+	if (ASK(k, k->cpu_fd, KVM_GET_SREGS, &sregs))
+		return ML_ERR_REFUSED;
 	sregs.cs = sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.tr = data;
 	sregs.cs.selector = 8;
 	sregs.cs.type = sregs.tr.type = 11;
 	sregs.cs.db = sregs.tr.db = sregs.tr.s = sregs.tr.g = 0;
 	sregs.cs.l = 1;
 	sregs.tr.selector = 0x28;
-	sregs.tr.base = DATA_VA + offsetof(struct guest, tss);
-	sregs.tr.limit = sizeof(((struct guest *)0)->tss) - 1;
-	sregs.gdt.base = DATA_VA + offsetof(struct guest, gdt);
-	sregs.gdt.limit = sizeof(((struct guest *)0)->gdt) - 1;
-	sregs.idt.base = DATA_VA + offsetof(struct guest, idt);
-	sregs.idt.limit = sizeof(((struct guest *)0)->idt) - 1;
+	sregs.tr.limit = sizeof(there->tss) - 1;
+	sregs.tr.base = (ml_va)&there->tss;
+	sregs.gdt = (struct kvm_dtable){ (ml_va)&there->gdt, sizeof(there->gdt) - 1, { 0 } };
+	sregs.idt = (struct kvm_dtable){ (ml_va)&there->idt, sizeof(there->idt) - 1, { 0 } };
 	sregs.cr0 = 0x80010033;
 	sregs.cr3 = k->root;
 	sregs.cr4 = 0xa0 | (uint64_t)k->smep << 20;
 	sregs.efer = 0xd00;
-	if (ioctl(k->cpu_fd, KVM_SET_SREGS, &sregs) || ioctl(k->cpu_fd, KVM_SET_REGS, &regs))
-		return ml_kvm_refused(k, "KVM_SET_SREGS", errno, 0);
-	ml_kvm_guest(k)->flushes = FLUSH_ALL; /* whatever KVM drops when CR3 is set from outside */
-	return ML_OK;
+	if (ASK(k, k->cpu_fd, KVM_SET_SREGS, &sregs))
+		return ML_ERR_REFUSED;
+	return ASK(k, k->cpu_fd, KVM_SET_REGS, &regs);
 }
 
 /* Leave behind an access half done, and whatever the guest was about to do. */
@@ -233,14 +224,13 @@ int ml_kvm_cpu_run(struct ml_kvm *k, enum ml_kvm_mode mode, ml_va va)
 	return ML_ERR_REFUSED;
 }
 #else
-
 int ml_kvm_machine_open(struct ml_kvm *k, const char *device)
 {
 	(void)device;
 	return ml_kvm_refused(k, "a vCPU of this host's ISA", 0, 0);
 }
 
-/* There is no machine to call these for. */
+/* Without a machine nobody calls these. */
 int ml_kvm_memory_give(struct ml_kvm *k)
 {
 	return ml_kvm_machine_open(k, NULL);
@@ -256,15 +246,5 @@ int ml_kvm_cpu_run(struct ml_kvm *k, enum ml_kvm_mode mode, ml_va va)
 	(void)mode;
 	(void)va;
 	return ml_kvm_machine_open(k, NULL);
-}
-
-ml_va ml_kvm_routine(enum ml_kvm_mode mode, enum routine routine)
-{
-	return (ml_va)mode + (ml_va)routine;
-}
-
-void ml_kvm_guest_write(struct guest *guest)
-{
-	(void)guest;
 }
 #endif
