@@ -23,7 +23,7 @@ catches_a_liar() {
 judge() {
 	reason=$(missing "$2")
 	if [ -n "$reason" ]; then
-		skip "$2 $3" "$2:$reason"
+		skip "the monitor $1: $2 $3" "$reason"
 		return
 	fi
 	ok "the monitor $1: $2 $3" "$@"

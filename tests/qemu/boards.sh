@@ -16,15 +16,18 @@ missing() {
 	arm64) compiler=aarch64-linux-gnu-gcc emulator=qemu-system-aarch64 ;;
 	*) compiler=$1-linux-gnu-gcc emulator=qemu-system-$1 ;;
 	esac
+	separator=
 	for program in $compiler $emulator; do
-		have "$program" || printf ' %s' "no $program"
+		have "$program" && continue
+		printf '%s' "${separator}no $program"
+		separator=', '
 	done
 }
 
 # run_board BOARD CPU: the tests of tests/mmu on that board, as TAP.
 run_board() {
 	reason=$(missing "$1")
-	[ -z "$reason" ] || skip_all "$1:$reason"
+	[ -z "$reason" ] || skip_all "$1: $reason"
 	set -- "$1" --cpu "$2" --image "$(board_image "$1")" --timeout "$board_seconds"
 	for name in SEED ML_TEST_OPS ML_TEST_STEPS; do
 		eval "value=\${$name-}"
