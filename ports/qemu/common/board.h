@@ -47,9 +47,9 @@ extern uint64_t board_pages_used;
 extern uint64_t board_fail_nth;
 
 /*
- * Initialise a table of user addresses: platform, base, levels, width and liveness are the
- * board's, the rest is taken from `wish` (NULL: zero). Where the kernel lives in the same root,
- * the table borrows it.
+ * Initialise a table of user addresses: base, levels, width and liveness are the board's, and the
+ * platform unless `wish` has one; the rest is taken from `wish` (NULL: zero). Where the kernel
+ * lives in the same root, the table borrows it.
  */
 int board_table_init(struct ml_table *t, const struct ml_table_config *wish);
 

@@ -97,7 +97,8 @@ int board_table_init(struct ml_table *t, const struct ml_table_config *wish)
 	struct ml_table_config config = wish ? *wish : (struct ml_table_config){ 0 };
 	int error;
 
-	config.platform = &board_platform;
+	if (!config.platform)
+		config.platform = &board_platform;
 	config.cookie = NULL;
 	config.base = (char *)ISA_DIRECT; /* NOLINT */
 	config.levels = (uint8_t)isa_levels();
