@@ -9,7 +9,7 @@
 #define ISA_DIRECT 0xffff000000000000
 #define ISA_IMAGE 0xffff800000000000 /* also in board.ld */
 #define ISA_KERNEL ISA_DIRECT
-#define ISA_KERNEL_BYTES 0 /* TTBR1 has the kernel's table */
+#define ISA_KERNEL_BYTES 0  /* TTBR1 has the kernel's table */
 #define ISA_TRANSLATES true /* AT S1E0R */
 #define ISA_YIELD() __asm__ volatile("yield")
 
