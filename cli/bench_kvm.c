@@ -77,7 +77,7 @@ static int kvm_open(struct bench_views *views, uint64_t bytes)
 		return refused(error);
 	opened = true;
 	ml_kvm_configure(&machine, &wish);
-	error = ml_table_init(&table, ml_kvm_format(), &wish);
+	error = ml_table_init(&table, &ml_format_x86_64, &wish);
 	made = !error;
 	if (!error)
 		error = map_views(views, bytes);
@@ -109,7 +109,7 @@ static void kvm_copy(struct bench_views *views, unsigned name, uint64_t to, uint
 	}
 }
 
-/* The host's memory first, in its large leaves; then what KVM keeps of each view, for stores too. */
+/* The host's memory, in its large leaves; then what KVM keeps of each view, for stores too. */
 static void kvm_fill(struct bench_views *views, uint64_t bytes)
 {
 	uint64_t half = bytes / 2;
@@ -151,12 +151,11 @@ static void kvm_close(struct bench_views *views)
 
 const struct bench_port bench_port_kvm = {
 	.name = "kvm",
-	.about =
-		"The same physical pages through leaves of three kinds. A virtual CPU of KVM walks\n"
-		"the tables of maxleaf themselves; the smaller leaf of theirs and the host's below\n"
-		"them counts.",
+	.about = "The same physical pages through leaves of three kinds. A virtual CPU of KVM\n"
+		 "walks the tables of maxleaf; the smaller of their leaf and the host's below\n"
+		 "them counts.",
 	.confirmed = "Leaves in effect, the host's own counted in,",
-	.format = ml_kvm_format,
+	.format = ml_process_format,
 	.open = kvm_open,
 	.fill = kvm_fill,
 	.confirm = kvm_confirm,

@@ -139,8 +139,8 @@ static void process_close(struct bench_views *views)
 const struct bench_port bench_port_process = {
 	.name = "process",
 	.about =
-		"The same physical pages through leaves of three kinds. Linux builds the hardware's\n"
-		"tables here, by the tables of maxleaf, and makes leaves of 2M at most; the sizes\n"
+		"The same physical pages through leaves of three kinds. Linux builds the\n"
+		"hardware's tables here, by the tables of maxleaf, and makes leaves of 2M at most; the sizes\n"
 		"it gave are read back below.",
 	.confirmed = "Leaves the kernel confirms",
 	.format = ml_process_format,

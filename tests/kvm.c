@@ -55,7 +55,7 @@ static bool space_init(struct guest_space *s)
 	if (!t_eq(ml_kvm_init(&s->kvm, &usual), ML_OK))
 		return false;
 	ml_kvm_configure(&s->kvm, &config);
-	return t_eq(ml_table_init(&s->table, ml_kvm_format(), &config), ML_OK) &&
+	return t_eq(ml_table_init(&s->table, &ml_format_x86_64, &config), ML_OK) &&
 	       t_eq(ml_kvm_attach(&s->kvm, &s->table), ML_OK);
 }
 
@@ -146,16 +146,20 @@ TEST(a_table_of_somebody_else_is_refused)
 {
 	struct ml_table_config config = { .rungs = 0 };
 	struct guest_space s, other;
-	struct ml_table table;
+	struct ml_table table, arm;
 
 	NEED_KVM();
 	T_REQUIRE(space_init(&s));
 	ml_kvm_configure(&s.kvm, &config);
-	T_REQUIRE(t_eq(ml_table_init(&table, ml_kvm_format(), &config), ML_OK));
+	T_REQUIRE(t_eq(ml_table_init(&table, &ml_format_x86_64, &config), ML_OK));
 	t_eq(ml_kvm_attach(&s.kvm, &table), ML_ERR_EXISTS);
 	T_REQUIRE(space_init(&other));
 	ml_kvm_detach(&other.kvm, &other.table);
 	t_eq(ml_kvm_attach(&other.kvm, &table), ML_ERR_CONFIG);
+	ml_kvm_configure(&other.kvm, &config);
+	T_REQUIRE(t_eq(ml_table_init(&arm, &ml_format_arm64_4k, &config), ML_OK));
+	t_eq(ml_kvm_attach(&other.kvm, &arm), ML_ERR_CONFIG);
+	ml_table_fini(&arm, NULL);
 	t_eq(ml_kvm_attach(&other.kvm, &other.table), ML_OK);
 	space_fini(&other);
 	ml_table_fini(&table, NULL);
@@ -174,7 +178,7 @@ TEST(the_ports_addresses_are_its_own)
 	t_eq(ml_unmap(&s.table, ML_KVM_KERNEL_VA, PAGE, NULL), ML_ERR_SHARED);
 	ml_kvm_detach(&s.kvm, &s.table);
 	ml_kvm_configure(&s.kvm, &config);
-	T_REQUIRE(t_eq(ml_table_init(&table, ml_kvm_format(), &config), ML_OK));
+	T_REQUIRE(t_eq(ml_table_init(&table, &ml_format_x86_64, &config), ML_OK));
 	t_eq(ml_map(&table, ML_KVM_LENT_VA, PAGE, MEMORY_PA, USER_RW, NULL), ML_OK);
 	t_eq(ml_kvm_attach(&s.kvm, &table), ML_ERR_EXISTS);
 	ml_table_fini(&table, NULL);
@@ -301,7 +305,7 @@ TEST(a_table_that_is_attached_is_the_one_seen)
 		ml_kvm_detach(&s.kvm, &s.table);
 		ml_table_fini(&s.table, NULL);
 		ml_kvm_configure(&s.kvm, &config);
-		T_REQUIRE(t_eq(ml_table_init(&s.table, ml_kvm_format(), &config), ML_OK));
+		T_REQUIRE(t_eq(ml_table_init(&s.table, &ml_format_x86_64, &config), ML_OK));
 		T_REQUIRE(t_eq(ml_kvm_attach(&s.kvm, &s.table), ML_OK));
 		faults(&s, ML_KVM_USER, ML_KVM_LOAD, VA, 4);
 	}

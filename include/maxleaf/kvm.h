@@ -6,9 +6,9 @@
  *
  * - Guest memory is one block: the memory that tables map, followed by the memory of tables
  *   (a pool) and two pages of the port. Nothing else is there: an access elsewhere is refused.
- * - The vCPU has four levels, NX, WP and, where KVM offers it, SMEP; memory types are the format's
- *   default. Every table attached borrows the addresses from ML_KVM_KERNEL_VA to the end, where
- *   the port's pages are; all other addresses are free.
+ * - The vCPU has x86-64's four levels, NX, WP and, where KVM offers it, SMEP; memory types are
+ *   those of IA32_PAT at reset. Every table attached borrows the addresses from ML_KVM_KERNEL_VA
+ *   to the end, where the port's pages are; all other addresses are free.
  * - Invalidations are instructions of the vCPU itself (INVLPG, or a change of CR4.PGE), executed
  *   before an operation on the table returns; where KVM keeps shadow tables that do not follow
  *   what the host stores, those are dropped as well.
@@ -38,18 +38,16 @@ struct ml_kvm_config {
 	const char *device;    /* NULL: "/dev/kvm" */
 	uint64_t memory_bytes; /* memory to create, a multiple of 2 MiB */
 	ml_pa memory_pa;       /* its guest physical address, a multiple of 2 MiB */
-	uint64_t
-		table_bytes; /* for tables, a multiple of 4 KiB; 0: eight times all in 4 KiB leaves */
+	uint64_t table_bytes;  /* for tables, a multiple of 4 KiB; 0: eight times all by 4 KiB */
 };
 
 /* What was refused. Meaningful after a call returned ML_ERR_REFUSED. */
 struct ml_kvm_refusal {
 	const char *what; /* "/dev/kvm", "KVM_CREATE_VM", "fault", ... */
 	int error;        /* errno, or 0 where KVM answered and the port refused */
-	uint64_t
-		number; /* bytes, a guest physical address, an exit reason; of a fault: the vector */
-	uint64_t code;  /* of a fault: the CPU's error code, */
-	ml_va va;       /* and the address of a page fault */
+	uint64_t number;  /* bytes, guest physical address, exit reason; of a fault the vector */
+	uint64_t code;    /* of a fault: the CPU's error code, */
+	ml_va va;         /* and the address of a page fault */
 };
 
 /* The vector of a page fault (Intel SDM vol. 3A 4.7), and bits of its code. */
@@ -78,9 +76,6 @@ struct ml_kvm {
 	bool smep;
 };
 
-/* The format of this machine's vCPUs: x86-64, or arm64-4k. */
-ML_API const struct ml_format *ml_kvm_format(void);
-
 /*
  * Make a virtual machine with memory and one vCPU, which executes once. Errors: ML_ERR_EMPTY,
  * ML_ERR_ALIGN, ML_ERR_PA_RANGE (beyond the vCPU's physical width), ML_ERR_REFUSED (see
@@ -99,7 +94,7 @@ ML_API void ml_kvm_configure(struct ml_kvm *k, struct ml_table_config *config);
 
 /*
  * From now on the vCPU translates by t, which becomes live and borrows the port's addresses. Keeps
- * t until ml_kvm_detach(). Allocates. Errors: ML_ERR_CONFIG (not configured for k),
+ * t until ml_kvm_detach(). Allocates. Errors: ML_ERR_CONFIG (not configured for k, or not x86-64),
  * ML_ERR_EXISTS (a table is attached, or something is mapped at the port's addresses),
  * ML_ERR_NO_MEMORY, ML_ERR_REFUSED.
  */

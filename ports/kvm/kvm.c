@@ -21,15 +21,6 @@ int ml_kvm_refused(struct ml_kvm *k, const char *what, int error, uint64_t numbe
 	return ML_ERR_REFUSED;
 }
 
-const struct ml_format *ml_kvm_format(void)
-{
-#if defined(__aarch64__)
-	return &ml_format_arm64_4k;
-#else
-	return &ml_format_x86_64;
-#endif
-}
-
 /* The port's pages are the last of the slot. */
 static ml_pa code_pa(const struct ml_kvm *k)
 {
@@ -292,7 +283,7 @@ int ml_kvm_attach(struct ml_kvm *k, struct ml_table *t)
 {
 	int error = ML_OK;
 
-	if (t->platform != &platform || t->cookie != k)
+	if (t->platform != &platform || t->cookie != k || t->format != k->kernel.format)
 		return ML_ERR_CONFIG;
 	if (k->table)
 		return ML_ERR_EXISTS;
