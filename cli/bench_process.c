@@ -138,10 +138,9 @@ static void process_close(struct bench_views *views)
 
 const struct bench_port bench_port_process = {
 	.name = "process",
-	.about =
-		"The same physical pages through leaves of three kinds. Linux builds the\n"
-		"hardware's tables here, by the tables of maxleaf, and makes leaves of 2M at most; the sizes\n"
-		"it gave are read back below.",
+	.about = "The same physical pages through leaves of three kinds. Linux builds the\n"
+		 "hardware's tables here, by the tables of maxleaf, and makes leaves of 2M at\n"
+		 "most; the sizes it gave are read back below.",
 	.confirmed = "Leaves the kernel confirms",
 	.format = ml_process_format,
 	.open = process_open,

@@ -44,8 +44,9 @@ static const char documentation[] =
 	"  maxleaf bench --plot leaves.svg\n"
 	"  maxleaf bench --port kvm\n"
 	"\v"
-	"Needs no privilege, or /dev/kvm with --port kvm. Rows for which the time is too short for 101 pairs of chunks are "
-	"printed as not measured. A guest's gains are capped by the host's own page sizes.";
+	"Needs no privilege, or /dev/kvm with --port kvm. Rows for which the time is too short "
+	"for 101 pairs of chunks are printed as not measured. A guest's gains are capped by the "
+	"host's own page sizes.";
 
 static const struct bench_port *port_or_die(const char *name)
 {
