@@ -100,10 +100,13 @@ TEST(a_type_changes_in_a_part)
 static void check_far(struct machine *m, const struct place *place, ml_pa pa)
 {
 	const uint64_t inside = place->bytes / 2 + 8;
+	struct ml_translation found = { 0 };
 
 	T_CONTEXT(m->facts->name, pa);
 	t_eq(ml_map(&m->table, place->va, place->bytes, pa, USER_RO | ML_NC, NULL), ML_OK);
 	tells(m, place->va + inside, pa + inside, ML_NC);
+	t_eq(ml_translate(&m->table, place->va + inside, &found), ML_OK);
+	t_eq(found.pa, pa + inside);
 	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
 }
 
