@@ -25,7 +25,7 @@
 
 /* More than so much at once costs more than forgetting everything. */
 #define RANGES 16
-#define PAGES 64
+#define PAGES 32
 
 /* What the other CPUs have yet to drop. */
 static struct ml_invalidation ranges[RANGES];
@@ -131,8 +131,6 @@ void tlb_interrupt(void)
 		drop(&ranges[i]);
 	__atomic_store_n(&cpus[isa_cpu()].done, request, __ATOMIC_RELEASE);
 	*apic(APIC_EOI) = 0;
-	/* Where one thread emulates all CPUs, the one that waits is next, not after a time slice. */
-	__asm__ volatile("pause");
 }
 
 void isa_complete(void *cookie, struct ml_op *op)
