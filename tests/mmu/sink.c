@@ -103,13 +103,14 @@ TEST(a_sink_hears_of_pages_in_pieces)
 	struct machine m;
 
 	FOR_EACH_MACHINE(facts) {
-		const struct place whole = place_of(facts, 2, 1);
-		struct place part = whole;
+		struct place whole = place_of(facts, 0, 16), part;
 		struct hearing hearing = { &m, &part, 0, 0 };
 		struct ml_op op = { .sink = hear, .sink_cookie = &hearing };
 
 		T_REQUIRE(machine_open(&m, facts, &small));
+		whole.readable = whole.bytes = MIB;
 		T_REQUIRE(place_map(&m, &whole, USER_RW));
+		part = whole;
 		part.va += 3 * PAGE;
 		part.pa += 3 * PAGE;
 		part.readable = part.bytes = 61 * PAGE;
