@@ -238,6 +238,34 @@ TEST(a_borrower_walked_past_the_hook)
 	ml_table_fini(&lender, NULL);
 }
 
+static void *no_pointer(void *cookie, ml_pa pa, size_t bytes)
+{
+	(void)cookie;
+	(void)pa;
+	(void)bytes;
+	return NULL;
+}
+
+/* A borrower whose hook knew none of the lender's tables read them at address 0. */
+TEST(a_borrower_that_cannot_find_the_lenders_tables)
+{
+	struct ml_platform platform;
+	struct ml_table_config config;
+	struct rig lender;
+	struct ml_table table;
+
+	t_eq(rig_open(&lender, WORLD_X86_4, NULL), ML_OK);
+	t_eq(ml_map(&lender.table, UPPER, 4 * K, 0, ML_RW, NULL), ML_OK);
+	platform = *lender.table.platform;
+	platform.table_pointer = no_pointer;
+	config = (struct ml_table_config){ .platform = &platform, .cookie = lender.table.cookie };
+	t_eq(ml_table_init(&table, &ml_format_x86_64, &config), ML_OK);
+	t_eq(ml_table_share(&table, &lender.table, UPPER, SLOT, NULL), ML_ERR_CONFIG);
+	t_eq(table.shared_count, 0);
+	ml_table_fini(&table, NULL);
+	t_ok(rig_close(&lender));
+}
+
 /* An entry of software's above the range was counted as a leaf to split: no table, then NULL. */
 TEST(replacing_below_a_software_entry_counted_no_tables)
 {

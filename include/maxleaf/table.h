@@ -400,7 +400,8 @@ ML_API ML_MUST_CHECK bool ml_run_next(const struct ml_table *t, struct ml_cursor
  * kernel half of every process. t walks them and never changes them (ML_ERR_SHARED). Missing
  * tables of the lender below those entries are allocated and from then on kept, so that what
  * lender maps later is seen by t. Both tables must have one format, level count, layout and
- * cookie; t must be empty there; lender must hold no leaf in its root there (ML_ERR_EXISTS). A
+ * cookie, and t's platform->table_pointer must know the lender's tables (ML_ERR_CONFIG where it
+ * does not know those below the root) unless both have one base; t must be empty there; lender must hold no leaf in its root there (ML_ERR_EXISTS). A
  * table lends and borrows one range at most; a lender must outlive its borrowers, and be live
  * while one of them is (else ML_ERR_CONFIG). Changing the lender must invalidate for all
  * borrowers: map it global, or do so in the platform. The caller holds both tables' locks.

@@ -5,6 +5,15 @@
 
 #include "table/unmap.h"
 
+/* Whether t has a pointer to the lender's table at pa, below the root. */
+ML_INLINE bool finds(const struct ml_format *f, const struct ml_table *t,
+		     const struct ml_table *lender, ml_pa pa)
+{
+	if (t->base && t->base == lender->base)
+		return true;
+	return t->platform->table_pointer(t->cookie, pa, table_bytes(f, root_level(t) - 1)) != NULL;
+}
+
 /* Whether the root entries can be lent; *missing of them link no table yet. */
 ML_INLINE int check_share(const struct ml_format *f, const struct ml_table *t,
 			  const struct ml_table *lender, unsigned first, unsigned last,
@@ -23,6 +32,8 @@ ML_INLINE int check_share(const struct ml_format *f, const struct ml_table *t,
 			++*missing;
 		else if (!codec_is_table(f, pte, level))
 			return ML_ERR_EXISTS;
+		else if (!finds(f, t, lender, codec_table_pa(f, pte)))
+			return ML_ERR_CONFIG;
 	}
 	return ML_OK;
 }
