@@ -26,8 +26,10 @@
  *
  * Holes: unmap, protect, split and fold skip what is not mapped; that is no error.
  *
- * A/D: mapping sets ML_ACCESSED, and ML_DIRTY if writable, unless the table tracks them. Protect
- * sets what it is told to: where hardware marks nothing, writing needs ML_DIRTY beside ML_WRITE.
+ * A/D: mapping sets ML_ACCESSED, and ML_DIRTY if writable, unless the table tracks them, and
+ * protect that gives ML_WRITE sets ML_DIRTY. Where the table tracks them and hardware marks
+ * nothing, the first access to a leaf that is not accessed, and the first store to one that is
+ * not dirty, fault: that is how the embedder learns of them.
  */
 #ifndef MAXLEAF_TABLE_H
 #define MAXLEAF_TABLE_H

@@ -216,6 +216,10 @@ int ml_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
 int ml_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask, ml_prot value,
 	       struct ml_op *op)
 {
+	if (!t->track_ad && mask & value & ML_WRITE && !(mask & ML_DIRTY)) {
+		mask |= ML_DIRTY; /* as mapping does: a machine that sets no mark would fault */
+		value |= ML_DIRTY;
+	}
 	return t->ops->protect(t, va, len, mask, value, op);
 }
 

@@ -56,15 +56,6 @@ static inline ml_pa place_pa(const struct place *place, uint64_t offset)
 	return place->pa + place->memory + offset;
 }
 
-/*
- * What protect() names to give or take the permission to write: where hardware sets no marks,
- * memory that is not dirty cannot be written, so that mark goes with it.
- */
-static inline ml_prot writing(const struct machine_facts *facts)
-{
-	return facts->marks && !facts->hardware_ad ? ML_WRITE | ML_DIRTY : ML_WRITE;
-}
-
 /* Map the place with these bits; false, with a complaint, if that failed. */
 bool place_map(struct machine *m, const struct place *place, ml_prot prot);
 

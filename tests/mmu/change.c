@@ -97,7 +97,7 @@ static void move(struct machine *m, const struct part *part)
 
 static void protect(struct machine *m, const struct part *part)
 {
-	const ml_prot mask = writing(m->facts);
+	const ml_prot mask = ML_WRITE;
 	const ml_va va = part->va + part->from;
 	const uint64_t bytes = part->to - part->from;
 

@@ -21,7 +21,7 @@ static void check_rung(struct machine *m, struct ml_table *lender, const struct 
 {
 	const ml_va va = place_va(place, PAGE - 8);
 	const ml_pa pa = place_pa(place, PAGE - 8);
-	const ml_prot mask = writing(m->facts);
+	const ml_prot mask = ML_WRITE;
 	struct ml_op op = { .flags = ML_OP_REPLACE };
 
 	t_eq(ml_map(lender, place->va, place->bytes, place->pa, USER_RW, NULL), ML_OK);

@@ -292,6 +292,14 @@ static void model_map(struct judge *j, const struct action *a)
 	}
 }
 
+/* Where nobody tracks marks, what becomes writable is dirty. */
+static ml_prot protect_marks(const struct judge *j, const struct action *a)
+{
+	const bool writes = a->mask & a->prot & ML_WRITE && !(a->mask & ML_DIRTY);
+
+	return writes && !j->setting.track_ad ? ML_DIRTY : 0;
+}
+
 static void model_change(struct judge *j, const struct action *a)
 {
 	const ml_va last = a->va + a->len - 1;
@@ -305,7 +313,8 @@ static void model_change(struct judge *j, const struct action *a)
 		reference_remove(&j->model, a->va, last);
 		break;
 	case ACTION_PROTECT:
-		reference_protect(&j->model, a->va, last, a->mask, a->prot);
+		reference_protect(&j->model, a->va, last, a->mask | protect_marks(j, a),
+				  a->prot | protect_marks(j, a));
 		break;
 	default:
 		break;
