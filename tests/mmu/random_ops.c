@@ -92,15 +92,16 @@ static ml_pa draw_frame(struct random_ops *r, ml_va va, uint64_t *length)
 
 static ml_prot draw_prot(struct random_ops *r)
 {
-	static const ml_prot some[] = { ML_READ,
-					ML_RW,
-					ML_RW,
-					ML_READ | ML_USER,
-					ML_RW | ML_USER,
-					ML_RW | ML_USER,
+	static const ml_prot some[] = { ML_READ,           ML_RW,           ML_RW,
+					ML_READ | ML_USER, ML_RW | ML_USER, ML_RW | ML_USER,
 					ML_READ | ML_USER };
 
-	return (chance(r, 1, 8) ? some[below(r, 3)] : some[3 + below(r, 4)]) | ML_PROT_AD;
+	static const ml_prot types[] = { ML_NC, ML_DEV, ML_DEV_STRICT };
+	ml_prot prot = chance(r, 1, 8) ? some[below(r, 3)] : some[3 + below(r, 4)];
+
+	if (r->machine.facts->any_type && chance(r, 1, 6))
+		prot |= types[below(r, 3)];
+	return prot | ML_PROT_AD;
 }
 
 static void step_map(struct random_ops *r, ml_va va, uint64_t length)

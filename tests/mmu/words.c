@@ -49,10 +49,12 @@ int words_alone(char *words[WORDS_MOST])
 	int count = 0;
 	size_t at = 0;
 
-	while (*from && count < WORDS_MOST) {
+	while (*from) {
 		const size_t start = at;
 		bool has_value = false;
 
+		if (count == WORDS_MOST)
+			board_die("more than %u words on the command line", WORDS_MOST);
 		for (; *from && *from != ' ' && at < sizeof(copy) - 1; from++) {
 			has_value |= *from == '=';
 			copy[at++] = *from;
