@@ -25,27 +25,15 @@ trap_vectors:
 
 	/* struct frame of trap.c. C preserves the registers that are not saved here. */
 common:
-	push	%rax
-	push	%rcx
-	push	%rdx
-	push	%rsi
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-	push	%rdi
+	.irp	register, rax, rcx, rdx, rsi, r8, r9, r10, r11, rdi
+	push	%\register
+	.endr
 	cld
 	mov	%rsp, %rdi
 	call	trap
-	pop	%rdi
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rsi
-	pop	%rdx
-	pop	%rcx
-	pop	%rax
+	.irp	register, rdi, r11, r10, r9, r8, rsi, rdx, rcx, rax
+	pop	%\register
+	.endr
 	add	$16, %rsp
 	iretq
 
@@ -55,12 +43,9 @@ common:
 	 */
 	.globl	trap_enter
 trap_enter:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	.irp	register, rbx, rbp, r12, r13, r14, r15
+	push	%\register
+	.endr
 	mov	%rsp, TSS_RSP0(%rcx)
 	mov	%rsp, TSS_IST1(%rcx)
 	mov	%rdi, %rsp
@@ -72,12 +57,9 @@ trap_enter:
 	.globl	trap_leave
 trap_leave:
 	mov	%rdi, %rsp
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	.irp	register, r15, r14, r13, r12, rbp, rbx
+	pop	%\register
+	.endr
 	ret
 
 	.macro ready mode
