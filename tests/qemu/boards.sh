@@ -24,14 +24,24 @@ missing() {
 	done
 }
 
-# run_board BOARD CPU: the tests of tests/mmu on that board, as TAP.
+# run_board BOARD CPU [OPTION or WORD...]: the tests of tests/mmu on that board, as TAP. Numbers of
+# the environment win over words.
 run_board() {
 	reason=$(missing "$1")
 	[ -z "$reason" ] || skip_all "$1: $reason"
-	set -- "$1" --cpu "$2" --image "$(board_image "$1")" --timeout "$board_seconds"
+	board=$1 cpu=$2
+	shift 2
 	for name in SEED ML_TEST_OPS ML_TEST_STEPS; do
 		eval "value=\${$name-}"
-		[ -z "$value" ] || set -- "$@" "$name=$((value))"
+		[ -z "$value" ] || set -- "$name=$((value))" "$@"
 	done
-	"$O/maxleaf" qemu "$@"
+	"$O/maxleaf" qemu "$board" --cpu "$cpu" --image "$(board_image "$board")" \
+		--timeout "$board_seconds" "$@"
+}
+
+# run_parallel BOARD CPU STEPS: the stress with a thread of the host for each CPU, so that they truly
+# run at once. It is slow where the host has fewer cores, so there are few steps.
+run_parallel() {
+	run_board "$1" "$2" --thread-per-cpu users_on_all_cpus_never_see_another_page \
+		ML_TEST_STEPS="$3"
 }

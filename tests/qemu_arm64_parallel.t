@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# The stress of tests/mmu on arm64, all CPUs running at once.
+. tests/support/tap.sh
+. tests/qemu/boards.sh
+run_parallel arm64 max 60

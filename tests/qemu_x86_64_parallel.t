@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# The stress of tests/mmu on x86-64, all CPUs running at once.
+. tests/support/tap.sh
+. tests/qemu/boards.sh
+run_parallel x86_64 max 40
