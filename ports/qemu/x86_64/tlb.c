@@ -69,7 +69,7 @@ bool isa_start_cpu(unsigned cpu)
 {
 	unsigned there;
 
-	__asm__ volatile("outw %w0, %w1" ::"a"(FW_CFG_CPUS), "Nd"(FW_CFG_SELECT));
+	__asm__ volatile("outw %w0, %w1" ::"a"(FW_CFG_CPUS), "d"(FW_CFG_SELECT));
 	there = port_read(FW_CFG_DATA);
 	there |= (unsigned)port_read(FW_CFG_DATA) << 8;
 	if (cpu >= there)

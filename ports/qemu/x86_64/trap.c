@@ -33,7 +33,7 @@ _Static_assert(offsetof(struct tss, ist1) == TSS_IST1, "trap_enter() stores ther
 
 struct gate {
 	uint16_t offset_low, selector;
-	uint8_t ist, type;
+	uint8_t stack, type; /* stack: IST of the TSS, 0 for none */
 	uint16_t offset_middle;
 	uint32_t offset_high, reserved;
 };
@@ -84,7 +84,7 @@ static void gate_init(unsigned vector)
 		.offset_low = (uint16_t)entry,
 		.selector = SELECTOR_KERNEL_CODE,
 		/* An interrupt may come while a trap is answered, whose stack it must leave alone. */
-		.ist = vector != VECTOR_TLB,
+		.stack = vector != VECTOR_TLB,
 		.type = GATE_INTERRUPT | (vector == VECTOR_CALL ? GATE_USER : 0),
 		.offset_middle = (uint16_t)(entry >> 16),
 		.offset_high = (uint32_t)(entry >> 32),

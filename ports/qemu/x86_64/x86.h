@@ -70,13 +70,13 @@ static inline uint8_t port_read(uint16_t port)
 {
 	uint8_t value;
 
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "d"(port));
 	return value;
 }
 
 static inline void port_write(uint16_t port, uint8_t value)
 {
-	__asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+	__asm__ volatile("outb %0, %1" ::"a"(value), "d"(port));
 }
 
 /* tlb.c: this CPU hears of invalidations from now on; forget all; take another CPU's request. */
