@@ -33,7 +33,7 @@ _Static_assert(offsetof(struct tss, ist1) == TSS_IST1, "trap_enter() stores ther
 
 struct gate {
 	uint16_t offset_low, selector;
-	uint8_t stack, type; /* stack: IST of the TSS, 0 for none */
+	uint8_t stack, type; /* a stack of the TSS, or 0 */
 	uint16_t offset_middle;
 	uint32_t offset_high, reserved;
 };
