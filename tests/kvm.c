@@ -7,6 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#if defined(__x86_64__)
+#include <linux/kvm.h>
+#endif
 
 #include <maxleaf/kvm.h>
 
@@ -113,11 +117,8 @@ TEST(bad_configurations_are_refused)
 	refuses((struct ml_kvm_config){ .memory_pa = MEMORY_PA }, ML_ERR_EMPTY);
 	refuses((struct ml_kvm_config){ .memory_bytes = MIB }, ML_ERR_ALIGN);
 	refuses((struct ml_kvm_config){ .memory_bytes = 2 * MIB, .memory_pa = PAGE }, ML_ERR_ALIGN);
-	refuses((struct ml_kvm_config){ .memory_bytes = 2 * MIB, .table_bytes = 8 }, ML_ERR_ALIGN);
 	refuses((struct ml_kvm_config){ .memory_bytes = -2 * MIB }, ML_ERR_PA_RANGE);
 	refuses((struct ml_kvm_config){ .memory_bytes = 2 * MIB, .memory_pa = -2 * MIB },
-		ML_ERR_PA_RANGE);
-	refuses((struct ml_kvm_config){ .memory_bytes = 2 * MIB, .table_bytes = -PAGE },
 		ML_ERR_PA_RANGE);
 }
 
@@ -339,6 +340,27 @@ TEST(chases_and_copies_do_what_they_say)
 	t_eq(memcmp(word(&s, 15 * MIB), word(&s, 0), MIB), 0);
 	space_fini(&s);
 }
+
+#if defined(__x86_64__)
+/* Where the vCPU has other types than the tables mean, only what is outside it could tell. */
+TEST(the_vcpu_has_the_formats_types)
+{
+	union {
+		struct kvm_msrs head;
+		char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msrs = { .head.nmsrs = 1 };
+	struct guest_space s;
+	uint64_t value = 0;
+
+	NEED_KVM();
+	T_REQUIRE(space_init(&s));
+	msrs.head.entries[0] = (struct kvm_msr_entry){ .index = 0x277 }; /* IA32_PAT */
+	t_eq(load(&s, VA, &value), ML_ERR_REFUSED);
+	t_eq(ioctl(s.kvm.cpu_fd, KVM_GET_MSRS, &msrs), 1);
+	t_eq(msrs.head.entries[0].data, ml_format_x86_64.types_default);
+	space_fini(&s);
+}
+#endif
 
 static unsigned open_files(void)
 {

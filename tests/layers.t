@@ -55,6 +55,32 @@ outside() {
 for folder in cli ports/hosted ports/kvm ports/process; do
 	ok "$folder includes public headers and its own" outside "$folder"
 done
+
+# at_most NUMBER FILES: so many lines that are neither blank nor comment. Strings go first, for
+# what looks like a comment in them.
+at_most() {
+	most=$1
+	shift
+	lines=$(awk 'FNR == 1 { inside = 0 }
+	{
+		gsub(/"([^"\\]|\\.)*"/, "s")
+		code = ""
+		for (rest = $0; rest != ""; inside = !inside) {
+			at = index(rest, inside ? "*/" : "/*")
+			if (!inside)
+				code = code (at ? substr(rest, 1, at - 1) : rest)
+			if (!at)
+				break
+			rest = substr(rest, at + 2)
+		}
+		count += code ~ /[^ \t]/ && code !~ /^[ \t]*\/\//
+	}
+	END { print count + 0 }' "$@")
+	echo "$lines lines"
+	[ "$lines" -gt 0 ] && [ "$lines" -le "$most" ]
+}
+ok "ports/kvm is small" at_most 400 ports/kvm/*
+
 # A board is its own folder and the common one.
 for isa in ports/qemu/*/isa_facts.h; do
 	isa=$(dirname "$isa")

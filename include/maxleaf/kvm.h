@@ -4,14 +4,14 @@
  * in kernel mode. The caller's thread is the vCPU: it runs inside the calls below and stands still
  * between them.
  *
- * - Guest memory is one block: the memory that tables map, followed by the memory of tables
- *   (a pool) and two pages of the port. Nothing else is there: an access elsewhere is refused.
- * - The vCPU has x86-64's four levels, NX, WP and, where KVM offers it, SMEP; memory types are
- *   those of IA32_PAT at reset. Every table attached borrows the addresses from ML_KVM_KERNEL_VA
- *   to the end, where the port's pages are; all other addresses are free.
+ * - Guest memory is one block: the memory that tables map, an eighth of it more for tables (a
+ *   pool), and two pages of the port. Nothing else is there: an access elsewhere is refused.
+ * - The vCPU has x86-64's four levels, NX, WP, the format's default memory types and, where KVM
+ *   offers it, SMEP. Every table attached borrows the addresses from ML_KVM_KERNEL_VA to the end,
+ *   where the port's pages are; all other addresses are free.
  * - Invalidations are instructions of the vCPU itself (INVLPG, or a change of CR4.PGE), executed
- *   before an operation on the table returns; where KVM keeps shadow tables that do not follow
- *   what the host stores, those are dropped as well.
+ *   before it touches anything again; where KVM keeps shadow tables that do not follow what the
+ *   host stores, those are dropped as well.
  * - Below our tables are those of the host (EPT, NPT), and the smaller leaf of the two counts:
  *   KVM's are not larger than those of this process's own mapping at `memory`, which
  *   ml_process_confirm_memory() tells.
@@ -38,7 +38,6 @@ struct ml_kvm_config {
 	const char *device;    /* NULL: "/dev/kvm" */
 	uint64_t memory_bytes; /* memory to create, a multiple of 2 MiB */
 	ml_pa memory_pa;       /* its guest physical address, a multiple of 2 MiB */
-	uint64_t table_bytes;  /* for tables, a multiple of 4 KiB; 0: eight times all by 4 KiB */
 };
 
 /* What was refused. Meaningful after a call returned ML_ERR_REFUSED. */
@@ -70,8 +69,8 @@ struct ml_kvm {
 	const struct ml_table *table;
 	int device_fd, vm_fd, cpu_fd;
 	void *run;
-	size_t run_bytes, slot_bytes;
-	ml_pa root;
+	char *mapping; /* what `memory` lies in */
+	size_t slot_bytes;
 	uint8_t pa_bits;
 	bool smep;
 };

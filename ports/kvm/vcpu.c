@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * The virtual machine of x86-64 and the code that runs in it. The vCPU starts in long mode with
- * paging on; its kernel is a loop that stops at an OUT, drops what it is told to, and goes by IRET
- * to where it is told; a fault brings it back, and UD2 is the call: all that every KVM has for it.
+ * paging on; its kernel is a loop that stops at an OUT and goes by IRET to where it is told; a
+ * fault brings it back, and UD2 is the call: all that every KVM has for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,77 +15,76 @@
 #if defined(__x86_64__)
 #include <linux/kvm.h>
 
-#define STOP_PORT 0x10
 #define CALL_VECTOR 6
 
+/* The page behind the code, which knows the offsets; its end is the stack. */
+struct guest {
+	struct ml_kvm_call call;
+	uint64_t rax, entry, code, cr2; /* what it came back with */
+	uint64_t types;                 /* IA32_PAT */
+	uint64_t gdt[5], idt[32][2];
+	uint32_t none, tss; /* the stack's address is four bytes in */
+	uint64_t tss_stack, tss_rest[12];
+};
+
+#define GUEST_VA(field) (DATA_VA + offsetof(struct guest, field))
+
+_Static_assert(offsetof(struct guest, rax) == 0x48, "its code has it there");
+_Static_assert(offsetof(struct guest, tss) % 8 == 4, "the stack follows");
+
 /*
- * Offsets are those of struct guest, in the page behind the code; a fault that pushes no error
- * code leaves the address of the instruction in its place. A change of CR4.PGE drops everything,
- * global or cached of tables (Intel SDM vol. 3A 4.10.4.1). The routines touch no stack.
+ * Where reset enters, it takes the memory types and drops what is cached: a change of CR4.PGE drops
+ * all, global or of tables (Intel SDM vol. 3A 4.10.4.1). The entry of vector n is 8n behind the
+ * first, and CALL tells which it was; a fault without an error code leaves the address of the
+ * instruction in its place. The routines touch no stack.
  */
-__asm__(".pushsection .text\n"
-	"ml_kvm_code:\n"
-	".set .Ldata, . + 4096\n"
-	"	mov .Ldata + 0x68(%rip), %rcx\n"
-	"	lea .Ldata + 0x68(%rip), %rdx\n"
-	"	test %rcx, %rcx; jz 3f; js 2f\n"
-	"1:	mov (%rdx,%rcx,8), %rax; invlpg (%rax); dec %rcx; jnz 1b\n"
-	"	movq $0, (%rdx); jmp 3f\n"
-	"2:	mov %cr4, %rax; xor $0x80, %rax; mov %rax, %cr4\n"
-	"	xor $0x80, %rax; mov %rax, %cr4; movq $0, (%rdx)\n"
-	"3:	lea .Ldata(%rip), %rsp\n"
+__asm__(".pushsection .text; .balign 16\n"
+	"ml_kvm_code: .set .Lguest, ml_kvm_code + 4096\n"
+	"	mov $0x277, %ecx; mov .Lguest + 0x68(%rip), %eax\n"
+	"	mov .Lguest + 0x6c(%rip), %edx; wrmsr\n"
+	"	mov %cr4, %rax; or $0x80, %rax; mov %rax, %cr4\n"
+	".Lnext: lea .Lguest(%rip), %rsp\n"
 	"	pop %rax; pop %rdi; pop %rsi; pop %rcx; iretq\n"
-	".Lfault: mov %rax, .Ldata + 0x48(%rip)\n"
-	"	mov (%rsp), %rax; mov %rax, .Ldata + 0x50(%rip)\n"
-	"	mov 8(%rsp), %rax; mov %rax, .Ldata + 0x58(%rip)\n"
-	"	mov %cr2, %rax; mov %rax, .Ldata + 0x60(%rip)\n"
-	"	out %al, $0x10; jmp ml_kvm_code\n"
-	".set .Lvector, 0\n"
+	".Lfault: mov %rax, .Lguest + 0x48(%rip)\n"
+	"	mov %cr2, %rax; mov %rax, .Lguest + 0x60(%rip)\n"
+	"	pop .Lguest + 0x50(%rip); pop .Lguest + 0x58(%rip)\n"
+	"	out %al, $0x10; jmp .Lnext\n"
 	".org ml_kvm_code + 0x100\n"
 	".rept 32\n"
-	".balign 8; .byte 0x6a, .Lvector; jmp .Lfault\n" /* push, of two bytes */
-	".set .Lvector, .Lvector + 1\n"
+	"	.balign 8; call .Lfault\n"
 	".endr\n"
 	".org ml_kvm_code + 0x200; mov (%rdi), %rax; ud2\n"
-	".org ml_kvm_code + 0x280; mov %rax, (%rdi); ud2\n"
-	".org ml_kvm_code + 0x300; mov %rcx, %rdx; shr $3, %rdx; jz 2f\n"
-	".balign 16\n"
-	"1:\n"
-	".rept 8\n"
-	"	mov (%rdi,%rax), %rax\n"
-	".endr\n"
-	"	dec %rdx; jnz 1b\n"
-	"2:	and $7, %ecx; jz 4f\n"
-	"3:	mov (%rdi,%rax), %rax; dec %ecx; jnz 3b\n"
-	"4:	ud2\n"
-	".org ml_kvm_code + 0x380; rep movsb; ud2\n"
-	".org ml_kvm_code + 0x400; ud2; .popsection\n");
+	".org ml_kvm_code + 0x210; mov %rax, (%rdi); ud2\n"
+	".org ml_kvm_code + 0x220; jrcxz 2f\n"
+	"1:	mov (%rdi,%rax), %rax; dec %rcx; jnz 1b\n"
+	"2:	ud2\n"
+	".org ml_kvm_code + 0x240; rep movsb; ud2\n"
+	".org ml_kvm_code + 0x250\n"
+	"1:	invlpg (%rdi); add %rsi, %rdi; dec %rcx; jnz 1b; ud2\n"
+	".org ml_kvm_code + 0x260; .popsection\n");
 
-#define CODE_BYTES 0x402
+extern const char ml_kvm_code[0x260];
 
-extern const char ml_kvm_code[];
-
-_Static_assert(offsetof(struct guest, value) == 0x48, "its code has it there");
-_Static_assert(offsetof(struct guest, flushes) == 0x68, "its code has it there");
-_Static_assert(sizeof(struct guest) <= PAGE_BYTES - 256, "the rest is the stack");
+static struct guest *guest_of(const struct ml_kvm *k)
+{
+	return (struct guest *)(void *)(k->memory + k->slot_bytes - PAGE_BYTES);
+}
 
 /* Intel SDM vol. 3A 3.4.5, 6.14.1, 7.7: segments, gates, the stack that faults come back on. */
-static void guest_write(struct guest *guest)
+static void guest_write(struct guest *guest, uint64_t types)
 {
 	static const uint64_t gdt[] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff,
 					0x00cff3000000ffff, 0x00affb000000ffff };
-	ml_va stack = DATA_VA + PAGE_BYTES;
-	ml_va to = CODE_VA + 0x100;
 	unsigned i;
 
-	memcpy((char *)guest - PAGE_BYTES, ml_kvm_code, CODE_BYTES);
+	memcpy((char *)guest - PAGE_BYTES, ml_kvm_code, sizeof(ml_kvm_code));
 	memcpy(guest->gdt, gdt, sizeof(gdt));
-	memcpy(&guest->tss[1], &stack, sizeof(stack));
-	for (i = 0; i < 32; i++, to += 8) {
-		guest->idt[i][0] = (to & 0xffff) | 0x8e0000080000 | (to >> 16 & 0xffff) << 48;
-		guest->idt[i][1] = to >> 32;
+	guest->tss_stack = DATA_VA + PAGE_BYTES;
+	for (i = 0; i < 32; i++) {
+		guest->idt[i][0] = 0x8e0000080100 + 8 * i; /* CODE_VA has no bits below 32 */
+		guest->idt[i][1] = CODE_VA >> 32;
 	}
-	guest->flushes = FLUSH_ALL; /* whatever KVM drops when CR3 is set from outside */
+	guest->types = types;
 }
 
 /* An ioctl's answer, or its refusal. */
@@ -122,23 +121,19 @@ static int cpuid_set(struct ml_kvm *k)
 
 int ml_kvm_machine_open(struct ml_kvm *k, const char *device)
 {
-	int bytes;
-
 	k->device_fd = open(device, O_RDWR | O_CLOEXEC);
 	if (k->device_fd < 0)
 		return ml_kvm_refused(k, device, errno, 0);
-	bytes = ASK(k, k->device_fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
-	k->vm_fd = bytes < 0 ? bytes : ASK(k, k->device_fd, KVM_CREATE_VM, NULL);
+	k->vm_fd = ASK(k, k->device_fd, KVM_CREATE_VM, NULL);
 	k->cpu_fd = k->vm_fd < 0 ? k->vm_fd : ASK(k, k->vm_fd, KVM_CREATE_VCPU, NULL);
 	if (k->cpu_fd < 0)
 		return ML_ERR_REFUSED;
-	k->run_bytes = (size_t)bytes;
-	k->run = mmap(NULL, k->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, k->cpu_fd, 0);
-	return k->run == MAP_FAILED ? ml_kvm_refused(k, "mmap of the vCPU", errno, k->run_bytes)
+	k->run = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, k->cpu_fd, 0);
+	return k->run == MAP_FAILED ? ml_kvm_refused(k, "mmap of the vCPU", errno, PAGE_BYTES)
 				    : cpuid_set(k);
 }
 
-int ml_kvm_memory_give(struct ml_kvm *k)
+static int memory_give(struct ml_kvm *k)
 {
 	struct kvm_userspace_memory_region region = { .guest_phys_addr = k->memory_pa };
 
@@ -148,80 +143,67 @@ int ml_kvm_memory_give(struct ml_kvm *k)
 	return ASK(k, k->vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
-/* CR0: PG WP NE ET MP PE. CR4: PGE PAE, SMEP. EFER: NXE LMA LME. */
+/*
+ * An access half done is ended first. Of segments 64-bit mode asks for CS, SS and TR; what is not
+ * set is as at reset. CR0: PG WP NE ET MP PE. CR4: PAE, SMEP. EFER: NXE LMA LME.
+ */
 int ml_kvm_cpu_reset(struct ml_kvm *k)
 {
-	const struct guest *there = (const struct guest *)DATA_VA; /* NOLINT */
 	const struct kvm_regs regs = { .rip = CODE_VA, .rflags = 2 };
-	const struct kvm_segment data = { .limit = UINT32_MAX,
-					  .selector = 0x10,
-					  .type = 3,
-					  .present = 1,
-					  .db = 1,
-					  .s = 1,
-					  .g = 1 };
-	struct kvm_sregs sregs;
-
-	guest_write(ml_kvm_guest(k));
-	if (ASK(k, k->cpu_fd, KVM_GET_SREGS, &sregs))
-		return ML_ERR_REFUSED;
-	sregs.cs = sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.tr = data;
-	sregs.cs.selector = 8;
-	sregs.cs.type = sregs.tr.type = 11;
-	sregs.cs.db = sregs.tr.db = sregs.tr.s = sregs.tr.g = 0;
-	sregs.cs.l = 1;
-	sregs.tr.selector = 0x28;
-	sregs.tr.limit = sizeof(there->tss) - 1;
-	sregs.tr.base = (ml_va)&there->tss;
-	sregs.gdt = (struct kvm_dtable){ (ml_va)&there->gdt, sizeof(there->gdt) - 1, { 0 } };
-	sregs.idt = (struct kvm_dtable){ (ml_va)&there->idt, sizeof(there->idt) - 1, { 0 } };
-	sregs.cr0 = 0x80010033;
-	sregs.cr3 = k->root;
-	sregs.cr4 = 0xa0 | (uint64_t)k->smep << 20;
-	sregs.efer = 0xd00;
-	if (ASK(k, k->cpu_fd, KVM_SET_SREGS, &sregs))
-		return ML_ERR_REFUSED;
-	return ASK(k, k->cpu_fd, KVM_SET_REGS, &regs);
-}
-
-/* Leave behind an access half done, and whatever the guest was about to do. */
-static int cpu_recover(struct ml_kvm *k, const char *what, int error, uint64_t number)
-{
 	struct kvm_run *run = k->run;
+	struct kvm_sregs sregs;
 
 	run->immediate_exit = 1;
 	(void)!ioctl(k->cpu_fd, KVM_RUN, 0);
 	run->immediate_exit = 0;
-	(void)ml_kvm_cpu_reset(k);
-	return ml_kvm_refused(k, what, error, number);
+	if (k->shadowed && memory_give(k))
+		return ML_ERR_REFUSED;
+	guest_write(guest_of(k), k->kernel.format->types_default);
+	if (ASK(k, k->cpu_fd, KVM_SET_REGS, &regs) || ASK(k, k->cpu_fd, KVM_GET_SREGS, &sregs))
+		return ML_ERR_REFUSED;
+	sregs.cs = (struct kvm_segment){ .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1 };
+	sregs.ss = (struct kvm_segment){ .selector = 16, .type = 3, .present = 1, .s = 1 };
+	sregs.tr.base = GUEST_VA(tss);
+	sregs.tr.type = 11;
+	sregs.gdt.base = GUEST_VA(gdt);
+	sregs.idt.base = GUEST_VA(idt);
+	sregs.cr0 = 0x80010033;
+	sregs.cr3 = ml_table_root(k->table ? k->table : &k->kernel);
+	sregs.cr4 = 0x20 | (uint64_t)k->smep << 20;
+	sregs.efer = 0xd00;
+	return ASK(k, k->cpu_fd, KVM_SET_SREGS, &sregs);
 }
 
-int ml_kvm_cpu_run(struct ml_kvm *k, enum ml_kvm_mode mode, ml_va va)
+int ml_kvm_cpu_run(struct ml_kvm *k, enum ml_kvm_mode mode, struct ml_kvm_call call, uint64_t *rax)
 {
 	const struct kvm_run *run = k->run;
-	struct guest *guest = ml_kvm_guest(k);
+	struct guest *guest = guest_of(k);
 	int status;
 
-	guest->rip = va;
-	guest->rflags = 2;
-	guest->rsp = DATA_VA + PAGE_BYTES;
-	guest->cs = mode == ML_KVM_USER ? 0x23 : 0x08;
-	guest->ss = mode == ML_KVM_USER ? 0x1b : 0x10;
+	call.cs = mode == ML_KVM_USER ? 0x23 : 0x08;
+	call.rflags = 2;
+	call.rsp = DATA_VA + PAGE_BYTES;
+	call.ss = mode == ML_KVM_USER ? 0x1b : 0x10;
+	guest->call = call;
 	do
 		status = ioctl(k->cpu_fd, KVM_RUN, 0);
 	while (status && errno == EINTR);
-	if (status)
-		return cpu_recover(k, "KVM_RUN", errno, 0);
-	if (run->exit_reason == KVM_EXIT_MMIO)
-		return cpu_recover(k, "no memory there", 0, run->mmio.phys_addr);
-	if (run->exit_reason != KVM_EXIT_IO || run->io.port != STOP_PORT)
-		return cpu_recover(k, "KVM_RUN", 0, run->exit_reason);
-	if (guest->vector == CALL_VECTOR)
-		return ML_OK;
-	ml_kvm_refused(k, "fault", 0, guest->vector);
-	k->refusal.code = guest->code;
-	k->refusal.va = guest->cr2;
-	return ML_ERR_REFUSED;
+	if (status || run->exit_reason != KVM_EXIT_IO) {
+		bool beyond = !status && run->exit_reason == KVM_EXIT_MMIO;
+
+		ml_kvm_refused(k, beyond ? "no memory there" : "KVM_RUN", status ? errno : 0,
+			       beyond ? run->mmio.phys_addr : run->exit_reason);
+		(void)ml_kvm_cpu_reset(k);
+		return ML_ERR_REFUSED;
+	}
+	if ((guest->entry >> 3 & 31) != CALL_VECTOR) {
+		ml_kvm_refused(k, "fault", 0, guest->entry >> 3 & 31);
+		k->refusal.code = guest->code;
+		k->refusal.va = guest->cr2;
+		return ML_ERR_REFUSED;
+	}
+	*rax = guest->rax;
+	return ML_OK;
 }
 #else
 int ml_kvm_machine_open(struct ml_kvm *k, const char *device)
@@ -231,20 +213,16 @@ int ml_kvm_machine_open(struct ml_kvm *k, const char *device)
 }
 
 /* Without a machine nobody calls these. */
-int ml_kvm_memory_give(struct ml_kvm *k)
-{
-	return ml_kvm_machine_open(k, NULL);
-}
-
 int ml_kvm_cpu_reset(struct ml_kvm *k)
 {
 	return ml_kvm_machine_open(k, NULL);
 }
 
-int ml_kvm_cpu_run(struct ml_kvm *k, enum ml_kvm_mode mode, ml_va va)
+int ml_kvm_cpu_run(struct ml_kvm *k, enum ml_kvm_mode mode, struct ml_kvm_call call, uint64_t *rax)
 {
 	(void)mode;
-	(void)va;
+	(void)call;
+	(void)rax;
 	return ml_kvm_machine_open(k, NULL);
 }
 #endif

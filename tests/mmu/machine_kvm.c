@@ -32,6 +32,7 @@ static struct machine_facts facts_here = {
 	.levels = 4,
 	.cpus = 1,
 	.kernel_mode = true,
+	.any_type = true,
 	.memory = MEMORY_PA,
 	.memory_bytes = MEMORY_BYTES,
 	.window = 0,
@@ -95,8 +96,7 @@ static void find_facts(struct machine *m)
 static bool make_kvm(void)
 {
 	static const struct ml_kvm_config config = { .memory_bytes = MEMORY_BYTES,
-						     .memory_pa = MEMORY_PA,
-						     .table_bytes = 16 * MIB };
+						     .memory_pa = MEMORY_PA };
 	static const struct ml_table_config tracking = { .track_ad = true };
 	struct machine m;
 
