@@ -40,6 +40,7 @@ static const struct error_case cases[] = {
 	CASE(ML_ERR_NO_MEMORY, -30, ENOMEM),
 	CASE(ML_ERR_SHORT, -31, ENOMEM),
 	CASE(ML_ERR_REFUSED, -40, EPERM),
+	CASE(ML_ERR_UNTRACKED, -41, ENODATA),
 	CASE(ML_ERR_BUG, -50, EIO),
 };
 

@@ -96,6 +96,8 @@ enum ml_fold_policy {
 	ML_FOLD_BLOCK
 };
 
+#define ML_AD_UNREAD ((uint64_t)1 << 63) /* an answer of ad_unit */
+
 struct ml_table_config {
 	const struct ml_platform *platform; /* borrows, must outlive the table */
 	void *cookie;                       /* for the callbacks */
@@ -116,8 +118,8 @@ struct ml_table_config {
 	bool hardware_ad; /* walkers set accessed/dirty: live edits are atomic */
 	/*
 	 * The unit in which the embedder tracks accessed/dirty around pa: bytes, a power of two,
-	 * aligned to itself. No leaf is chosen, and nothing folds, over more than one unit. NULL:
-	 * nobody reads accessed/dirty.
+	 * aligned to itself; or ML_AD_UNREAD where nobody reads them (raw frames of devices). No leaf
+	 * is chosen, and nothing folds, over more than one unit. NULL: nobody reads them anywhere.
 	 */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	/* NULL: the format's own; &ml_table_ops_any: the descriptor is read at run time. */
@@ -304,6 +306,35 @@ ML_API ML_MUST_CHECK int ml_split(struct ml_table *t, ml_va va, uint64_t len, un
  */
 ML_API ML_MUST_CHECK int ml_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned rung,
 				 struct ml_op *op);
+
+/*
+ * Accessed and dirty of a range: which pages, and what to clear. Bit i & 63 of word i / 64 is the
+ * i-th base page of the range. The bitmaps are the caller's, with room for the whole range; bits
+ * are set in them, and none is cleared.
+ */
+struct ml_harvest {
+	uint64_t *accessed; /* NULL: not asked for */
+	uint64_t *dirty;    /* NULL: not asked for */
+	ml_prot clear;      /* ML_ACCESSED, ML_DIRTY, both, or 0: only look */
+	/* results */
+	uint64_t accessed_pages;
+	uint64_t dirty_pages;
+	uint64_t
+		untracked_pages; /* mapped, and nobody reads their marks: neither clean nor dirty */
+};
+
+/*
+ * Read the marks of every leaf of [va, va + len) and clear what harvest->clear names (S1.11, S0.17).
+ * All pages of a leaf or group share its marks, those of any member. What a leaf that reaches over
+ * an end of the range says is told for the pages inside, and not cleared: ask for whole leaves to
+ * see them clean. A page stored to before the call returns is told now, or the next time. On a live
+ * table the marks are exchanged atomically and one invalidation covers all that were cleared; a
+ * harvest that clears nothing makes none. Never splits, never allocates. Errors: range errors,
+ * ML_ERR_SHARED, ML_ERR_PROT (clear names something else), ML_ERR_UNTRACKED (the table has no
+ * ad_unit).
+ */
+ML_API ML_MUST_CHECK int ml_harvest(struct ml_table *t, ml_va va, uint64_t len,
+				    struct ml_harvest *harvest, struct ml_op *op);
 
 /*
  * A walk through a long range in bounded steps, so that the caller may drop its lock in

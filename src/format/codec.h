@@ -292,6 +292,31 @@ ML_INLINE ml_pte codec_ad_bits(const struct ml_format *f, ml_pte pte)
 	}
 }
 
+/* The bit that says a leaf was accessed. */
+ML_INLINE ml_pte codec_accessed(const struct ml_format *f)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return X86_ACCESSED;
+	case ML_ENCODING_ARM64:
+		return ARM64_ACCESSED;
+	default:
+		return TOY_ACCESSED;
+	}
+}
+
+ML_INLINE bool codec_is_dirty(const struct ml_format *f, ml_pte leaf)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return (leaf & (X86_DIRTY | X86_SAVED_DIRTY)) != 0;
+	case ML_ENCODING_ARM64:
+		return (leaf & (ARM64_READ_ONLY | ARM64_SAVED_DIRTY)) != ARM64_READ_ONLY;
+	default:
+		return (leaf & TOY_DIRTY) != 0;
+	}
+}
+
 /*
  * pte with accessed and dirty of others added, which differ from it in `bits` and, beyond
  * accessed and dirty, in nothing that counts.

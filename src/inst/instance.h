@@ -5,6 +5,7 @@
  * `instance_ops`. Each function is one line: the code is in table/.
  */
 #include "table/check.h"
+#include "table/harvest.h"
 #include "table/map.h"
 #include "table/ops.h"
 #include "table/protect.h"
@@ -54,6 +55,12 @@ static int instance_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned ru
 	return table_fold(INSTANCE_FORMAT(t), t, va, len, rung, op);
 }
 
+static int instance_harvest(struct ml_table *t, ml_va va, uint64_t len, struct ml_harvest *wish,
+			    struct ml_op *op)
+{
+	return table_harvest(INSTANCE_FORMAT(t), t, va, len, wish, op);
+}
+
 static int instance_translate(const struct ml_table *t, ml_va va,
 			      struct ml_translation *translation)
 {
@@ -95,5 +102,5 @@ static int instance_check(const struct ml_table *t, uint64_t most, struct ml_sta
 		.walk = instance_walk, .run_next = instance_run_next,                            \
 		.map_prepare = instance_map_prepare, .map_general = instance_map_general,        \
 		.release_all = instance_release_all, .share = instance_share,                    \
-		.check = instance_check,                                                         \
+		.check = instance_check, .harvest = instance_harvest,                            \
 	}

@@ -233,6 +233,12 @@ int ml_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned rung, struct ml
 	return t->ops->fold(t, va, len, rung, op);
 }
 
+int ml_harvest(struct ml_table *t, ml_va va, uint64_t len, struct ml_harvest *harvest,
+	       struct ml_op *op)
+{
+	return t->ops->harvest(t, va, len, harvest, op);
+}
+
 int ml_translate(const struct ml_table *t, ml_va va, struct ml_translation *translation)
 {
 	return t->ops->translate(t, va, translation);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Harvest: read accessed and dirty of a range into bitmaps, and clear them on the way. */
+#ifndef ML_TABLE_HARVEST_H
+#define ML_TABLE_HARVEST_H
+
+#include "table/protect.h"
+
+/* A harvest under way. */
+struct harvester {
+	struct ml_harvest *wish;
+	struct editor editor; /* takes away what is cleared */
+	ml_va first, last;    /* the range */
+	ml_pa unit;           /* the unit asked about last, */
+	uint64_t unit_bytes;  /* 0: none yet */
+	bool tracked;         /* and the answer */
+};
+
+ML_INLINE void bitmap_set(uint64_t *bits, uint64_t from, uint64_t count)
+{
+	for (; count && from & 63; from++, count--)
+		bits[from / 64] |= ML_BIT(from & 63);
+	for (; count >= 64; from += 64, count -= 64)
+		bits[from / 64] = ~(uint64_t)0;
+	if (count)
+		bits[from / 64] |= ML_BIT(count) - 1;
+}
+
+/* Whether somebody reads the marks of the frame at pa: asked once for each unit. */
+ML_INLINE bool is_tracked(const struct ml_format *f, const struct ml_table *t, struct harvester *h,
+			  ml_pa pa)
+{
+	if (pa - h->unit < h->unit_bytes)
+		return h->tracked;
+	h->unit_bytes = ml_max(t->ad_unit(t->cookie, pa), ML_BIT(f->page_shift));
+	h->unit = pa & ~(h->unit_bytes - 1);
+	h->tracked = h->unit_bytes < ML_AD_UNREAD;
+	if (!h->tracked)
+		h->unit_bytes = 0; /* it says nothing about its neighbours */
+	return h->tracked;
+}
+
+/* Pages va..end, which are in the range, share these marks. */
+ML_PART void harvest_note(const struct ml_format *f, const struct harvester *h, ml_pte pte,
+			  ml_va va, ml_va end)
+{
+	const uint64_t from = (va - h->first) >> f->page_shift;
+	const uint64_t pages = ((end - va) >> f->page_shift) + 1;
+
+	if (pte & codec_accessed(f)) {
+		if (h->wish->accessed)
+			bitmap_set(h->wish->accessed, from, pages);
+		h->wish->accessed_pages += pages;
+	}
+	if (codec_is_dirty(f, pte)) {
+		if (h->wish->dirty)
+			bitmap_set(h->wish->dirty, from, pages);
+		h->wish->dirty_pages += pages;
+	}
+}
+
+/*
+ * Clear the marks of count entries from p on; returns the first with the marks of all as they were
+ * when they were cleared.
+ */
+ML_INLINE ml_pte harvest_clear(const struct ml_format *f, struct gather *g,
+			       const struct harvester *h, ml_pte *p, unsigned count, ml_va va)
+{
+	const unsigned shift = f->level_shift[h->editor.level];
+	const uint64_t step = ML_BIT(shift);
+	const bool atomic = g->t->live && g->t->hardware_ad;
+	ml_pte merged = entry_load(f, p), changed = 0;
+	const ml_pte first = merged;
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		const ml_pte pte = entry_load(f, p + i);
+		const ml_pte bits = edit_entry(f, g->t, &h->editor, p + i, pte, atomic);
+		const ml_pte was = edited(f, g->t, &h->editor, pte) ^ bits;
+
+		merged = codec_merge_ad(f, merged, was ^ (first + i * step));
+		changed |= bits;
+	}
+	if (!changed)
+		return merged;
+	publish(g->t, g->op, p, count);
+	if (edit_flushes(f, changed))
+		gather_range(g, va, va + ((uint64_t)count << shift) - 1, h->editor.level, shift);
+	return merged;
+}
+
+/*
+ * The leaf or group around va; returns its last address. What reaches over an end of the range
+ * keeps its marks: pages outside would lose theirs unseen.
+ */
+ML_PART ml_va harvest_leaf(const struct ml_format *f, struct gather *g, struct harvester *h,
+			   struct place at, ml_va va)
+{
+	const unsigned rung = rung_of(f, at.pte, at.level);
+	const unsigned count = at.pte & codec_group(f) ? 1u << f->rungs[rung].lg2_entries : 1;
+	const ml_va start = ml_align_down(va, f->rungs[rung].shift);
+	const ml_va end = ml_align_last(va, f->rungs[rung].shift);
+	ml_pte *const first = at.entry - (index_of(f, va, at.level) & (count - 1));
+	ml_pte pte = at.pte;
+
+	if (!is_tracked(f, g->t, h, codec_leaf_pa(f, at.pte, at.level))) {
+		h->wish->untracked_pages += ((ml_min(end, h->last) - va) >> f->page_shift) + 1;
+		return end;
+	}
+	if (h->editor.level != at.level)
+		h->editor = editor_at(f, g->t, h->editor.edit, at.level);
+	if (h->wish->clear && start >= h->first && end <= h->last)
+		pte = harvest_clear(f, g, h, first, count, start);
+	else if (count > 1)
+		pte = group_gathered(f, at.entry, at.pte, va, at.level);
+	harvest_note(f, h, pte, va, ml_min(end, h->last));
+	return end;
+}
+
+/* What one table holds of [va, last]; returns the last address dealt with. */
+ML_PART ml_va harvest_table(const struct ml_format *f, struct gather *g, struct harvester *h,
+			    ml_va va)
+{
+	struct place at = descend(f, g->t, va, 0);
+	const ml_va table_last =
+		at.level + 1 < g->t->levels ? entry_last(f, va, at.level + 1) : h->last;
+	const ml_va last = ml_min(h->last, table_last);
+
+	for (;;) {
+		const ml_va end = codec_is_leaf(f, at.pte, at.level) ? harvest_leaf(f, g, h, at, va)
+								     : entry_last(f, va, at.level);
+
+		if (end >= last || codec_is_table(f, at.pte, at.level))
+			return ml_min(end, h->last);
+		at.entry += (end + 1 - ml_align_down(va, f->level_shift[at.level])) >>
+			    f->level_shift[at.level];
+		at.pte = entry_load(f, at.entry);
+		va = end + 1;
+		if (codec_is_table(f, at.pte, at.level))
+			return end;
+	}
+}
+
+ML_INLINE int table_harvest(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
+			    struct ml_harvest *wish, struct ml_op *op)
+{
+	const struct ml_edit edit = edit_make(f, wish->clear, 0);
+	struct harvester h = { .wish = wish, .first = va, .last = va + len - 1 };
+	struct gather g;
+	int error = check_change(f, t, va, len);
+
+	if (error)
+		return error;
+	if (wish->clear & ~ML_PROT_AD || wish->clear & ~f->prot_mask)
+		return ML_ERR_PROT;
+	if (!t->ad_unit)
+		return ML_ERR_UNTRACKED;
+	begin(t, op);
+	wish->accessed_pages = wish->dirty_pages = wish->untracked_pages = 0;
+	h.editor = editor_at(f, t, &edit, 0);
+	gather_open(&g, t, op);
+	for (;; va++) {
+		va = harvest_table(f, &g, &h, va);
+		if (va == h.last)
+			break;
+	}
+	gather_close(f, &g);
+	return ML_OK;
+}
+
+#endif
