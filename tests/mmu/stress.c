@@ -38,7 +38,8 @@ static struct {
 	struct ml_table table;
 	uint64_t state;
 	uint32_t frame[PAGES];             /* number of the frame behind each page */
-	uint32_t begun[BOARD_CPUS][PAGES]; /* stores when it was harvested last */
+	uint32_t begun[BOARD_CPUS][PAGES]; /* stores when it had been harvested last, */
+	uint32_t ended[BOARD_CPUS][PAGES]; /* and when the harvest that runs began */
 	bool dirty[PAGES];                 /* found by the harvest that runs */
 	uint64_t harvested, lost;
 	struct board_trap ends[BOARD_CPUS];
@@ -131,30 +132,51 @@ static void map_pages(uint32_t first, uint32_t count)
 	}
 }
 
-/* No user can store to the pages now: what must be dirty, and is not, was lost. */
-static void account(uint32_t first, uint32_t count)
+/* A harvest begins: what has been stored by now it must tell, if no earlier one did. */
+static void open_account(uint32_t first, uint32_t count)
+{
+	for (unsigned cpu = 1; cpu < board_cpus; cpu++)
+		for (uint32_t page = first; page < first + count; page++)
+			stress.ended[cpu][page] =
+				__atomic_load_n(&users[cpu].ended[page], __ATOMIC_ACQUIRE);
+}
+
+static void close_account(uint32_t first, uint32_t count)
 {
 	for (uint32_t page = first; page < first + count; page++) {
 		stress.harvested += stress.dirty[page];
 		for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
-			const struct user *user = &users[cpu];
-			const uint32_t ended =
-				__atomic_load_n(&user->ended[page], __ATOMIC_ACQUIRE);
+			const uint32_t stores = stress.ended[cpu][page] - stress.begun[cpu][page];
 
-			if ((int32_t)(ended - stress.begun[cpu][page]) > 0 && !stress.dirty[page])
+			if ((int32_t)stores > 0 && !stress.dirty[page])
 				stress.lost++;
 			stress.begun[cpu][page] =
-				__atomic_load_n(&user->begun[page], __ATOMIC_RELAXED);
+				__atomic_load_n(&users[cpu].begun[page], __ATOMIC_ACQUIRE);
 		}
 		stress.dirty[page] = false;
 	}
 }
 
-/* With what the table offers: no store while it is read, and clean when the next is allowed. */
 static void harvest(uint32_t first, uint32_t count)
+{
+	static uint64_t dirty[PAGES / 64];
+	struct ml_harvest harvest = { .dirty = dirty, .clear = ML_DIRTY };
+
+	for (uint32_t word = 0; word < PAGES / 64; word++)
+		dirty[word] = 0;
+	open_account(first, count);
+	t_eq(ml_harvest(&stress.table, BASE + first * PAGE, count * PAGE, &harvest, NULL), ML_OK);
+	for (uint32_t i = 0; i < count; i++)
+		stress.dirty[first + i] = dirty[i / 64] >> (i % 64) & 1;
+	close_account(first, count);
+}
+
+/* The same by hand: no store while the marks are read, and clean when the next is allowed. */
+static void harvest_protected(uint32_t first, uint32_t count)
 {
 	const ml_va va = BASE + first * PAGE;
 
+	open_account(first, count);
 	t_eq(ml_protect(&stress.table, va, count * PAGE, ML_WRITE, 0, NULL), ML_OK);
 	for (uint32_t page = first; page < first + count; page++) {
 		struct ml_translation found;
@@ -162,7 +184,7 @@ static void harvest(uint32_t first, uint32_t count)
 		if (t_eq(ml_translate(&stress.table, BASE + page * PAGE, &found), ML_OK))
 			stress.dirty[page] = ml_translation_prot(&stress.table, &found) & ML_DIRTY;
 	}
-	account(first, count);
+	close_account(first, count);
 	t_eq(ml_protect(&stress.table, va, count * PAGE, ML_WRITE | ML_DIRTY, ML_WRITE, NULL),
 	     ML_OK);
 }
@@ -178,8 +200,9 @@ static void unmap_pages(uint32_t first, uint32_t count)
 {
 	struct ml_op op = { .sink = hear };
 
+	open_account(first, count);
 	t_eq(ml_unmap(&stress.table, BASE + first * PAGE, count * PAGE, &op), ML_OK);
-	account(first, count);
+	close_account(first, count);
 }
 
 /* Two blocks change their frames; the words go along with the pages. */
@@ -235,6 +258,9 @@ static void step(void)
 		if (first)
 			swap(0, first, count);
 		break;
+	case 6:
+		harvest_protected(first, count);
+		break;
 	default:
 		harvest(first, count);
 	}
@@ -255,11 +281,19 @@ static void complete(void *cookie, struct ml_op *op)
 
 /* ---- the test ---------------------------------------------------------------------------- */
 
+static uint64_t unit(void *cookie, ml_pa pa)
+{
+	(void)cookie;
+	(void)pa;
+	return BYTES;
+}
+
 static bool begin(uint8_t fold)
 {
 	static struct ml_platform platform;
 	const struct ml_table_config wish = { .platform = &platform,
 					      .track_ad = true,
+					      .ad_unit = unit,
 					      .fold = fold,
 					      .guaranteed = fold == ML_FOLD_BLOCK };
 
