@@ -21,7 +21,7 @@ only() {
 }
 mem='string\.h'
 ok "base" only src/base 'base/.*|maxleaf/(types|port)\.h'
-ok "format" only src/format "(base|format)/.*|maxleaf/(types|port|format)\.h|$mem"
+ok "format" only src/format "(base|format)/.*|maxleaf/(types|port|format|tlb)\.h|$mem"
 ok "table" only src/table "(base|format|table)/.*|maxleaf/(types|port|format|platform|pool|table)\.h|$mem"
 ok "inst" only src/inst "(base|format|table|inst)/.*|maxleaf/(types|port|format|platform|table)\.h"
 
@@ -31,14 +31,15 @@ public() {
 }
 ok "types.h" public types none
 ok "format.h" public format types
-ok "platform.h" public platform types
+ok "tlb.h" public tlb types
+ok "platform.h" public platform tlb
 ok "pool.h" public pool 'types|platform'
 ok "table.h" public table 'types|format|platform'
 ok "hosted.h" public hosted platform
 ok "process.h" public process 'pool|table'
 ok "kvm.h" public kvm 'pool|table'
 ok "port.h" is_empty "$(included include/maxleaf/port.h | grep -vE ' (maxleaf/types\.h|ML_PORT_HEADER)$')"
-ok "maxleaf.h" public maxleaf 'types|format|platform|pool|table'
+ok "maxleaf.h" public maxleaf 'types|format|tlb|platform|pool|table'
 
 # outside FOLDER: includes in quotes are files of the folder itself (or the port header of
 # the configuration); nothing reaches into src.

@@ -5,6 +5,7 @@
 
 #include <maxleaf/types.h>
 #include <maxleaf/format.h>
+#include <maxleaf/tlb.h>
 #include <maxleaf/platform.h>
 #include <maxleaf/pool.h>
 #include <maxleaf/table.h>

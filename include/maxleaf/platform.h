@@ -8,25 +8,13 @@
 #ifndef MAXLEAF_PLATFORM_H
 #define MAXLEAF_PLATFORM_H
 
-#include <maxleaf/types.h>
+#include <maxleaf/tlb.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 struct ml_op;
-
-/*
- * One invalidation: everything cached for [va, va + length) in this table's address space. Arm:
- * TLBI by VA or range, A8 to A10; x86: INVLPG, X8.
- */
-struct ml_invalidation {
-	ml_va va;
-	uint64_t length;      /* bytes, at least one base page; 0 with va 0: the whole space */
-	uint8_t stride_shift; /* lg2 of the smallest leaf that may be cached there */
-	uint8_t level;        /* the level of all leaves changed, or 0xff: several, give no hint */
-	uint8_t leaves_only;  /* no table was unlinked or replaced: last-level forms suffice */
-};
 
 struct ml_platform {
 	/*
