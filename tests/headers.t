@@ -40,7 +40,7 @@ done
 
 # Those of the core need nothing of a C library.
 freestanding() {
-	for header in types format tlb platform port table pool; do
+	for header in types format tlb platform port table pte pool; do
 		echo "#include <maxleaf/$header.h>"
 	done >"$scratch/unit.c"
 	"$CC" -std=c11 -ffreestanding -Iinclude -M "$scratch/unit.c" >"$scratch/unit.d" &&

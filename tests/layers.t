@@ -22,7 +22,7 @@ only() {
 mem='string\.h'
 ok "base" only src/base 'base/.*|maxleaf/(types|port)\.h'
 ok "format" only src/format "(base|format)/.*|maxleaf/(types|port|format|tlb)\.h|$mem"
-ok "table" only src/table "(base|format|table)/.*|maxleaf/(types|port|format|platform|pool|table)\.h|$mem"
+ok "table" only src/table "(base|format|table)/.*|maxleaf/(types|port|format|platform|pool|table|pte)\.h|$mem"
 ok "inst" only src/inst "(base|format|table|inst)/.*|maxleaf/(types|port|format|platform|table)\.h"
 
 # public HEADER PATTERN
@@ -35,11 +35,12 @@ ok "tlb.h" public tlb types
 ok "platform.h" public platform tlb
 ok "pool.h" public pool 'types|platform'
 ok "table.h" public table 'types|format|platform'
+ok "pte.h" public pte table
 ok "hosted.h" public hosted platform
 ok "process.h" public process 'pool|table'
 ok "kvm.h" public kvm 'pool|table'
 ok "port.h" is_empty "$(included include/maxleaf/port.h | grep -vE ' (maxleaf/types\.h|ML_PORT_HEADER)$')"
-ok "maxleaf.h" public maxleaf 'types|format|tlb|platform|pool|table'
+ok "maxleaf.h" public maxleaf 'types|format|tlb|platform|pool|table|pte'
 
 # outside FOLDER: includes in quotes are files of the folder itself (or the port header of
 # the configuration); nothing reaches into src.

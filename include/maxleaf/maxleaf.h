@@ -9,5 +9,6 @@
 #include <maxleaf/platform.h>
 #include <maxleaf/pool.h>
 #include <maxleaf/table.h>
+#include <maxleaf/pte.h>
 
 #endif

@@ -172,6 +172,7 @@ struct ml_table {
 	bool track_ad;
 	bool hardware_ad;
 	bool foreign; /* it holds entries that others made */
+	bool hollow;  /* tables may be empty: the calls of pte.h leave them where they are */
 	bool direct;  /* default levels, own tables at base + pa: walked in the short way */
 	bool plain;   /* ... and nothing is lent, borrowed or asked of the platform in between */
 	ml_prot memo_prot;   /* the protection last mapped, */
@@ -181,6 +182,7 @@ struct ml_table {
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	struct ml_reserve spare; /* deposits of guaranteed leaves */
 	uint64_t owed;           /* tables that guaranteed leaves may need: spare.count >= owed */
+	uint64_t pledged; /* ... + pledged, which ml_pte_deposit() put aside for leaves to come */
 	struct ml_witness in_use[ML_WITNESSES]; /* why some tables could not be freed, */
 	struct ml_witness misfit[ML_WITNESSES]; /* and why some could not be folded */
 	struct ml_stats stats;

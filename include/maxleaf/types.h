@@ -98,6 +98,7 @@ enum ml_error {
 	/* no resource */
 	ML_ERR_NO_MEMORY = -30, /* the platform gave no table memory */
 	ML_ERR_SHORT = -31,     /* the reserve holds too few tables: see ml_op.tables_needed */
+	ML_ERR_CONTENDED = -32, /* a writer was at it all the while: try again, or take the lock */
 	/* refused by policy */
 	ML_ERR_REFUSED = -40,   /* the port or the kernel below it refused; the port tells more */
 	ML_ERR_UNTRACKED = -41, /* nobody keeps accessed and dirty there: no answer is right */

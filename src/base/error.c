@@ -33,6 +33,7 @@ static const struct error_row rows[] = {
 	ROW(ML_ERR_BAD_COUNT, 117, "the accounting does not match the table"),
 	ROW(ML_ERR_NO_MEMORY, 12, "no memory for a table"),
 	ROW(ML_ERR_SHORT, 12, "the reserve holds too few tables"),
+	ROW(ML_ERR_CONTENDED, 11, "a writer kept changing the entries"),
 	ROW(ML_ERR_REFUSED, 1, "refused by what is below the port"),
 	ROW(ML_ERR_UNTRACKED, 61, "accessed and dirty are not tracked there"),
 	ROW(ML_ERR_BUG, 5, "an invariant of the library is broken"),

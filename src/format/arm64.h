@@ -152,6 +152,19 @@ ML_INLINE ml_pte arm64_ad_bits(ml_pte pte)
 	return ARM64_ACCESSED | ARM64_SAVED_DIRTY | (pte & ARM64_WRITE) >> (51 - 7);
 }
 
+/* Every bit that says who may access the page now, or marks that somebody did. */
+#define ARM64_ACCESS (ARM64_WRITE | ARM64_READ_ONLY | ARM64_ACCESSED | ARM64_SAVED_DIRTY)
+
+/* pte with what `more` allows and marks; a page that may be written marks it by AP[2] (A4). */
+ML_INLINE ml_pte arm64_relax(ml_pte pte, ml_pte more)
+{
+	pte |= more & (ARM64_WRITE | ARM64_ACCESSED | ARM64_SAVED_DIRTY);
+	pte &= more | ~ARM64_READ_ONLY;
+	if (pte & ARM64_WRITE && pte & ARM64_SAVED_DIRTY)
+		pte &= ~(ARM64_SAVED_DIRTY | ARM64_READ_ONLY);
+	return pte;
+}
+
 ML_INLINE ml_pte arm64_limit(ml_pte leaf, ml_pte any)
 {
 	if (ML_LIKELY(!(any & ARM64_TABLE_LIMITS)))

@@ -200,6 +200,60 @@ ML_INLINE ml_pte edit_apply(const struct ml_format *f, const struct ml_types *ty
 	}
 }
 
+/* The bits in which a request for more access is compared with what stands there (4.7). */
+ML_INLINE ml_pte codec_access_bits(const struct ml_format *f)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return X86_ACCESS;
+	case ML_ENCODING_ARM64:
+		return ARM64_ACCESS;
+	default:
+		return TOY_ACCESS;
+	}
+}
+
+/* The one of them that says whether the page may be written at all. */
+ML_INLINE ml_pte codec_write(const struct ml_format *f)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return X86_WRITE;
+	case ML_ENCODING_ARM64:
+		return ARM64_WRITE;
+	default:
+		return TOY_WRITE;
+	}
+}
+
+/* A leaf with everything that another allows and marks: never less. */
+ML_INLINE ml_pte edit_relax(const struct ml_format *f, ml_pte pte, ml_pte more)
+{
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return x86_relax(pte, more);
+	case ML_ENCODING_ARM64:
+		return arm64_relax(pte, more);
+	default:
+		return pte | (more & TOY_ACCESS);
+	}
+}
+
+/* A leaf with these marks added. */
+ML_INLINE ml_pte edit_mark(const struct ml_format *f, ml_pte pte, bool accessed, bool dirty)
+{
+	ml_pte more = accessed ? codec_accessed(f) : 0;
+
+	switch (f->encoding) {
+	case ML_ENCODING_X86_64:
+		return x86_relax(pte, more | (dirty ? X86_SAVED_DIRTY : 0));
+	case ML_ENCODING_ARM64:
+		return arm64_relax(pte, more | ARM64_READ_ONLY | (dirty ? ARM64_SAVED_DIRTY : 0));
+	default:
+		return pte | more | (dirty ? TOY_DIRTY : 0);
+	}
+}
+
 /*
  * Whether going from one valid leaf to the other in place needs break-before-make (A11, A12): the
  * memory type changes, or the entry becomes global, or members of a group would differ for a while

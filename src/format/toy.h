@@ -76,6 +76,8 @@ ML_INLINE uint64_t toy_reserved(ml_pte pte, enum ml_kind kind, unsigned level)
 #define TOY_NAMED \
 	(TOY_WRITE | TOY_USER | TOY_ACCESSED | TOY_DIRTY | TOY_EXECUTE | TOY_SPECIAL | TOY_SOFT)
 
+#define TOY_ACCESS (TOY_WRITE | TOY_ACCESSED | TOY_DIRTY)
+
 #define TOY_PLAIN (ML_WRITE | ML_ACCESSED | ML_DIRTY | ML_SPECIAL | ML_SOFT_MASK | ML_TYPE_MASK)
 
 #endif

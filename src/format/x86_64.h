@@ -111,6 +111,20 @@ ML_INLINE ml_pte x86_write_protect(ml_pte pte)
 	return (pte & ~(X86_WRITE | X86_DIRTY)) | (pte & X86_DIRTY) << X86_DIRTY_UP;
 }
 
+/* Every bit that says who may access the page now, or marks that somebody did. */
+#define X86_ACCESS (X86_WRITE | X86_ACCESSED | X86_DIRTY | X86_SAVED_DIRTY)
+
+/* pte with what `more` allows and marks; the dirty mark moves to where writing wants it (X4). */
+ML_INLINE ml_pte x86_relax(ml_pte pte, ml_pte more)
+{
+	const ml_pte dirty = (pte | more) & (X86_DIRTY | X86_SAVED_DIRTY);
+
+	pte = (pte | (more & (X86_WRITE | X86_ACCESSED))) & ~(X86_DIRTY | X86_SAVED_DIRTY);
+	if (!dirty)
+		return pte;
+	return pte | (pte & X86_WRITE ? X86_DIRTY : X86_SAVED_DIRTY);
+}
+
 /* A table entry's limits on what is below it: RW and US are AND-ed, NX OR-ed on the way down. */
 ML_INLINE ml_pte x86_limit(ml_pte leaf, ml_pte all, ml_pte any)
 {

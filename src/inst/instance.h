@@ -8,6 +8,7 @@
 #include "table/harvest.h"
 #include "table/map.h"
 #include "table/ops.h"
+#include "table/pte.h"
 #include "table/protect.h"
 #include "table/read.h"
 #include "table/split.h"
@@ -95,6 +96,59 @@ static int instance_check(const struct ml_table *t, uint64_t most, struct ml_sta
 	return table_check(INSTANCE_FORMAT(t), t, most, found, fault);
 }
 
+static int instance_pte_ensure(struct ml_table *t, ml_va va, uint64_t len, unsigned level,
+			       struct ml_op *op)
+{
+	return pte_ensure(INSTANCE_FORMAT(t), t, va, len, level, op);
+}
+
+static ml_pte *instance_pte_pointer(const struct ml_table *t, ml_va va, unsigned level)
+{
+	return pte_pointer(INSTANCE_FORMAT(t), t, va, level);
+}
+
+static void instance_pte_set(struct ml_table *t, ml_va va, ml_pte *p, unsigned level, ml_pte pte,
+			     unsigned count)
+{
+	pte_set(INSTANCE_FORMAT(t), t, va, p, level, pte, count);
+}
+
+static ml_pte instance_pte_get(const struct ml_table *t, ml_va va, const ml_pte *p, unsigned level)
+{
+	(void)t;
+	return pte_get(INSTANCE_FORMAT(t), va, p, level);
+}
+
+static int instance_pte_get_lockless(const struct ml_table *t, ml_va va, const ml_pte *p,
+				     unsigned level, ml_pte *pte)
+{
+	(void)t;
+	return pte_get_lockless(INSTANCE_FORMAT(t), va, p, level, pte);
+}
+
+static ml_pte instance_pte_clear(struct ml_table *t, ml_va va, ml_pte *p, unsigned level,
+				 unsigned count)
+{
+	return pte_clear(INSTANCE_FORMAT(t), t, va, p, level, count);
+}
+
+static int instance_pte_young(struct ml_table *t, ml_va va, ml_pte *p, unsigned level, bool flush)
+{
+	return pte_young(INSTANCE_FORMAT(t), t, va, p, level, flush);
+}
+
+static void instance_pte_wrprotect(struct ml_table *t, ml_va va, ml_pte *p, unsigned level,
+				   unsigned count)
+{
+	pte_wrprotect(INSTANCE_FORMAT(t), t, va, p, level, count);
+}
+
+static bool instance_pte_set_access(struct ml_table *t, ml_va va, ml_pte *p, unsigned level,
+				    ml_pte pte, bool dirty)
+{
+	return pte_set_access(INSTANCE_FORMAT(t), t, va, p, level, pte, dirty);
+}
+
 #define INSTANCE_OPS                                                                             \
 	{                                                                                        \
 		.map = instance_map, .unmap = instance_unmap, .protect = instance_protect,       \
@@ -103,4 +157,9 @@ static int instance_check(const struct ml_table *t, uint64_t most, struct ml_sta
 		.map_prepare = instance_map_prepare, .map_general = instance_map_general,        \
 		.release_all = instance_release_all, .share = instance_share,                    \
 		.check = instance_check, .harvest = instance_harvest,                            \
+		.pte_ensure = instance_pte_ensure, .pte_pointer = instance_pte_pointer,          \
+		.pte_set = instance_pte_set, .pte_get = instance_pte_get,                        \
+		.pte_get_lockless = instance_pte_get_lockless, .pte_clear = instance_pte_clear,  \
+		.pte_young = instance_pte_young, .pte_wrprotect = instance_pte_wrprotect,        \
+		.pte_set_access = instance_pte_set_access,                                       \
 	}

@@ -85,14 +85,14 @@ ML_INLINE void gather_subtree_range(const struct ml_format *f, struct gather *g,
 	g->tables = true;
 }
 
-/* Invalidate and wait for completion. */
-ML_INLINE void gather_invalidate(struct gather *g)
+/* Invalidate without waiting; whether there was anything. */
+ML_INLINE bool gather_issue(struct gather *g)
 {
 	struct ml_table *t = g->t;
 	struct ml_invalidation what;
 
 	if (!t->live || g->first > g->last)
-		return;
+		return false;
 	what.va = g->first;
 	what.length = g->last - g->first + 1;
 	what.stride_shift = g->stride;
@@ -100,9 +100,21 @@ ML_INLINE void gather_invalidate(struct gather *g)
 	what.leaves_only = !g->tables;
 	ML_PORT_PUBLISH();
 	t->platform->invalidate(t->cookie, g->op, &what);
-	t->platform->complete(t->cookie, g->op);
 	t->stats.invalidations++;
-	t->stats.completions++;
+	return true;
+}
+
+/* Wait until all that was issued is complete. */
+ML_INLINE void gather_wait(struct gather *g)
+{
+	g->t->platform->complete(g->t->cookie, g->op);
+	g->t->stats.completions++;
+}
+
+ML_INLINE void gather_invalidate(struct gather *g)
+{
+	if (gather_issue(g))
+		gather_wait(g);
 }
 
 /* Tell the sink what the joiner holds. */
@@ -293,8 +305,8 @@ ML_INLINE void gather_close(const struct ml_format *f, struct gather *g)
 		gather_flush(f, g);
 	if (gather_has_sink(g))
 		gather_tell(g);
-	if (ML_UNLIKELY(g->t->spare.count > g->t->owed))
-		ml_supply_trim(g->t, g->op, &g->t->spare, g->t->owed);
+	if (ML_UNLIKELY(g->t->spare.count > g->t->owed + g->t->pledged))
+		ml_supply_trim(g->t, g->op, &g->t->spare, g->t->owed + g->t->pledged);
 }
 
 #endif

@@ -6,7 +6,7 @@
 #ifndef ML_TABLE_OPS_H
 #define ML_TABLE_OPS_H
 
-#include <maxleaf/table.h>
+#include <maxleaf/pte.h>
 
 struct demand;
 struct mapping;
@@ -34,6 +34,22 @@ struct ml_table_ops {
 		     struct ml_op *op);
 	int (*check)(const struct ml_table *t, uint64_t most, struct ml_stats *found,
 		     struct ml_fault *fault);
+	/* the entry-level contract */
+	int (*pte_ensure)(struct ml_table *t, ml_va va, uint64_t len, unsigned level,
+			  struct ml_op *op);
+	ml_pte *(*pte_pointer)(const struct ml_table *t, ml_va va, unsigned level);
+	void (*pte_set)(struct ml_table *t, ml_va va, ml_pte *p, unsigned level, ml_pte pte,
+			unsigned count);
+	ml_pte (*pte_get)(const struct ml_table *t, ml_va va, const ml_pte *p, unsigned level);
+	int (*pte_get_lockless)(const struct ml_table *t, ml_va va, const ml_pte *p, unsigned level,
+				ml_pte *pte);
+	ml_pte (*pte_clear)(struct ml_table *t, ml_va va, ml_pte *p, unsigned level,
+			    unsigned count);
+	int (*pte_young)(struct ml_table *t, ml_va va, ml_pte *p, unsigned level, bool flush);
+	void (*pte_wrprotect)(struct ml_table *t, ml_va va, ml_pte *p, unsigned level,
+			      unsigned count);
+	bool (*pte_set_access)(struct ml_table *t, ml_va va, ml_pte *p, unsigned level, ml_pte pte,
+			       bool dirty);
 };
 
 #endif

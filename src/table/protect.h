@@ -240,6 +240,19 @@ ML_PART void unfold_cut(const struct ml_format *f, struct gather *g, const struc
 	}
 }
 
+/* The groups at both ends of count entries from p on. */
+ML_INLINE void unfold_cut_ends(const struct ml_format *f, struct gather *g, const struct editor *e,
+			       ml_pte *p, ml_va va, unsigned count)
+{
+	const ml_va end = va + (((uint64_t)count << f->level_shift[e->level]) - 1);
+
+	if (!codec_group(f) || !f->group_rung[e->level])
+		return;
+	unfold_cut(f, g, e, p, va, va, end);
+	unfold_cut(f, g, e, p + count - 1, end,
+		   ml_align_down(end, f->rungs[f->group_rung[e->level]].shift), end);
+}
+
 /* Protect what one table holds of [va, last]; returns the last address dealt with. */
 ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct supply *supply,
 			   struct editor *e, ml_va va, ml_va last)
@@ -247,7 +260,6 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 	const struct place at = descend(f, g->t, va, 0);
 	const unsigned shift = f->level_shift[at.level];
 	unsigned count;
-	ml_va end;
 
 	if (e->level != at.level)
 		*e = editor_at(f, g->t, e->edit, at.level);
@@ -263,12 +275,7 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 		}
 	}
 	count = covered_entries(f, va, last, at.level);
-	end = va + (((uint64_t)count << shift) - 1);
-	if (codec_group(f) && f->group_rung[at.level]) {
-		unfold_cut(f, g, e, at.entry, va, va, end);
-		unfold_cut(f, g, e, at.entry + count - 1, end,
-			   ml_align_down(end, f->rungs[f->group_rung[at.level]].shift), end);
-	}
+	unfold_cut_ends(f, g, e, at.entry, va, count);
 	count = edit_entries(f, g, e, at.entry, va, count);
 	return va + (((uint64_t)count << shift) - 1);
 }

@@ -81,6 +81,22 @@ ML_INLINE bool group_is_cut(const struct ml_format *f, ml_pte pte, ml_va va, ml_
 	return !ml_aligned(va, shift) || ml_align_last(va, shift) > last;
 }
 
+/* Unfold the groups at both ends of count entries from p on, at va, that reach beyond them. */
+ML_INLINE void unfold_ends(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
+			   unsigned count, unsigned level)
+{
+	const ml_va end = va + (((uint64_t)count << f->level_shift[level]) - 1);
+	ml_pte *tail = p + count - 1;
+
+	if (!codec_group(f) || !f->group_rung[level])
+		return;
+	if (group_is_cut(f, entry_load(f, p), va, end, level))
+		group_convert(f, g, p, va, level, false);
+	if (group_is_cut(f, entry_load(f, tail),
+			 ml_align_down(end, f->rungs[f->group_rung[level]].shift), end, level))
+		group_convert(f, g, tail, end, level, false);
+}
+
 /* The first entry of the table that replaces a leaf; as groups where the ladder allows. */
 ML_INLINE ml_pte split_first(const struct ml_format *f, const struct ml_table *t, ml_pte leaf,
 			     unsigned level)

@@ -320,7 +320,7 @@ int ml_table_check(const struct ml_table *t, struct ml_fault *fault)
 
 	if (error)
 		return error;
-	if (found.tables == t->stats.tables && t->spare.count >= t->owed &&
+	if (found.tables == t->stats.tables && t->spare.count >= t->owed + t->pledged &&
 	    t->owed == (t->guaranteed ? owed_by(t, &found) : 0))
 		return ML_OK;
 	if (fault)

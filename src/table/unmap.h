@@ -194,16 +194,7 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct sup
 	}
 	count = covered_entries(f, va, last, stop);
 	end = va + (((uint64_t)count << f->level_shift[stop]) - 1);
-	if (codec_group(f) && f->group_rung[stop]) {
-		const ml_pte *tail = at.entry + count - 1;
-
-		if (group_is_cut(f, at.pte, va, end, stop))
-			group_convert(f, g, at.entry, va, stop, false);
-		if (group_is_cut(f, entry_load(f, tail),
-				 ml_align_down(end, f->rungs[f->group_rung[stop]].shift), end,
-				 stop))
-			group_convert(f, g, at.entry + count - 1, end, stop, false);
-	}
+	unfold_ends(f, g, at.entry, va, count, stop);
 	unmap_entries(f, g, at.entry, va, count, stop);
 	ML_PORT_PUBLISH();
 	index = index_of(f, va, stop);
