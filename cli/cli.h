@@ -145,6 +145,16 @@ struct cli_text cli_ladder(const struct ml_format *format);
 /* The rung of that leaf size, or die with the ladder. */
 unsigned cli_rung_or_die(const char *where, const struct ml_format *format, const char *size);
 
+/* The number of levels a command's --levels asks for (NULL: the format's usual one), or die. */
+unsigned cli_levels_or_die(const char *command, const struct ml_format *format, const char *levels);
+
+/*
+ * The leaf sizes that a command's --rungs or --largest allow (NULL: not given), or die; a bit for
+ * each rung.
+ */
+uint32_t cli_rungs_or_die(const char *command, const struct ml_format *format, const char *list,
+			  const char *largest);
+
 /* The register that defines the memory types: "IA32_PAT", "MAIR_EL1"; NULL: none does. */
 const char *cli_types_register(const struct ml_format *format);
 

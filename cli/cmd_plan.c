@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "plan.h"
 
@@ -14,8 +13,8 @@ struct arguments {
 	struct plan_request request;
 	const char *rungs;
 	const char *largest;
-	uint64_t levels;
-	bool has_va, has_pa, has_size, has_levels;
+	const char *levels;
+	bool has_va, has_pa, has_size;
 };
 
 enum { KEY_VA = 0x100, KEY_PA, KEY_SIZE, KEY_RUNGS, KEY_LARGEST, KEY_LEVELS };
@@ -72,8 +71,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->largest = arg;
 		return 0;
 	case KEY_LEVELS:
-		a->levels = cli_number_or_die("plan: --levels", arg);
-		a->has_levels = true;
+		a->levels = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		cli_die("plan", "unexpected argument '%s'", arg);
@@ -94,50 +92,6 @@ static void require(bool given, const char *option)
 	exit(CLI_TROUBLE);
 }
 
-static unsigned checked_levels(const struct arguments *a)
-{
-	const struct ml_format *format = a->request.format;
-
-	if (!a->has_levels)
-		return format->levels_default;
-	if (a->levels < format->levels_min || a->levels > format->levels_max)
-		cli_die("plan: --levels", "%s has %u to %u levels, not %" PRIu64, format->name,
-			format->levels_min, format->levels_max, a->levels);
-	return (unsigned)a->levels;
-}
-
-static uint32_t rungs_of_list(const struct ml_format *format, const char *list)
-{
-	char *copy = strdup(list);
-	char *rest = copy;
-	const char *item;
-	uint32_t rungs = 1;
-
-	if (!copy)
-		cli_die("plan", "no memory");
-	while ((item = strsep(&rest, ",")) != NULL)
-		rungs |= UINT32_C(1) << cli_rung_or_die("plan: --rungs", format, item);
-	free(copy);
-	return rungs;
-}
-
-static uint32_t checked_rungs(const struct arguments *a)
-{
-	const struct ml_format *format = a->request.format;
-	unsigned largest;
-
-	if (a->rungs && a->largest)
-		cli_die("plan", "--rungs and --largest exclude each other");
-	if (a->rungs)
-		return rungs_of_list(format, a->rungs);
-	if (!a->largest)
-		return ml_format_default_rungs(format);
-	/* A size that is off by default is named here, so it is on. */
-	largest = cli_rung_or_die("plan: --largest", format, a->largest);
-	return (ml_format_default_rungs(format) & ((UINT32_C(1) << largest) - 1)) |
-	       UINT32_C(1) << largest;
-}
-
 static unsigned half_bits(const struct ml_format *format, unsigned levels)
 {
 	const unsigned bits = format->level_shift[levels - 1] + format->index_bits[levels - 1];
@@ -153,19 +107,19 @@ bool plan_covers(const struct ml_format *format, unsigned levels, ml_va va, uint
 	return last >= va && (last < half || va >= 0 - half);
 }
 
-static void check_va(const struct plan_request *r)
+void plan_check_va(const char *where_va, const char *where_size, const struct plan_request *r)
 {
 	const struct ml_format *format = r->format;
 	const uint64_t half = UINT64_C(1) << half_bits(format, r->levels);
 	unsigned levels;
 
 	if (r->va + (r->size - 1) < r->va)
-		cli_die("plan: --size", "0x%" PRIx64 " + %s goes past the end of the address space",
+		cli_die(where_size, "0x%" PRIx64 " + %s goes past the end of the address space",
 			r->va, cli_size_exact(r->size).text);
 	if (plan_covers(format, r->levels, r->va, r->size))
 		return;
-	cli_error("plan: --va", "0x%" PRIx64 " + %s is not all translated by %u levels of %s",
-		  r->va, cli_size_exact(r->size).text, r->levels, format->name);
+	cli_error(where_va, "0x%" PRIx64 " + %s is not all translated by %u levels of %s", r->va,
+		  cli_size_exact(r->size).text, r->levels, format->name);
 	for (levels = r->levels + 1; levels <= format->levels_max; levels++) {
 		if (plan_covers(format, levels, r->va, r->size))
 			break;
@@ -197,14 +151,14 @@ static void check(struct arguments *a)
 	require(a->has_pa, "--pa");
 	require(a->has_size, "--size");
 	page = UINT64_C(1) << r->format->page_shift;
-	r->levels = checked_levels(a);
-	r->rungs = checked_rungs(a);
+	r->levels = cli_levels_or_die("plan", r->format, a->levels);
+	r->rungs = cli_rungs_or_die("plan", r->format, a->rungs, a->largest);
 	if (!r->size)
 		cli_die("plan: --size", "there is nothing to map");
 	cli_check_aligned("plan: --va", r->va, page);
 	cli_check_aligned("plan: --pa", r->pa, page);
 	cli_check_aligned("plan: --size", r->size, page);
-	check_va(r);
+	plan_check_va("plan: --va", "plan: --size", r);
 	check_pa(r);
 }
 

@@ -61,6 +61,66 @@ unsigned cli_rung_or_die(const char *where, const struct ml_format *format, cons
 	exit(CLI_TROUBLE);
 }
 
+/* "plan: --levels", for messages. */
+struct option_name {
+	char text[32];
+};
+
+static struct option_name name_of(const char *command, const char *option)
+{
+	struct option_name name;
+
+	snprintf(name.text, sizeof(name.text), "%s: --%s", command, option);
+	return name;
+}
+
+unsigned cli_levels_or_die(const char *command, const struct ml_format *format, const char *text)
+{
+	const struct option_name where = name_of(command, "levels");
+	uint64_t levels;
+
+	if (!text)
+		return format->levels_default;
+	levels = cli_number_or_die(where.text, text);
+	if (levels < format->levels_min || levels > format->levels_max)
+		cli_die(where.text, "%s has %u to %u levels, not %" PRIu64, format->name,
+			format->levels_min, format->levels_max, levels);
+	return (unsigned)levels;
+}
+
+static uint32_t rungs_of_list(const char *command, const struct ml_format *format, const char *list)
+{
+	const struct option_name where = name_of(command, "rungs");
+	char *copy = strdup(list);
+	char *rest = copy;
+	const char *item;
+	uint32_t rungs = 1;
+
+	if (!copy)
+		cli_die(command, "no memory");
+	while ((item = strsep(&rest, ",")) != NULL)
+		rungs |= UINT32_C(1) << cli_rung_or_die(where.text, format, item);
+	free(copy);
+	return rungs;
+}
+
+uint32_t cli_rungs_or_die(const char *command, const struct ml_format *format, const char *list,
+			  const char *largest)
+{
+	unsigned rung;
+
+	if (list && largest)
+		cli_die(command, "--rungs and --largest exclude each other");
+	if (list)
+		return rungs_of_list(command, format, list);
+	if (!largest)
+		return ml_format_default_rungs(format);
+	/* A size that is off by default is named here, so it is on. */
+	rung = cli_rung_or_die(name_of(command, "largest").text, format, largest);
+	return (ml_format_default_rungs(format) & ((UINT32_C(1) << rung) - 1)) | UINT32_C(1)
+											 << rung;
+}
+
 const char *cli_types_register(const struct ml_format *format)
 {
 	switch (format->encoding) {

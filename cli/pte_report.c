@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * maxleaf pte: one entry in words. The library decodes; this file chooses the levels
- * worth showing and prints them.
+ * One entry in words: for maxleaf pte in full, for others in a line. The library decodes; this
+ * file chooses the levels worth showing and prints them.
  *
  * Without a level, an entry is shown at every level where it is a leaf or a table with no
  * reserved bit set. Where it is that at no level, it is shown at level 0 alone.
@@ -158,22 +158,27 @@ static void write_bits(struct cli_json *json, const struct decoding *d, const ch
 	cli_json_up(json);
 }
 
-static void write_leaf(struct cli_json *json, const struct decoding *d)
+void pte_write_prot(struct cli_json *json, ml_prot prot)
 {
 	const struct cli_prot_word *word;
 
+	cli_json_text(json, "access", cli_prot_access(prot).text);
+	cli_json_array(json, "prot");
+	for (word = cli_prot_words; word->word; word++) {
+		if (prot & word->bit)
+			cli_json_text(json, NULL, word->word);
+	}
+	cli_json_up(json);
+	cli_json_text(json, "type", cli_type_name(ML_TYPE_OF(prot)));
+}
+
+static void write_leaf(struct cli_json *json, const struct decoding *d)
+{
 	cli_json_address(json, "pa", d->entry.pa);
 	cli_json_integer(json, "entry_bytes", UINT64_C(1) << d->format->level_shift[d->level]);
 	cli_json_integer(json, "leaf_bytes", leaf_bytes(d));
 	cli_json_bool(json, "group", d->entry.group);
-	cli_json_text(json, "access", cli_prot_access(d->entry.prot).text);
-	cli_json_array(json, "prot");
-	for (word = cli_prot_words; word->word; word++) {
-		if (d->entry.prot & word->bit)
-			cli_json_text(json, NULL, word->word);
-	}
-	cli_json_up(json);
-	cli_json_text(json, "type", cli_type_name(ML_TYPE_OF(d->entry.prot)));
+	pte_write_prot(json, d->entry.prot);
 }
 
 static void write_table(struct cli_json *json, const struct decoding *d)
@@ -188,22 +193,18 @@ static void write_table(struct cli_json *json, const struct decoding *d)
 	cli_json_up(json);
 }
 
-static void write_decoding(const struct decoding *d)
+static void write_decoding(struct cli_json *json, const struct decoding *d)
 {
-	struct cli_json json;
-
-	cli_json_open(&json, stdout);
-	cli_json_address(&json, "value", d->pte);
-	cli_json_integer(&json, "level", d->level);
-	cli_json_text(&json, "level_name", d->format->level_names[d->level]);
-	cli_json_text(&json, "kind", kind_names[d->entry.kind]);
+	cli_json_address(json, "value", d->pte);
+	cli_json_integer(json, "level", d->level);
+	cli_json_text(json, "level_name", d->format->level_names[d->level]);
+	cli_json_text(json, "kind", kind_names[d->entry.kind]);
 	if (d->entry.kind == ML_KIND_LEAF)
-		write_leaf(&json, d);
+		write_leaf(json, d);
 	else if (d->entry.kind == ML_KIND_TABLE)
-		write_table(&json, d);
-	write_bits(&json, d, "residue", d->entry.residue);
-	write_bits(&json, d, "reserved", d->entry.reserved);
-	cli_json_close(&json);
+		write_table(json, d);
+	write_bits(json, d, "residue", d->entry.residue);
+	write_bits(json, d, "reserved", d->entry.reserved);
 }
 
 /* --- which levels -------------------------------------------------------------------------- */
@@ -225,14 +226,19 @@ static bool are_alike(const struct decoding *a, const struct decoding *b)
 	       a->entry.residue == b->entry.residue && a->entry.reserved == b->entry.reserved;
 }
 
-static void report(const struct decoding *d, bool json, struct pte_sums *sums)
+static void report(const struct decoding *d, bool as_json, struct pte_sums *sums)
 {
+	struct cli_json json;
+
 	sums->entries++;
 	sums->malformed += d->entry.reserved != 0;
-	if (json)
-		write_decoding(d);
-	else
+	if (!as_json) {
 		print_decoding(d);
+		return;
+	}
+	cli_json_open(&json, stdout);
+	write_decoding(&json, d);
+	cli_json_close(&json);
 }
 
 void pte_decode(const struct ml_format *format, const struct ml_types *types, ml_pte pte,
@@ -258,4 +264,71 @@ void pte_decode(const struct ml_format *format, const struct ml_types *types, ml
 		shown[count++] = decode(format, types, pte, 0);
 	for (i = 0; i < count; i++)
 		report(&shown[i], json, sums);
+}
+
+/* --- in a line ------------------------------------------------------------------------------ */
+
+struct pte_phrase pte_prot_phrase(ml_prot prot)
+{
+	const ml_prot shown = ML_RW | ML_USER | ML_EXEC | ML_PEXEC; /* by the letters */
+	const struct cli_prot_word *word;
+	struct pte_phrase out;
+	size_t used;
+
+	used = (size_t)snprintf(out.text, sizeof(out.text), "%s", cli_prot_access(prot).text);
+	for (word = cli_prot_words; word->word && used < sizeof(out.text); word++) {
+		if (prot & word->bit & ~shown)
+			used += (size_t)snprintf(out.text + used, sizeof(out.text) - used, ", %s",
+						 word->word);
+	}
+	if (prot & ML_TYPE_MASK && used < sizeof(out.text))
+		snprintf(out.text + used, sizeof(out.text) - used, ", %s",
+			 cli_type_name(ML_TYPE_OF(prot)));
+	return out;
+}
+
+static struct pte_phrase leaf_phrase(const struct decoding *d, uint64_t count)
+{
+	const uint64_t entry_bytes = UINT64_C(1) << d->format->level_shift[d->level];
+	const uint64_t bytes = leaf_bytes(d);
+	const bool several = count * entry_bytes > bytes;
+	struct pte_phrase out;
+	char group[64] = "";
+
+	if (d->entry.group)
+		snprintf(group, sizeof(group), several ? " of %s groups" : " of a %s group",
+			 cli_size_exact(bytes).text);
+	snprintf(out.text, sizeof(out.text), "%s %s%s, pa 0x%" PRIx64 "%s, %.160s",
+		 cli_size_exact(entry_bytes).text, count > 1 ? "leaves" : "leaf", group,
+		 d->entry.pa, count > 1 ? " on" : "", pte_prot_phrase(d->entry.prot).text);
+	return out;
+}
+
+struct pte_phrase pte_phrase(const struct ml_format *format, const struct ml_types *types,
+			     ml_pte pte, unsigned level, uint64_t count)
+{
+	const struct decoding d = decode(format, types, pte, level);
+	struct pte_phrase out;
+
+	switch (d.entry.kind) {
+	case ML_KIND_LEAF:
+		return leaf_phrase(&d, count);
+	case ML_KIND_TABLE:
+		snprintf(out.text, sizeof(out.text), "table 0x%" PRIx64, d.entry.pa);
+		return out;
+	case ML_KIND_INVALID:
+		snprintf(out.text, sizeof(out.text), "not present, but 0x%" PRIx64, pte);
+		return out;
+	default:
+		snprintf(out.text, sizeof(out.text), "not present");
+		return out;
+	}
+}
+
+void pte_write(struct cli_json *json, const struct ml_format *format, const struct ml_types *types,
+	       ml_pte pte, unsigned level)
+{
+	const struct decoding d = decode(format, types, pte, level);
+
+	write_decoding(json, &d);
 }
