@@ -54,6 +54,11 @@ $(eval $(call variant,hosted,$(CC),$(call core-flags,$(CC)) $(OPTIMISE) $(HOSTED
 $(eval $(call variant,asan,$(CC),$(call core-flags,$(CC)) -O1 $(SANITIZE) $(HOSTED_PORT),$\
 	$(call hosted-flags,$(CC)) -O1 $(SANITIZE) $(HOSTED_PORT) $(TEST_INCLUDES)))
 
+# `maxleaf trace` hears the stores of the core: the algorithms that read the format at run time,
+# once more, with the hosted port's doors and under a name of their own.
+$(eval $(call variant,heard,$(CC),$(call core-flags,$(CC)) $(OPTIMISE) $(HOSTED_PORT) $\
+	-Dml_table_ops_any=ml_table_ops_heard,))
+
 # ---- libraries and tool ----------------------------------------------------------
 
 LIBRARIES := $(O)/libmaxleaf-hosted.a $(O)/libmaxleaf.a
@@ -66,7 +71,7 @@ $(O)/libmaxleaf.a: $(O)/plain/core.a
 $(O)/libmaxleaf-hosted.a: $(PORTS:%.c=$(O)/plain/%.o)
 	$(archive)
 
-$(O)/maxleaf: $(CLI:%.c=$(O)/plain/%.o) $(LIBRARIES)
+$(O)/maxleaf: $(CLI:%.c=$(O)/plain/%.o) $(O)/heard/src/inst/any.o $(LIBRARIES)
 	$(call link,$(CC) -pthread)
 
 libraries: $(LIBRARIES)

@@ -208,5 +208,6 @@ int cmd_formats(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_pte(int argc, char **argv);
 int cmd_qemu(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 
 #endif

@@ -18,6 +18,8 @@ static const struct command {
 	{ "plan", "show which leaves a mapping gets, and why none is larger", cmd_plan },
 	{ "formats", "describe the page-table formats", cmd_formats },
 	{ "pte", "decode or encode one page-table entry", cmd_pte },
+	{ "trace", "show every store, invalidation and barrier of operations on a table",
+	  cmd_trace },
 	{ "qemu", "boot a board under QEMU whose page tables are maxleaf's", cmd_qemu },
 };
 

@@ -18,7 +18,10 @@ _maxleaf()
 		words=$("$1" formats --json 2>/dev/null | sed -n 's/^{"name":"\([^"]*\)".*/\1/p')
 	elif [[ $previous == qemu ]]; then
 		words=$("$1" qemu --color=never 2>&1 | sed -n 's/^hint: known boards: //p' | tr -d ,)
-	elif [[ $previous == --image || $previous == --monitor ]]; then
+	elif [[ $previous == --fold ]]; then
+		words='map complete block'
+	elif [[ $previous == --image || $previous == --monitor ||
+		${COMP_WORDS[1]} == trace && $current != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 	else

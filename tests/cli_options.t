@@ -58,8 +58,11 @@ if command -v bash >/dev/null 2>&1; then
 		offer maxleaf formats t
 		offer maxleaf qemu x
 		offer maxleaf bench --port = k
+		offer maxleaf trace --fold = b
+		offer maxleaf trace man/maxleaf-tr
 		offer maxleaf pte --color = n' >"$scratch/offered" 2>&1
-	printf '%s\n' plan --size= arm64-4k toy x86_64 kvm never | diff - "$scratch/offered" >"$scratch/wrong"
+	printf '%s\n' plan --size= arm64-4k toy x86_64 kvm block \
+		man/maxleaf-trace.1.scd never | diff - "$scratch/offered" >"$scratch/wrong"
 	verdict "completion offers commands, options, formats" "$scratch/wrong"
 else
 	number=$((number + 1))
