@@ -40,7 +40,8 @@ static const struct argp_option options[] = {
 	  2 },
 	{ "track-ad", KEY_TRACK, NULL, 0, "Somebody reads accessed and dirty: map as PROT says",
 	  2 },
-	{ "hardware-ad", KEY_HARDWARE, NULL, 0, "... and hardware sets them meanwhile", 2 },
+	{ "hardware-ad", KEY_HARDWARE, NULL, 0,
+	  "Hardware sets accessed and dirty, and somebody reads them", 2 },
 	{ 0 },
 };
 
@@ -48,8 +49,8 @@ static const char documentation[] =
 	"Run a script of operations on a table that CPUs are walking, and show every store, "
 	"invalidation and barrier in its order, in words.\n"
 	"\n"
-	"  maxleaf trace -f arm64-4k -e 'map 0x200000 64K 0x40000000; unmap 0x201000 4K'\n"
-	"  maxleaf trace -f x86-64 -e 'map 0 2M 0x40000000; protect 0x1000 4K -w' --json\n"
+	"  maxleaf trace -f arm64-4k -e 'map 0 64K 0x40000000; unmap 0x1000 4K'\n"
+	"  maxleaf trace -f x86-64 --json -e 'map 0 2M 0; protect 0x1000 4K -w'\n"
 	"  maxleaf trace -f arm64-4k --fold complete script.txt\n"
 	"\v"
 	"Operations, between semicolons or ends of lines:\n"

@@ -296,7 +296,7 @@ static struct pte_phrase leaf_phrase(const struct decoding *d, uint64_t count)
 	char group[64] = "";
 
 	if (d->entry.group)
-		snprintf(group, sizeof(group), several ? " of %s groups" : " of a %s group",
+		snprintf(group, sizeof(group), several ? " in groups of %s" : " in a group of %s",
 			 cli_size_exact(bytes).text);
 	snprintf(out.text, sizeof(out.text), "%s %s%s, pa 0x%" PRIx64 "%s, %.160s",
 		 cli_size_exact(entry_bytes).text, count > 1 ? "leaves" : "leaf", group,
