@@ -234,6 +234,135 @@ ML_API enum ml_model_fault ml_model_walk(const struct ml_model *model, ml_va va,
 /* "ok", "permission", ... Cannot fail. */
 ML_API const char *ml_model_fault_name(enum ml_model_fault fault);
 
+/* ---- the adversarial TLB ------------------------------------------------------------ */
+
+/*
+ * An oracle that knows, for every agent, everything its TLB and walk caches could be holding, and
+ * says when a program relied on luck. It hears the event trace and what the test tells it; it
+ * reads the tables, and decodes them as the model MMU does. What it finds, by letter:
+ *
+ *	(a) something old, or wider than promised, may still be used
+ *	(b) two translations that contradict each other may be held at once
+ *	(c) a contiguous group whose members do not agree
+ *	(d) a barrier or a completion is missing
+ *	(e) a table was freed, or filled again, while a walker can be in it
+ *	(f) an accessed or dirty mark can be lost
+ *	(g) an access that was promised can fault for ever, or where it never may
+ */
+#define ML_ORACLE_SPACES 4
+#define ML_ORACLE_AGENTS 8
+#define ML_ORACLE_EVERYWHERE 0xff
+
+/* The rules of an architecture: verification of its manuals' chapters on changing live tables. */
+enum ml_oracle_rules {
+	ML_ORACLE_ARM64_BBM0,  /* Arm ARM D8.16: FEAT_BBM absent, */
+	ML_ORACLE_ARM64_BBM1,  /* level 1: the nT bit, */
+	ML_ORACLE_ARM64_BBM2,  /* level 2: sizes may change in place */
+	ML_ORACLE_X86_STRICT,  /* Intel SDM 4.10, and no erratum is tempted: type, too, is broken */
+	ML_ORACLE_X86,         /* two sizes are never held at once */
+	ML_ORACLE_X86_LENIENT, /* two sizes may be, if they agree */
+	ML_ORACLE_RISCV,       /* privileged manual, without Svvptc */
+	ML_ORACLE_POWER,       /* radix */
+	ML_ORACLE_RULES
+};
+
+enum ml_oracle_agent {
+	ML_ORACLE_NOBODY,
+	ML_ORACLE_CPU,
+	ML_ORACLE_LAZY,   /* a CPU that uses nothing of the tables, but whose walk caches hold */
+	ML_ORACLE_WALKER, /* a device that hears broadcasts, and takes A/D of each entry alone */
+	ML_ORACLE_DEAF    /* the same, but it hears no broadcast */
+};
+
+/* What an operation promises of an address: an entry of the flat map. */
+struct ml_oracle_page {
+	bool mapped;
+	bool never_faults; /* if it was and will be mapped alike, it is in between */
+	ml_va last;        /* all up to here are alike; frames go on in sequence */
+	ml_pa pa;          /* of the address asked for */
+	ml_prot prot;
+};
+
+typedef void ml_oracle_promise(const void *map, ml_va va, struct ml_oracle_page *page);
+
+/* An invalidation as some instruction makes it, beside those in the trace. */
+struct ml_oracle_invalidation {
+	struct ml_invalidation what;
+	uint8_t agents;   /* a bit for each it reaches; ML_ORACLE_EVERYWHERE: those that listen */
+	uint8_t space;    /* whose; ML_ORACLE_EVERYWHERE: all */
+	bool instruction; /* it has the limits of the architecture's instruction by address */
+};
+
+/*
+ * Hardware that marks leaves whenever it may, right before an event is heard. `below` draws a
+ * number below its argument; `memory` gives the entry at a physical address, or NULL; `marked`
+ * hears what was marked. All borrow.
+ */
+struct ml_oracle_actor {
+	uint64_t (*below)(void *cookie, uint64_t limit); /* NULL: there is none */
+	uint64_t *(*memory)(void *cookie, ml_pa pa);
+	void (*marked)(void *cookie, ml_va va, uint64_t length, ml_prot bits);
+	void *cookie;
+};
+
+struct ml_oracle; /* private */
+
+/* A new oracle, or NULL without memory; agents: what each is, ended by ML_ORACLE_NOBODY. */
+ML_API struct ml_oracle *ml_oracle_new(enum ml_oracle_rules rules,
+				       const enum ml_oracle_agent *agents);
+ML_API void ml_oracle_free(struct ml_oracle *o);
+
+/* Make `to` a copy of `from`, its faults included. Ends the program without memory. */
+ML_API void ml_oracle_copy(struct ml_oracle *to, const struct ml_oracle *from);
+
+/* A number of what may be held, alike where it is the same in another order. */
+ML_API uint64_t ml_oracle_hash(const struct ml_oracle *o);
+
+/*
+ * Agents use this table from now on under the number `space` (its ASID): look through all of it.
+ * All tables of an oracle are of one kind. The model is copied; its hardware_accessed and
+ * hardware_dirty say what the actor and all agents do. Not live: nobody walks it yet.
+ */
+ML_API void ml_oracle_enter(struct ml_oracle *o, unsigned space, const struct ml_model *model,
+			    bool live);
+
+/* Nobody uses it any more, and nothing of it is held; or it becomes live, or stops being. */
+ML_API void ml_oracle_leave(struct ml_oracle *o, unsigned space);
+ML_API void ml_oracle_live(struct ml_oracle *o, unsigned space, bool live);
+
+/* The events that follow are this CPU's, and its invalidations are for this space. */
+ML_API void ml_oracle_issuer(struct ml_oracle *o, unsigned cpu, unsigned space);
+
+ML_API void ml_oracle_act_with(struct ml_oracle *o, const struct ml_oracle_actor *actor);
+
+/* Hear one event: fits ml_trace.watch, the oracle being the cookie. */
+ML_API void ml_oracle_event(void *oracle, const struct ml_event *event);
+
+/* Issue an invalidation that is no event; ML_EVENT_COMPLETE of the same CPU completes it. */
+ML_API void ml_oracle_invalidate(struct ml_oracle *o, const struct ml_oracle_invalidation *what);
+
+/*
+ * An operation of this CPU on `space` begins. may_lose: which of accessed and dirty it need not
+ * keep, because nobody asked for them (both: an unmap without a sink).
+ */
+ML_API void ml_oracle_begin(struct ml_oracle *o, unsigned cpu, unsigned space, ml_prot may_lose);
+
+/* The operation reports that it removed this, with accessed and dirty OR-ed. */
+ML_API void ml_oracle_told(struct ml_oracle *o, ml_va va, uint64_t length, ml_pa pa, ml_prot prot);
+
+/*
+ * It ends: judge all that may be held of its space against the map as it is `after`; what appeared
+ * on the way must be in the map `before`, or after. False from the first fault on.
+ */
+ML_API bool ml_oracle_end(struct ml_oracle *o, ml_oracle_promise *promise, const void *before,
+			  const void *after);
+
+/* What was found first, or NULL. */
+ML_API const char *ml_oracle_fault(const struct ml_oracle *o);
+
+/* The name of a set of rules ("arm64, BBM 0"). Cannot fail. */
+ML_API const char *ml_oracle_rules_name(enum ml_oracle_rules rules);
+
 #ifdef __cplusplus
 }
 #endif

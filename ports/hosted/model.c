@@ -9,7 +9,7 @@
 
 #include "model.h"
 
-static const struct model_isa *model_isa(const struct ml_model *model)
+const struct model_isa *ml_model_isa(const struct ml_model *model)
 {
 	switch (model->kind) {
 	case ML_MODEL_X86_64:
@@ -21,15 +21,14 @@ static const struct model_isa *model_isa(const struct ml_model *model)
 	}
 }
 
-static unsigned level_shift(const struct model_isa *isa, unsigned level)
+unsigned ml_model_shift(const struct model_isa *isa, unsigned level)
 {
 	return isa->page_shift + isa->index_bits * level;
 }
 
-/* Bits of a leaf of this level that hold its frame. */
-static uint64_t leaf_address(const struct model_isa *isa, unsigned level)
+uint64_t ml_model_frame(const struct model_isa *isa, unsigned level)
 {
-	return MODEL_BIT(isa->pa_bits) - MODEL_BIT(level_shift(isa, level));
+	return MODEL_BIT(isa->pa_bits) - MODEL_BIT(ml_model_shift(isa, level));
 }
 
 static bool read_entry(const struct ml_model *model, ml_pa pa, uint64_t *entry)
@@ -61,13 +60,20 @@ static enum ml_model_fault entry_fault(const struct ml_model *model, const struc
 	return too_wide(model, isa, entry & isa->table_address) ? isa->too_wide : ML_MODEL_OK;
 }
 
+enum model_sort ml_model_sort(const struct ml_model *model, uint64_t entry, unsigned level)
+{
+	const struct model_isa *isa = ml_model_isa(model);
+
+	return entry_fault(model, isa, entry, level) ? MODEL_INVALID : isa->sort(entry, level);
+}
+
 /* Whether every member of the group around result->entry_pa says the same (Arm ARM D8.7.1). */
 static bool group_agrees(const struct ml_model *model, const struct model_isa *isa,
 			 const struct ml_model_result *result)
 {
-	const uint64_t address = leaf_address(isa, result->level);
+	const uint64_t address = ml_model_frame(isa, result->level);
 	const uint64_t differs = isa->member_differs(result->entry) | address;
-	const uint64_t bytes = MODEL_BIT(level_shift(isa, result->level));
+	const uint64_t bytes = MODEL_BIT(ml_model_shift(isa, result->level));
 	const uint64_t members = MODEL_BIT(isa->lg2_group);
 	const ml_pa first_pa = result->entry_pa & ~(members * sizeof(uint64_t) - 1);
 	const ml_pa first_frame = result->entry & address & ~(members * bytes - 1);
@@ -103,7 +109,7 @@ static enum ml_model_fault descend(const struct ml_model *model, const struct mo
 
 	for (unsigned level = model->levels; level-- > 0;) {
 		const uint64_t index =
-			va >> level_shift(isa, level) & (MODEL_BIT(isa->index_bits) - 1);
+			va >> ml_model_shift(isa, level) & (MODEL_BIT(isa->index_bits) - 1);
 		enum ml_model_fault fault;
 
 		result->level = level;
@@ -123,7 +129,7 @@ static enum ml_model_fault descend(const struct ml_model *model, const struct mo
 static enum ml_model_fault walk(const struct ml_model *model, ml_va va, enum ml_model_access access,
 				bool user, struct ml_model_result *result)
 {
-	const struct model_isa *isa = model_isa(model);
+	const struct model_isa *isa = ml_model_isa(model);
 	struct model_path path = { ~(uint64_t)0, 0 };
 	enum ml_model_fault fault;
 
@@ -132,9 +138,9 @@ static enum ml_model_fault walk(const struct ml_model *model, ml_va va, enum ml_
 	fault = descend(model, isa, va, &path, result);
 	if (fault)
 		return fault;
-	result->leaf_bytes = MODEL_BIT(level_shift(isa, result->level));
+	result->leaf_bytes = MODEL_BIT(ml_model_shift(isa, result->level));
 	result->page_bytes = result->leaf_bytes;
-	result->pa = (result->entry & leaf_address(isa, result->level)) +
+	result->pa = (result->entry & ml_model_frame(isa, result->level)) +
 		     (va & (result->leaf_bytes - 1));
 	result->prot = isa->prot(model, result->entry, result->level, &path);
 	result->contiguous = (result->entry & isa->group) != 0;

@@ -42,10 +42,24 @@ struct model_isa {
 	/* A/D of an access that is allowed; returns false if the access flag faults. */
 	bool (*mark)(const struct ml_model *model, uint64_t leaf, bool write,
 		     struct ml_model_result *result);
+	/* The leaf as hardware leaves it after an access that is allowed. */
+	uint64_t (*marked)(const struct ml_model *model, uint64_t leaf, bool write);
+	uint64_t not_translated; /* arm64: the nT bit of blocks */
 };
 
 extern const struct model_isa ml_model_x86_64;
 extern const struct model_isa ml_model_arm64;
 extern const struct model_isa ml_model_toy;
+
+const struct model_isa *ml_model_isa(const struct ml_model *model);
+
+/* lg2 of what one entry of this level maps. */
+unsigned ml_model_shift(const struct model_isa *isa, unsigned level);
+
+/* Bits of a leaf of this level that hold its frame. */
+uint64_t ml_model_frame(const struct model_isa *isa, unsigned level);
+
+/* What a walker takes the entry for: a table, a leaf, or nothing (all that faults). */
+enum model_sort ml_model_sort(const struct ml_model *model, uint64_t entry, unsigned level);
 
 #endif

@@ -129,6 +129,13 @@ static bool mark(const struct ml_model *model, uint64_t leaf, bool write,
 	return true;
 }
 
+static uint64_t marked(const struct ml_model *model, uint64_t leaf, bool write)
+{
+	if (model->hardware_accessed)
+		leaf |= ACCESS_FLAG;
+	return write && tracks_dirty(model, leaf) ? leaf & ~AP_READ_ONLY : leaf;
+}
+
 const struct model_isa ml_model_arm64 = {
 	.page_shift = 12,
 	.index_bits = 9,
@@ -143,4 +150,6 @@ const struct model_isa ml_model_arm64 = {
 	.member_differs = member_differs,
 	.prot = prot,
 	.mark = mark,
+	.marked = marked,
+	.not_translated = NOT_TRANSLATED,
 };

@@ -79,6 +79,12 @@ static bool mark(const struct ml_model *model, uint64_t leaf, bool write,
 	return true;
 }
 
+static uint64_t marked(const struct ml_model *model, uint64_t leaf, bool write)
+{
+	(void)model;
+	return leaf | ACCESSED | (write && leaf & WRITE ? DIRTY : 0);
+}
+
 const struct model_isa ml_model_toy = {
 	.page_shift = 12,
 	.index_bits = 2,
@@ -93,4 +99,5 @@ const struct model_isa ml_model_toy = {
 	.member_differs = member_differs,
 	.prot = prot,
 	.mark = mark,
+	.marked = marked,
 };

@@ -110,6 +110,12 @@ static bool mark(const struct ml_model *model, uint64_t leaf, bool write,
 	return true;
 }
 
+static uint64_t marked(const struct ml_model *model, uint64_t leaf, bool write)
+{
+	(void)model;
+	return leaf | ACCESSED | (write && leaf & WRITABLE ? DIRTY : 0);
+}
+
 const struct model_isa ml_model_x86_64 = {
 	.page_shift = 12,
 	.index_bits = 9,
@@ -123,4 +129,5 @@ const struct model_isa ml_model_x86_64 = {
 	.member_differs = member_differs,
 	.prot = prot,
 	.mark = mark,
+	.marked = marked,
 };

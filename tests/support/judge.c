@@ -68,7 +68,39 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 	reference_clear(&j->model);
 	error = setting->hooked ? rig_open_hooked(&j->rig, setting->world, &wish)
 				: rig_open(&j->rig, setting->world, &wish);
-	return error ? judge_fail(j, "ml_table_init says %s", ml_error_name(error)) : true;
+	if (error)
+		return judge_fail(j, "ml_table_init says %s", ml_error_name(error));
+	if (j->watched)
+		watch_begin(&j->watch, &j->rig, setting->hardware_ad);
+	return true;
+}
+
+/* Of accessed and dirty, what this action need not keep. */
+static ml_prot may_lose(const struct judge *j, const struct action *a)
+{
+	if (!j->setting.track_ad)
+		return ML_PROT_AD;
+	if (a->kind == ACTION_PROTECT)
+		return a->mask & ML_PROT_AD;
+	return a->sink ? 0 : ML_PROT_AD;
+}
+
+/* The action, or one step of it, begins; and ends. */
+static void watch_for(struct judge *j, const struct action *a)
+{
+	memcpy(j->before.spans, j->model.spans, j->model.count * sizeof(j->model.spans[0]));
+	j->before.count = j->model.count;
+	if (j->watched)
+		watch_operation(&j->watch, &j->model, may_lose(j, a));
+}
+
+static bool watched_well(struct judge *j)
+{
+	const char *wrong = NULL;
+
+	if (j->watched && !j->failed)
+		wrong = watch_settled(&j->watch, &j->model);
+	return wrong ? judge_fail(j, "%s", wrong) : !j->failed;
 }
 
 /* ---- what the arguments deserve ---------------------------------------------------- */
@@ -170,6 +202,8 @@ static void hear(void *cookie, const struct ml_run *run)
 {
 	struct judge *j = cookie;
 
+	if (j->watched)
+		watch_told(&j->watch, run);
 	if (j->removed_count == JUDGE_SINK)
 		judge_fail(j, "more than %d runs were removed at once", JUDGE_SINK);
 	else
@@ -188,6 +222,20 @@ static void operation(struct judge *j, const struct action *a, struct ml_reserve
 	j->removed_count = 0;
 }
 
+/* Where nobody tracks marks, what becomes writable is dirty. */
+static ml_prot protect_marks(const struct judge *j, const struct action *a)
+{
+	const bool writes = a->mask & a->prot & ML_WRITE && !(a->mask & ML_DIRTY);
+
+	return writes && !j->setting.track_ad ? ML_DIRTY : 0;
+}
+
+/* Marks may spread to the leaves at the ends meanwhile: then the count is an upper bound. */
+static bool marks_may_come(const struct judge *j, const struct action *a)
+{
+	return a->kind == ACTION_PROTECT && (a->mask | protect_marks(j, a)) & ML_PROT_AD;
+}
+
 /* Call with a reserve of `tables`; the reserve is given back at once if the call fails. */
 static int call_with(struct judge *j, const struct action *a, struct ml_reserve *reserve,
 		     uint64_t tables, struct ml_op *op)
@@ -196,12 +244,6 @@ static int call_with(struct judge *j, const struct action *a, struct ml_reserve 
 		return judge_fail(j, "a reserve of %" PRIu64 " tables was refused", tables);
 	operation(j, a, reserve, op);
 	return rig_call(&j->rig, a, op);
-}
-
-/* Marks may spread to the leaves at the ends meanwhile: then the count is an upper bound. */
-static bool marks_may_come(const struct action *a)
-{
-	return a->kind == ACTION_PROTECT && a->mask & ML_PROT_AD;
 }
 
 /* What the dry run counts, a reserve of as much must be enough, and one table less must not be. */
@@ -239,7 +281,7 @@ static int call_reserved(struct judge *j, const struct action *a, struct ml_op *
 		judge_unchanged(j, &stats, false);
 	}
 	error = call_with(j, a, &reserve, needed, op);
-	if (!error && reserve.count && !marks_may_come(a))
+	if (!error && reserve.count && !marks_may_come(j, a))
 		judge_fail(j, "%" PRIu64 " tables needed, %" PRIu64 " left over", needed,
 			   reserve.count);
 	ml_reserve_empty(&j->rig.table, &reserve, NULL);
@@ -290,14 +332,6 @@ static void model_map(struct judge *j, const struct action *a)
 		reference_map(&j->model, va, va + a->extents[i].length - 1, a->extents[i].pa, prot);
 		va += a->extents[i].length;
 	}
-}
-
-/* Where nobody tracks marks, what becomes writable is dirty. */
-static ml_prot protect_marks(const struct judge *j, const struct action *a)
-{
-	const bool writes = a->mask & a->prot & ML_WRITE && !(a->mask & ML_DIRTY);
-
-	return writes && !j->setting.track_ad ? ML_DIRTY : 0;
 }
 
 static void model_change(struct judge *j, const struct action *a)
@@ -499,12 +533,11 @@ static bool act_in_steps(struct judge *j, const struct action *a)
 
 		operation(j, &left, NULL, &op);
 		j->rig.arena->fail_nth = a->fail;
-		memcpy(j->before.spans, j->model.spans, j->model.count * sizeof(j->model.spans[0]));
-		j->before.count = j->model.count;
+		watch_for(j, &left);
 		error = left.kind == ACTION_MAP ? ml_map_step(&j->rig.table, &step, &op)
 						: ml_unmap_step(&j->rig.table, &step, &op);
 		j->rig.arena->fail_nth = 0;
-		if (!judge_step(j, &left, &step, error, &op, refusals))
+		if (!judge_step(j, &left, &step, error, &op, refusals) || !watched_well(j))
 			return false;
 		if (error)
 			return judge_unchanged(j, &stats, false);
@@ -533,24 +566,27 @@ static bool touch(struct judge *j, const struct action *a)
 bool judge_action(struct judge *j, const struct action *action)
 {
 	j->actions++;
-	memcpy(j->before.spans, j->model.spans, j->model.count * sizeof(j->model.spans[0]));
-	j->before.count = j->model.count;
+	watch_for(j, action);
 	switch (action->kind) {
 	case ACTION_TOUCH:
 		return touch(j, action);
 	case ACTION_LIVE:
 		ml_table_set_live(&j->rig.table, action->write);
+		if (j->watched)
+			watch_live(&j->watch, action->write);
 		return true;
 	case ACTION_MAP_STEP:
 	case ACTION_UNMAP_STEP:
 		return act_in_steps(j, action);
 	default:
-		return act(j, action);
+		return act(j, action) && watched_well(j);
 	}
 }
 
 bool judge_close(struct judge *j)
 {
+	if (j->watched)
+		watch_end(&j->watch);
 	if (!rig_close(&j->rig) || j->rig.arena->in_use)
 		return judge_fail(j, "%" PRIu64 " tables were lost", j->rig.arena->in_use);
 	return !j->failed;

@@ -10,6 +10,7 @@
 #include "reference.h"
 #include "rig.h"
 #include "sequence.h"
+#include "watch.h"
 
 #define JUDGE_RUNS 16384 /* runs of one table at most */
 #define JUDGE_SINK 16384 /* runs one operation removes at most */
@@ -30,6 +31,8 @@ struct judge {
 	size_t removed_count;
 	struct picture picture;
 	uint64_t refusals;
+	bool watched; /* set it before judge_open(): the adversarial TLB judges, too */
+	struct watch watch;
 };
 
 /* Put up the table; false if that failed. The judge is large: keep it static. */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The adversarial TLB over a rig: which rules hold for it, and what the reference promises. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "watch.h"
+
+static const enum ml_oracle_agent agents[] = { ML_ORACLE_CPU, ML_ORACLE_CPU, ML_ORACLE_LAZY,
+					       ML_ORACLE_NOBODY };
+
+static enum ml_oracle_rules rules_of(const struct rig *rig)
+{
+	return rig->model.kind == ML_MODEL_X86_64 ? ML_ORACLE_X86 : ML_ORACLE_ARM64_BBM0;
+}
+
+void watch_begin(struct watch *w, struct rig *rig, bool marks)
+{
+	struct ml_model model = rig->model;
+
+	model.hardware_accessed = marks;
+	model.hardware_dirty = marks;
+	w->rig = rig;
+	w->oracle = ml_oracle_new(rules_of(rig), agents);
+	if (!w->oracle)
+		exit(2);
+	ml_oracle_enter(w->oracle, 0, &model, rig->table.live);
+	w->trace = (struct ml_trace){
+		.arena = rig->arena, .watch = ml_oracle_event, .cookie = w->oracle, .forget = true
+	};
+	ml_trace_to(&w->trace);
+}
+
+void watch_operation(struct watch *w, const struct reference *model, ml_prot may_lose)
+{
+	memcpy(w->before.spans, model->spans, model->count * sizeof(model->spans[0]));
+	w->before.count = model->count;
+	ml_oracle_begin(w->oracle, 0, 0, may_lose);
+}
+
+void watch_told(struct watch *w, const struct ml_run *run)
+{
+	ml_oracle_told(w->oracle, run->va, run->length, run->pa, run->prot);
+}
+
+/* The reference as the oracle asks for it. */
+static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
+{
+	const struct reference *r = map;
+	const size_t index = reference_index(r, va);
+	const struct reference_span *span = &r->spans[index];
+
+	if (index == r->count)
+		return;
+	if (span->first > va) { /* nothing up to there */
+		page->last = span->first - 1;
+		return;
+	}
+	page->mapped = true;
+	page->last = span->last;
+	page->pa = span->pa + (va - span->first);
+	page->prot = span->prot;
+}
+
+const char *watch_settled(struct watch *w, const struct reference *model)
+{
+	ml_oracle_end(w->oracle, promise, &w->before, model);
+	return ml_oracle_fault(w->oracle);
+}
+
+void watch_live(struct watch *w, bool live)
+{
+	ml_oracle_live(w->oracle, 0, live);
+}
+
+void watch_end(struct watch *w)
+{
+	ml_trace_to(NULL);
+	ml_trace_clear(&w->trace);
+	ml_oracle_free(w->oracle);
+	w->oracle = NULL;
+}

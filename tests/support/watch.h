@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * The adversarial TLB (hosted.h) over the table of a rig: switched on by one call, told where
+ * operations begin and end, it judges every store and every invalidation in between.
+ */
+#ifndef TESTS_WATCH_H
+#define TESTS_WATCH_H
+
+#include "reference.h"
+#include "rig.h"
+
+struct watch {
+	struct rig *rig;
+	struct ml_oracle *oracle;
+	struct ml_trace trace;
+	struct reference before; /* the model when the operation began */
+};
+
+/*
+ * Listen from now on, under the rules that the table's format promises to keep: two CPUs, a lazy
+ * one, and a device. marks: hardware sets accessed and dirty. The rig stays where it is.
+ */
+void watch_begin(struct watch *watch, struct rig *rig, bool marks);
+
+/* An operation begins, on what the model says now, that may lose these of accessed and dirty. */
+void watch_operation(struct watch *watch, const struct reference *model, ml_prot may_lose);
+
+/* It reports a run that it removed. */
+void watch_told(struct watch *watch, const struct ml_run *run);
+
+/* It ends; NULL, or what was wrong first since watch_begin(). The model says what it is to be. */
+const char *watch_settled(struct watch *watch, const struct reference *model);
+
+/* The table became live, or stopped being. */
+void watch_live(struct watch *watch, bool live);
+
+/* Nobody walks the table any more, and nobody listens. */
+void watch_end(struct watch *watch);
+
+#endif
