@@ -11,7 +11,8 @@ QEMU_FLAGS-arm64 := -mstrict-align
 QEMU_FLAGS-x86_64 := -mcmodel=kernel -mno-red-zone -fcf-protection=none
 # A loop that copies must not become a call of itself.
 QEMU_FLAGS := -fno-pic -fno-stack-protector -fno-tree-loop-distribute-patterns
-QEMU_LINK := -nostdlib -static -no-pie -Wl,-n -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--fatal-warnings
+QEMU_LINK := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+	-Wl,-z,max-page-size=4096 -Wl,--fatal-warnings
 
 QEMU_PAYLOADS := show tests
 QEMU_BODIES := $(filter-out %/main.c %/machine_hosted.c %/machine_process.c %/machine_kvm.c, \
@@ -36,6 +37,9 @@ $(O)/qemu-$1/%.o: %.S $(O)/qemu-$1/.flags
 	$$(call say,AS,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$(QEMU_CC-$1) -g -Iports/qemu/common -Iports/qemu/$1 -MMD -MP -c -o $$@ $$<
+$(O)/qemu-$1/board.ld: ports/qemu/common/board.ld ports/qemu/$1/isa_facts.h
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(QEMU_CC-$1) -E -P -x assembler-with-cpp -Iports/qemu/$1 -o $$@ $$<
 $(foreach p,$(QEMU_PAYLOADS),$(call qemu-payload,$1,$p))
 endef
 
@@ -43,10 +47,10 @@ define qemu-payload
 
 $(call qemu-image,$1,$2): $(patsubst %,$(O)/qemu-$1/%.o,$(basename \
 		$(QEMU_COMMON) $(wildcard ports/qemu/$1/*.[cS]) $(QEMU_SOURCES-$2))) \
-		$(O)/qemu-$1/core.a ports/qemu/$1/board.ld
+		$(O)/qemu-$1/core.a $(O)/qemu-$1/board.ld
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$(QEMU_CC-$1) $(QEMU_LINK) -T ports/qemu/$1/board.ld -o $$@ $$(filter %.o %.a,$$^)
+	$$(Q)$(QEMU_CC-$1) $(QEMU_LINK) -T $(O)/qemu-$1/board.ld -o $$@ $$(filter %.o %.a,$$^)
 endef
 
 $(foreach i,$(QEMU_ISAS),$(if $(filter qemu% test% $(call qemu-image,$i,%),$(MAKECMDGOALS)),\

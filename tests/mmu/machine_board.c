@@ -22,13 +22,13 @@ const struct machine_facts *machine_facts(unsigned number)
 	static struct machine_facts facts;
 
 	facts = (struct machine_facts){
-		.name = isa_cpu_name(),
+		.name = ISA_FORMAT.name,
 		.format = &ISA_FORMAT,
-		.levels = (uint8_t)isa_levels(),
+		.levels = board_kernel.levels,
 		.cpus = board_cpus,
 		.kernel_mode = true,
 		.marks = true,
-		.hardware_ad = isa_hardware_ad(),
+		.hardware_ad = board_kernel.hardware_ad,
 		.any_type = true,
 		.translates = ISA_TRANSLATES,
 		.rungs = ml_format_default_rungs(&ISA_FORMAT),
@@ -142,7 +142,7 @@ bool machine_translate(struct machine *m, ml_va va, ml_pa *pa, ml_prot *type)
 	uint64_t attributes;
 
 	(void)m;
-	if (!isa_translate(va, pa, &attributes))
+	if (!ISA_TRANSLATES || !isa_translate(va, pa, &attributes))
 		return false;
 	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (types[i].attributes == attributes)

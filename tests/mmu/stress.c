@@ -409,7 +409,7 @@ TEST(users_on_all_cpus_never_see_another_page)
 	struct seen seen = { 0 };
 
 	stress.state = t_seed(20261120);
-	if (!isa_hardware_ad())
+	if (!board_kernel.hardware_ad)
 		T_SKIP("dirty is not set by this CPU");
 	if (board_cpus < 2)
 		T_SKIP("there is one CPU alone");

@@ -12,7 +12,8 @@
 #define DO_WITH(instruction, value) __asm__ volatile(instruction ", %0" ::"r"(value) : "memory")
 #define DO(instructions) __asm__ volatile(instructions ::: "memory")
 
-#define TCR_IPS(range) ((uint64_t)(range) << 32)
+#define TCR_IPS_SHIFT 32
+#define PA_48_BITS 5 /* more than that our entries do not hold */
 #define TCR_HA_HD (UINT64_C(3) << 39)
 #define TTBR_ASID_1 (UINT64_C(1) << 48) /* the boot tables have 0 */
 
@@ -21,21 +22,7 @@
 #define TLBI_HINT_4K(level) ((UINT64_C(4) | (level)) << 44)
 #define TLBI_MOST 512 /* more than that, and everything goes */
 
-#define PA_48_BITS 5
 #define PSCI_CPU_ON 0xc4000003
-
-/* GICv3, 12.9 to 12.11: what lets the virtual timer's interrupt end a WFI. */
-#define GIC(offset) (*(volatile uint32_t *)(ISA_DIRECT + 0x08000000 + (offset)))
-#define GICD_CTLR GIC(0)
-#define GICR_WAKER(cpu) GIC(0xa0014 + 0x20000 * (cpu))
-#define GICR_IGROUPR0(cpu) GIC(0xb0080 + 0x20000 * (cpu))
-#define GICR_ISENABLER0(cpu) GIC(0xb0100 + 0x20000 * (cpu))
-#define CTLR_ARE_GROUP_1 0x12
-#define TIMER_INTERRUPT (1u << 27)
-
-/* How often to look at once, and for how long to sleep then: 20 us at 62.5 MHz. */
-#define RELAX_TURNS 64
-#define RELAX_TICKS UINT64_C(1250)
 
 extern const char start[], trap_vectors[];
 int64_t call_firmware(uint64_t function, uint64_t cpu, ml_pa pc, uint64_t context);
@@ -52,82 +39,42 @@ bool isa_start_cpu(unsigned cpu)
 	return call_firmware(PSCI_CPU_ON, cpu, (ml_pa)start - ISA_IMAGE, 0) == 0;
 }
 
-/* Interrupts stay masked: one that is pending ends a WFI all the same. */
-static void init_sleep(unsigned cpu)
-{
-	GICD_CTLR = CTLR_ARE_GROUP_1;
-	GICR_WAKER(cpu) = 0;
-	GICR_IGROUPR0(cpu) = TIMER_INTERRUPT;
-	GICR_ISENABLER0(cpu) = TIMER_INTERRUPT;
-	DO_WITH("msr icc_pmr_el1", UINT64_C(0xff));
-	DO_WITH("msr icc_igrpen1_el1", UINT64_C(1));
-	DO_WITH("msr cntv_ctl_el0", UINT64_C(1));
-}
-
-/* The emulator runs another CPU on a yield, or in a thread that needs a processor of the host. */
+/* Where one thread emulates all CPUs, this lets the others run. */
 void isa_relax(void)
 {
-	static unsigned turns[BOARD_CPUS];
-
 	DO("yield");
-	if (++turns[isa_cpu()] % RELAX_TURNS)
-		return;
-	DO_WITH("msr cntv_tval_el0", RELAX_TICKS);
-	DO("isb; wfi");
 }
 
-/* ID_AA64MMFR0_EL1.PARange, coded as TCR_EL1.IPS is; our entries hold no more than 48 bits. */
-static unsigned pa_range(void)
-{
-	const unsigned range = READ("id_aa64mmfr0_el1") & 0xf;
-
-	return range > PA_48_BITS ? PA_48_BITS : range;
-}
-
-unsigned isa_pa_bits(void)
-{
-	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48 };
-
-	return bits[pa_range()];
-}
-
-/* ID_AA64MMFR1_EL1.HAFDBS: 2 and up have both; accessed alone would be more harm than help. */
-bool isa_hardware_ad(void)
-{
-	return (READ("id_aa64mmfr1_el1") & 0xf) >= 2;
-}
-
+/* ID registers, D17.2.64 and D17.2.65: PARange is coded as IPS is, HAFDBS from 2 on has both. */
 void isa_init_cpu(void)
 {
-	const uint64_t ad = isa_hardware_ad() ? TCR_HA_HD : 0;
+	const uint64_t range = READ("id_aa64mmfr0_el1") & 0xf;
+	uint64_t tcr = READ("tcr_el1") | (range > PA_48_BITS ? PA_48_BITS : range) << TCR_IPS_SHIFT;
 
-	DO_WITH("msr tcr_el1", READ("tcr_el1") | TCR_IPS(pa_range()) | ad);
+	if ((READ("id_aa64mmfr1_el1") & 0xf) >= 2)
+		tcr |= TCR_HA_HD;
+	DO_WITH("msr tcr_el1", tcr);
 	DO_WITH("msr vbar_el1", trap_vectors);
-	init_sleep(isa_cpu());
-	isa_use(0);
+	DO("isb");
 }
 
-unsigned isa_levels(void)
+void isa_config(struct ml_table_config *config)
 {
-	return 4;
+	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48 };
+	const uint64_t tcr = READ("tcr_el1");
+
+	config->pa_bits = bits[tcr >> TCR_IPS_SHIFT & 7];
+	config->hardware_ad = tcr & TCR_HA_HD;
 }
 
-const char *isa_cpu_name(void)
-{
-	return isa_hardware_ad() ? "arm64 with HAFDBS" : "arm64 without HAFDBS";
-}
-
-/* With another ASID than the boot tables', their entries and the new ones never match together. */
-void isa_use_kernel(ml_pa root)
-{
-	DO_WITH("msr ttbr1_el1", root | TTBR_ASID_1);
-	DO("isb; tlbi vmalle1; dsb nsh; isb");
-}
-
-/* Entries of two tables under one ASID may not meet in a TLB (D8.14.3): in between is none. */
-void isa_use(ml_pa root)
+/*
+ * Entries of two tables under one ASID may not meet in a TLB (D8.14.3). So the kernel's table has
+ * another than the boot tables; and between two tables of user addresses is none.
+ */
+void isa_use(ml_pa kernel, ml_pa root)
 {
 	DO_WITH("msr ttbr0_el1", (ml_pa)no_table - ISA_IMAGE);
+	DO_WITH("msr ttbr1_el1", kernel | TTBR_ASID_1);
 	DO("isb; tlbi vmalle1; dsb nsh");
 	if (root)
 		DO_WITH("msr ttbr0_el1", root);

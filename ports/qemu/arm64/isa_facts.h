@@ -7,13 +7,15 @@
 #define ISA_RAM_PA 0x40000000
 #define ISA_RAM_BYTES 0x10000000
 #define ISA_DIRECT 0xffff000000000000
-#define ISA_IMAGE 0xffff800000000000 /* also in board.ld */
+#define ISA_DEVICE_PA 0x09000000 /* the serial line */
+#define ISA_IMAGE 0xffff800000000000
 #define ISA_KERNEL ISA_DIRECT
 #define ISA_KERNEL_BYTES 0  /* TTBR1 has the kernel's table */
 #define ISA_TRANSLATES true /* AT S1E0R */
+#define ISA_FRAME_WORDS 36  /* of trap.c */
+#define ISA_CALL() __asm__ volatile("svc #0" ::: "memory")
 #define ISA_YIELD() __asm__ volatile("yield")
 
 #define STACK_SHIFT 14 /* lg2 of the bytes of each CPU's stack */
-#define FRAME_WORDS 36 /* of trap.c */
 
 #endif

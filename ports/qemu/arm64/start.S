@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * Where every CPU starts, in EL1 with the MMU off and interrupts masked: turn the MMU on with the
- * boot tables and go on at the high addresses. The loader of the image has cleared .bss.
+ * boot tables and go on at the high addresses.
  */
 #include "isa_facts.h"
 
@@ -55,7 +55,6 @@ high:
 	ldr	x1, =stacks + (1 << STACK_SHIFT)
 	add	x1, x1, x0, lsl #STACK_SHIFT
 	mov	sp, x1
-	cbnz	x0, board_secondary
 	b	board_main
 
 /*

@@ -3,7 +3,7 @@
 #include "isa_facts.h"
 
 	.macro	frame_registers instruction
-	.irp	n, 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
+	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
 	\instruction	x\n, [sp, #8 * \n]
 	.endr
 	.endm
@@ -14,12 +14,12 @@
 	.endm
 
 	.text
+	/* All alike: interrupts stay masked, and a synchronous exception tells by ESR_EL1 what it is. */
 	.balign	2048
 function trap_vectors
-	.irp	vector, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+	.rept	16
 	.balign	128
-	stp	x0, x1, [sp, #-8 * FRAME_WORDS]!
-	mov	x1, #\vector
+	sub	sp, sp, #8 * ISA_FRAME_WORDS
 	b	trap_taken
 	.endr
 
@@ -30,18 +30,18 @@ trap_taken:
 	mrs	x4, spsr_el1
 	mrs	x5, esr_el1
 	mrs	x6, far_el1
-	str	x2, [sp, #8 * 31]
-	stp	x3, x4, [sp, #8 * 32]
-	stp	x5, x6, [sp, #8 * 34]
+	stp	x2, x3, [sp, #8 * 31]
+	stp	x4, x5, [sp, #8 * 33]
+	str	x6, [sp, #8 * 35]
 	mov	x0, sp
-	bl	trap_handle
-	ldr	x2, [sp, #8 * 31]
-	ldp	x3, x4, [sp, #8 * 32]
+	bl	trap
+	ldp	x2, x3, [sp, #8 * 31]
+	ldr	x4, [sp, #8 * 33]
 	msr	sp_el0, x2
 	msr	elr_el1, x3
 	msr	spsr_el1, x4
 	frame_registers ldr
-	ldp	x0, x1, [sp], #8 * FRAME_WORDS
+	add	sp, sp, #8 * ISA_FRAME_WORDS
 	eret
 
 /* The arguments stand where these two expect them; what they destroy, a call may. */
@@ -53,10 +53,9 @@ function call_emulator
 	ret
 
 	.macro	probes mode
-function isa_load_\mode
+function isa_probes_\mode
 	ldr	x0, [x0]
 	svc	#0
-function isa_store_\mode
 	str	x1, [x0]
 	svc	#0
 	.endm

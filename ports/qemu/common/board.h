@@ -15,11 +15,11 @@ int board_payload(void);
 
 /* ---- printing ---------------------------------------------------------------------- */
 
-/* %s %d %u %x, with l, ll, z. What CPUs print at once does not mix. */
+/* %s %d %u %x, with l, ll, z. CPU 0 prints, and whoever dies. */
 __attribute__((format(printf, 1, 2))) int board_printf(const char *format, ...);
 
-/* Print the message and end the emulator with status 2. */
-__attribute__((format(printf, 1, 2))) _Noreturn void board_die(const char *format, ...);
+/* Print the message, which begins with a literal, and end the emulator with status 2. */
+#define board_die(...) (board_printf("\n" __VA_ARGS__), board_printf("\n"), isa_exit(2))
 
 /* ---- memory ------------------------------------------------------------------------ */
 
@@ -36,10 +36,16 @@ static inline void *board_pointer(ml_pa pa)
 /* Make the kernel's table; CPU 0 does it before any other is up. */
 void board_kernel_init(void);
 
-/* The kernel's table; the direct map's leaves are made small and large again by page.c. */
+/*
+ * The kernel's table; the direct map's leaves are made small and large again by page.c. Its levels,
+ * pa_bits and hardware_ad are those of every table of the board.
+ */
 extern struct ml_table board_kernel;
 
-/* Table memory from the board's pages: for ml_table_config; the cookie is NULL. */
+/* Map there, for every address space; dies if it cannot. */
+void board_kernel_map(ml_va va, uint64_t bytes, ml_pa pa, ml_prot prot);
+
+/* Table memory from the board's pages: for ml_table_config. */
 extern const struct ml_platform board_platform;
 
 /* Pages handed out now; the n-th from now fails once (0: none). Of the one thread that writes. */
@@ -47,9 +53,9 @@ extern uint64_t board_pages_used;
 extern uint64_t board_fail_nth;
 
 /*
- * Initialise a table of user addresses: base, levels, width and liveness are the board's, and the
- * platform unless `wish` has one; the rest is taken from `wish` (NULL: zero). Where the kernel
- * lives in the same root, the table borrows it.
+ * Initialise a table of user addresses: cookie, base, levels, width and liveness are the board's,
+ * and the platform unless `wish` has one; the rest is taken from `wish` (NULL: zero). Where the
+ * kernel lives in the same root, the table borrows it.
  */
 int board_table_init(struct ml_table *t, const struct ml_table_config *wish);
 
@@ -67,6 +73,9 @@ void board_start(unsigned cpu, void (*function)(void *argument), void *argument)
 /* Wait until it is idle again. */
 void board_wait(unsigned cpu);
 
+/* Both; this CPU calls the function itself. */
+void board_call(unsigned cpu, void (*function)(void *argument), void *argument);
+
 /* One access on any CPU, in either mode. `value` is what a store stores. */
 struct board_trap board_probe(unsigned cpu, enum board_access access, bool user, ml_va va,
 			      uint64_t value);
@@ -77,7 +86,10 @@ struct board_trap board_probe(unsigned cpu, enum board_access access, bool user,
  */
 struct board_trap board_run_user(void (*function)(void *argument), void *argument);
 
-/* Asked about every fault below board_probe() and board_run_user(): true tries again. NULL: no. */
+/*
+ * Asked about every fault below board_probe() and board_run_user(): true tries again. NULL: no. It
+ * does not probe itself.
+ */
 extern bool (*board_retry)(const struct board_trap *trap);
 
 #define BOARD_USER_TEXT __attribute__((section(".user.text"), noinline))

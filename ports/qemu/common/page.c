@@ -15,38 +15,13 @@ extern char image_start[], image_end[];
 uint64_t board_pages_used;
 uint64_t board_fail_nth;
 
-static ml_pa fresh; /* pages from here on were not handed out, and are still mapped; 0: all */
-static uint32_t freed[PAGES];
-static uint32_t freed_count;
-
-static void check(int error, const char *what, ml_pa pa)
-{
-	if (error)
-		board_die("page %lx: %s: %s", pa, what, ml_error_name(error));
-}
+static uint64_t taken; /* pages that were handed out at least once; the others are still mapped */
+static ml_pa freed[PAGES];
+static uint64_t freed_count;
 
 static void map_again(ml_pa pa, uint64_t bytes)
 {
-	check(ml_map(&board_kernel, ISA_DIRECT + pa, bytes, pa, ML_RW | ML_GLOBAL, NULL), "map",
-	      pa);
-}
-
-static ml_pa take_page(void)
-{
-	ml_pa pa;
-
-	if (freed_count) {
-		pa = ISA_RAM_PA + freed[--freed_count] * PAGE;
-		map_again(pa, PAGE);
-		return pa;
-	}
-	if (!fresh)
-		fresh = FIRST_PAGE;
-	pa = fresh;
-	if (pa == BOARD_MEMORY_PA)
-		return 0;
-	fresh += PAGE;
-	return pa;
+	board_kernel_map(ISA_DIRECT + pa, bytes, pa, ML_RW);
 }
 
 static void *page_alloc(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
@@ -55,9 +30,15 @@ static void *page_alloc(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
 	(void)op;
 	if (bytes != PAGE || (board_fail_nth && !--board_fail_nth))
 		return NULL;
-	*pa = take_page();
-	if (!*pa)
-		return NULL;
+	if (freed_count) {
+		*pa = freed[--freed_count];
+		map_again(*pa, PAGE);
+	} else {
+		*pa = FIRST_PAGE + taken * PAGE;
+		if (*pa == BOARD_MEMORY_PA)
+			return NULL;
+		taken++;
+	}
 	board_pages_used++;
 	return board_pointer(*pa);
 }
@@ -66,15 +47,12 @@ static void page_free(void *cookie, struct ml_op *op, void *table, ml_pa pa, siz
 {
 	(void)cookie;
 	(void)op;
-	(void)table;
-	if (bytes != PAGE)
-		board_die("page %lx: %lu bytes are given back", pa, (unsigned long)bytes);
-	check(ml_unmap(&board_kernel, ISA_DIRECT + pa, PAGE, NULL), "unmap", pa);
-	freed[freed_count++] = (uint32_t)((pa - ISA_RAM_PA) / PAGE);
+	if (bytes != PAGE || ml_unmap(&board_kernel, (uintptr_t)table, PAGE, NULL))
+		board_die("page %lx, %lu bytes, cannot be unmapped", pa, (unsigned long)bytes);
+	freed[freed_count++] = pa;
 	if (!--board_pages_used) { /* all are back: large leaves once more */
-		map_again(FIRST_PAGE, fresh - FIRST_PAGE);
-		freed_count = 0;
-		fresh = 0;
+		map_again(FIRST_PAGE, taken * PAGE);
+		freed_count = taken = 0;
 	}
 }
 

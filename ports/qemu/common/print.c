@@ -4,8 +4,6 @@
 
 #include "board.h"
 
-#define PATIENCE 10000000 /* turns to wait for a CPU that may have died while it printed */
-
 static void put_text(const char *text)
 {
 	while (*text)
@@ -44,37 +42,17 @@ static const char *put_field(const char *format, va_list *arguments)
 	return format + 1;
 }
 
-static void print(const char *format, va_list *arguments)
+int board_printf(const char *format, ...)
 {
+	va_list arguments;
+
+	va_start(arguments, format);
 	while (*format) {
 		if (*format == '%')
-			format = put_field(format + 1, arguments);
+			format = put_field(format + 1, &arguments);
 		else
 			isa_put(*format++);
 	}
-}
-
-int board_printf(const char *format, ...)
-{
-	static bool busy;
-	va_list arguments;
-
-	for (unsigned i = 0; __atomic_test_and_set(&busy, __ATOMIC_ACQUIRE) && i < PATIENCE; i++)
-		isa_relax();
-	va_start(arguments, format);
-	print(format, &arguments);
 	va_end(arguments);
-	__atomic_clear(&busy, __ATOMIC_RELEASE);
 	return 0;
-}
-
-_Noreturn void board_die(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	isa_put('\n');
-	print(format, &arguments); /* whoever is printing may be the one that dies */
-	isa_put('\n');
-	isa_exit(2);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The four functions of a C library that compilers call even where there is none. */
+/* The functions of a C library that compilers call even where there is none. */
 #include <string.h>
 
 void *memmove(void *to, const void *from, size_t bytes)
@@ -23,13 +23,4 @@ void *memset(void *to, int value, size_t bytes)
 	for (size_t i = 0; i < bytes; i++)
 		((char *)to)[i] = (char)value;
 	return to;
-}
-
-int memcmp(const void *a, const void *b, size_t bytes)
-{
-	const unsigned char *x = a, *y = b;
-
-	for (; bytes && *x == *y; bytes--)
-		x++, y++;
-	return bytes ? *x - *y : 0;
 }

@@ -150,10 +150,10 @@ static void show(void)
 
 int board_payload(void)
 {
-	board_printf("maxleaf %s, format %s, on an emulated %s: %u CPUs, %u levels, "
-		     "%u-bit physical addresses,\naccessed and dirty set by %s\n",
-		     ml_version(), ISA_FORMAT.name, isa_cpu_name(), board_cpus, isa_levels(),
-		     isa_pa_bits(), isa_hardware_ad() ? "hardware" : "software");
+	board_printf("maxleaf %s, format %s: %u CPUs, %u levels, %u-bit physical addresses,\n"
+		     "accessed and dirty set by %s\n",
+		     ml_version(), ISA_FORMAT.name, board_cpus, board_kernel.levels,
+		     board_kernel.pa_bits, board_kernel.hardware_ad ? "hardware" : "software");
 	board_printf("\nThe kernel's own table, made by the same library and in use now:\n");
 	print_runs(&board_kernel, 0, UINT64_MAX);
 	stamp();

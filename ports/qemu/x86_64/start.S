@@ -4,10 +4,18 @@
  * of the boot information in EBX; the others by a start IPI, in real mode. Paging goes on with
  * the boot tables, at five levels if the CPU has them, and all go on at the high addresses.
  */
-#include "isa_facts.h"
 #include "x86.h"
 
 #define PA(symbol) ((symbol) - ISA_IMAGE)
+
+/* Control registers, 2.5; EFER, 2.2.1. SYSCALL and SSE stay off: nobody uses them. */
+#define CR0_PE (1 << 0)
+#define CR0_ON 0x80010033 /* PG, WP, NE, ET, MP, PE; caches on */
+#define CR4_ON (1 << 20 | 1 << 7 | 1 << 5) /* SMEP, without which it resets; PGE, PAE */
+#define CR4_LA57 (1 << 12)
+#define MSR_EFER 0xc0000080
+#define EFER_LME (1 << 8)
+#define EFER_NXE (1 << 11)
 
 /* Entries, 4.5: present, writable; a leaf of 1G; not cached. */
 #define TABLE 3
@@ -21,24 +29,18 @@
 	.quad	PA(start)
 
 	.section .text.start, "ax"
+	.globl	start
 	.code32
 start:
-	mov	%ebx, %edi
-start32:
+	mov	%ebx, PA(start_info)
 	lgdtl	PA(gdt_pointer)
-	mov	$SELECTOR_KERNEL_DATA, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %ss
+start32:
 	mov	$7, %eax
 	xor	%ecx, %ecx
 	cpuid
-	mov	$(CR4_PAE | CR4_PGE), %eax
+	mov	$CR4_ON, %eax
 	mov	$PA(boot_pml4), %edx
-	bt	$CPUID_EBX_SMEP, %ebx
-	jnc	1f
-	or	$CR4_SMEP, %eax
-1:	bt	$CPUID_ECX_LA57, %ecx
+	bt	$CPUID_7_LA57, %ecx
 	jnc	1f
 	or	$CR4_LA57, %eax
 	mov	$PA(boot_pml5), %edx
@@ -54,28 +56,15 @@ start32:
 
 	.code64
 start64:
-	mov	$high, %rax
-	jmp	*%rax
-high:
-	mov	%edi, %esi
 	mov	$1, %eax
 	cpuid
 	shr	$24, %ebx /* the initial APIC id, as in isa_cpu() */
-	lea	1(%rbx), %eax
-	imul	$ISA_STACK_BYTES, %eax
-	lea	cpu_stacks(%rax), %rsp
-	test	%ebx, %ebx
-	jnz	secondary
-	mov	$bss_start, %rdi
-	mov	$image_end, %rcx
-	sub	%rdi, %rcx
+	imul	$STACK_BYTES, %ebx
+	lea	cpu_stacks + STACK_BYTES(%rbx), %rsp
 	xor	%eax, %eax
-	rep stosb
-	mov	%esi, %edi
-	call	cpu_boot
-	call	board_main
-secondary:
-	call	board_secondary
+	mov	%eax, %ss
+	mov	$board_main, %rax
+	call	*%rax
 
 	.section .rodata.start, "a"
 	.globl	trampoline, trampoline_end

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Trap entries, the way into code under test and out of it, and that code. */
-#include "x86.h"
+/* Trap entries and the probes' code. */
 
 /* Exceptions for which the CPU pushes an error code, 6.13. */
 #define HAVE_ERROR (1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21)
@@ -13,9 +12,7 @@ trap_vectors:
 	.set	vector, 0
 	.rept	256
 	.balign	16
-	.if	vector > 31
-	push	$0
-	.elseif	!((HAVE_ERROR >> vector) & 1)
+	.if	vector > 31 || !(HAVE_ERROR >> (vector & 31) & 1)
 	push	$0
 	.endif
 	push	$vector
@@ -23,59 +20,34 @@ trap_vectors:
 	.set	vector, vector + 1
 	.endr
 
-	/* struct frame of trap.c. C preserves the registers that are not saved here. */
 common:
-	.irp	register, rax, rcx, rdx, rsi, r8, r9, r10, r11, rdi
+	.irp	register, rax,rbx,rcx,rdx,rbp,r8,r9,r10,r11,r12,r13,r14,r15,rsi,rdi
 	push	%\register
 	.endr
 	cld
 	mov	%rsp, %rdi
 	call	trap
-	.irp	register, rdi, r11, r10, r9, r8, rsi, rdx, rcx, rax
+	.irp	register, rdi,rsi,r15,r14,r13,r12,r11,r10,r9,r8,rbp,rdx,rcx,rbx,rax
 	pop	%\register
 	.endr
 	add	$16, %rsp
 	iretq
 
-	/*
-	 * trap_enter(what IRETQ pops, first argument, second, TSS): returns by trap_leave(). Traps
-	 * go on below the stack that is left here, also those of ring 0, whose stack may be bad.
-	 */
-	.globl	trap_enter
-trap_enter:
-	.irp	register, rbx, rbp, r12, r13, r14, r15
-	push	%\register
-	.endr
-	mov	%rsp, TSS_RSP0(%rcx)
-	mov	%rsp, TSS_IST1(%rcx)
-	mov	%rdi, %rsp
-	mov	%rsi, %rdi
-	mov	%rdx, %rsi
-	iretq
-
-	/* trap_leave(the stack that trap_enter() left) */
-	.globl	trap_leave
-trap_leave:
-	mov	%rdi, %rsp
-	.irp	register, r15, r14, r13, r12, rbp, rbx
-	pop	%\register
-	.endr
-	ret
-
-	.macro ready mode
-	.globl	isa_load_\mode, isa_store_\mode
-isa_load_\mode:
+	.macro	probes mode
+	.globl	isa_probes_\mode
+	.balign	8
+isa_probes_\mode:
 	mov	(%rdi), %rdi
 	int	$0x80
-isa_store_\mode:
+	.balign	8
 	mov	%rsi, (%rdi)
 	mov	%rsi, %rdi
 	int	$0x80
 	.endm
 
-	ready	kernel
+	probes	kernel
 	.section .user.text, "ax"
-	ready	user
+	probes	user
 	.globl	isa_call
 isa_call:
 	int	$0x80
