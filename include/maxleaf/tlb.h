@@ -160,6 +160,99 @@ ML_API unsigned ml_tlb_x86_64_start(struct ml_tlb_x86_64_cursor *cursor,
 				    const struct ml_invalidation *what);
 ML_API bool ml_tlb_x86_64_next(struct ml_tlb_x86_64_cursor *cursor, struct ml_tlb_x86_64_op *op);
 
+/* ---- RISC-V, Sv39 to Sv57: privileged manual, SFENCE.VMA, Svinval, hypervisor ------------ */
+
+enum ml_tlb_riscv_stage {
+	ML_TLB_SATP,  /* the table of satp */
+	ML_TLB_VSATP, /* of a guest's vsatp, whose VMID is in hgatp */
+	ML_TLB_HGATP  /* of hgatp: addresses are guest physical, the id is the VMID */
+};
+
+/*
+ * The address space. Tags other than ML_TLB_ONE: of every id. An ASID that is used anew: satp
+ * first, then ML_TLB_ONE and the whole space.
+ */
+struct ml_tlb_riscv {
+	uint8_t tags;  /* enum ml_tlb_tags */
+	uint8_t stage; /* enum ml_tlb_riscv_stage */
+	bool svinval;
+	uint16_t id;   /* ASID or VMID */
+	uint32_t most; /* more pages than that, and everything goes; 0: 64 */
+};
+
+enum ml_tlb_riscv_form {
+	ML_SFENCE_VMA,
+	ML_SINVAL_VMA,
+	ML_HFENCE_VVMA,
+	ML_HINVAL_VVMA,
+	ML_HFENCE_GVMA,
+	ML_HINVAL_GVMA,
+	ML_SFENCE_W_INVAL, /* first and last of those with INVAL in their names; no operands */
+	ML_SFENCE_INVAL_IR
+};
+
+struct ml_tlb_riscv_op {
+	uint64_t rs1, rs2;
+	bool has_rs1, has_rs2; /* false: x0, which is not the same as a register that holds 0 */
+	uint8_t form;          /* enum ml_tlb_riscv_form */
+};
+
+struct ml_tlb_riscv_cursor {
+	const struct ml_tlb_riscv *space;
+	ml_va va;
+	uint64_t left;
+	uint8_t shift;
+	uint8_t form;
+	bool opening, closing; /* W.INVAL and INVAL.IR are still to come */
+	bool all;
+};
+
+/* As for arm64, but that ops are to be executed in their order. They reach this hart alone. */
+ML_API unsigned ml_tlb_riscv_start(struct ml_tlb_riscv_cursor *cursor,
+				   const struct ml_tlb_riscv *space,
+				   const struct ml_invalidation *what);
+ML_API bool ml_tlb_riscv_next(struct ml_tlb_riscv_cursor *cursor, struct ml_tlb_riscv_op *op);
+
+/* ---- Power, radix: Power ISA 3.1 book III, 6.9.3 ------------------------------------------ */
+
+/* The address space. There are no global leaves. */
+struct ml_tlb_power {
+	uint8_t page_shift; /* lg2 of the base page: 12 or 16 */
+	uint8_t tags;       /* ML_TLB_ONE: of this PID; others: of every PID of the LPID */
+	bool partition;     /* partition-scoped: addresses are guest real, there is no PID */
+	bool local;         /* tlbiel, for this CPU alone */
+	uint16_t sets;      /* tlbiel of a whole space takes one op a set: POWER9 128; 0: one */
+	uint32_t pid, lpid;
+	uint32_t most; /* more instructions than that, and everything goes; 0: 33 */
+};
+
+/* tlbie or tlbiel RB, RS, RIC, PRS, 1. */
+struct ml_tlb_power_op {
+	uint64_t rb, rs;
+	uint8_t ric; /* 0: translations; 1: what is cached of tables; 2: both */
+	bool prs;
+};
+
+struct ml_tlb_power_cursor {
+	const struct ml_tlb_power *space;
+	ml_va first, last;
+	ml_va va;
+	uint64_t left;       /* of this pass */
+	uint8_t size, sizes; /* one pass for each leaf size, up to sizes */
+	bool tables;         /* the op for those is still to come */
+	bool leaves_only;
+	uint16_t set, sets; /* of everything */
+};
+
+/*
+ * As for arm64. One pass for each leaf size that may lie in the range: an op drops leaves of one
+ * size alone.
+ */
+ML_API unsigned ml_tlb_power_start(struct ml_tlb_power_cursor *cursor,
+				   const struct ml_tlb_power *space,
+				   const struct ml_invalidation *what);
+ML_API bool ml_tlb_power_next(struct ml_tlb_power_cursor *cursor, struct ml_tlb_power_op *op);
+
 #ifdef __cplusplus
 }
 #endif

@@ -113,7 +113,9 @@ static unsigned everything(const struct ml_tlb_arm64 *space)
 unsigned ml_tlb_arm64_start(struct ml_tlb_arm64_cursor *cursor, const struct ml_tlb_arm64 *space,
 			    const struct ml_invalidation *what)
 {
-	const struct tlb_range range = tlb_range(what, space->page_shift, space->page_shift - 3u);
+	const unsigned bits = space->page_shift - 3u;
+	const struct tlb_range range =
+		tlb_range(what, tlb_level_shift(what, space->page_shift, bits));
 	const unsigned level = hint_level(space, what, range.shift);
 	uint64_t count = range.count, by_range;
 

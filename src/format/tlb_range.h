@@ -14,19 +14,22 @@ struct tlb_range {
 	uint64_t count; /* 0: the whole space */
 };
 
-/*
- * The size is that of a level: of a group, each entry may be cached by itself.
- * index_bits: of a table.
- */
-ML_INLINE struct tlb_range tlb_range(const struct ml_invalidation *what, unsigned page_shift,
-				     unsigned index_bits)
+/* The largest size of a level up to the stride: of a group, each entry may be cached by itself. */
+ML_INLINE unsigned tlb_level_shift(const struct ml_invalidation *what, unsigned page_shift,
+				   unsigned index_bits)
 {
-	const ml_va last = what->va + what->length - 1;
 	unsigned shift = page_shift;
-	struct tlb_range range;
 
 	while (shift + index_bits <= what->stride_shift && shift + index_bits < 64)
 		shift += index_bits;
+	return shift;
+}
+
+ML_INLINE struct tlb_range tlb_range(const struct ml_invalidation *what, unsigned shift)
+{
+	const ml_va last = what->va + what->length - 1;
+	struct tlb_range range;
+
 	range.shift = (uint8_t)shift;
 	range.first = ml_align_down(what->va, shift);
 	range.last = ml_align_last(last, shift);

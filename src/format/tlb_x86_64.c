@@ -51,7 +51,7 @@ static uint64_t pages_at_once(const struct ml_tlb_x86_64_cursor *cursor)
 unsigned ml_tlb_x86_64_start(struct ml_tlb_x86_64_cursor *cursor, const struct ml_tlb_x86_64 *space,
 			     const struct ml_invalidation *what)
 {
-	const struct tlb_range range = tlb_range(what, 12, 9);
+	const struct tlb_range range = tlb_range(what, tlb_level_shift(what, 12, 9));
 	uint64_t count;
 
 	cursor->space = space;
