@@ -92,6 +92,7 @@ for isa in ports/qemu/*/isa_facts.h; do
 	done
 	ok "$isa includes public headers and its own" \
 		is_empty "$(grep '^#include "' "$scratch/board")"
+	ok "$isa is small" at_most 799 "$isa"/* ports/qemu/common/*
 done
 
 # Word by word, comments too: a comment that needs an ISA's name explains the wrong floor.

@@ -44,7 +44,7 @@ uint64_t word_number(const char *name, uint64_t fallback)
 
 int words_alone(char *words[WORDS_MOST])
 {
-	static char copy[512];
+	static char copy[1024];
 	const char *from = isa_command_line();
 	int count = 0;
 	size_t at = 0;
@@ -55,7 +55,9 @@ int words_alone(char *words[WORDS_MOST])
 
 		if (count == WORDS_MOST)
 			board_die("more than %u words on the command line", WORDS_MOST);
-		for (; *from && *from != ' ' && at < sizeof(copy) - 1; from++) {
+		for (; *from && *from != ' '; from++) {
+			if (at >= sizeof(copy) - 1)
+				board_die("the words are too long");
 			has_value |= *from == '=';
 			copy[at++] = *from;
 		}
