@@ -13,8 +13,10 @@
  *   checked, except by ML_ASSERT.
  * - Calls on entries cannot fail, never allocate, and never free or replace a table: pointers into tables stay.
  *   They do not split leaves either: where a larger leaf stands there is no pointer below it.
- * - Tables that become empty stay until ml_unmap() of their range, or ml_table_fini().
- * - Locking: the caller holds the table's lock, except for ml_ptep_get_lockless().
+ * - Tables that become empty stay until ml_unmap() of their range, ml_table_trim() or
+ *   ml_table_fini().
+ * - Locking: the caller holds the table's lock, or that of the unit (ml_table_config.lock_unit),
+ *   except for ml_ptep_get_lockless().
  * - Flushing: folding and unfolding on a live table invalidate what they convert, and wait, where
  *   the format asks for it. Beyond that only ml_ptep_set_access_flags() and
  *   ml_ptep_clear_flush_young() invalidate; after any other call that took something away the

@@ -10,14 +10,36 @@
  *   an ordinary page.
  * - All or nothing: a call that returns an error has changed nothing. Everything that can
  *   fail happens before the first store; no allocating callback runs after it.
- * - Locking: the caller holds the table's lock for every call that changes it, one writer
- *   at a time. ml_translate, ml_walk and ml_run_next may run beside a writer if tables
- *   that are freed stay readable until the reader is done, and only on a table that is not
- *   guaranteed: there a table that a fold replaced serves the next split at once.
+ * - Locking: the library has no lock; it works in three regimes, see below.
  * - Flushing: on a live table every call invalidates what it changed and waits for
  *   completion before it returns, and releases tables and reports leaves only then. A
  *   table that is not live is never invalidated.
  * - op may be NULL: no reserve, no sink, no flags.
+ *
+ * Locking:
+ *
+ * 1. One writer at a time: the caller holds the table's lock for every call that changes it.
+ *
+ * 2. With ml_table_config.lock_unit, writers whose ranges are disjoint after rounding out to
+ *    lock_unit may run at the same time: the caller holds a lock for each unit that its range
+ *    meets. No leaf is larger than lock_unit. Tables that cover more than a unit are linked by
+ *    compare-exchange (who comes second gives its table back) and stay when they become empty,
+ *    until ml_table_trim(). Such writers are ml_map, ml_map_extents, ml_unmap, ml_protect,
+ *    ml_split, ml_fold, ml_harvest, ml_table_trim, the steps of mapping and unmapping, and pte.h's
+ *    calls on levels whose entries are no larger than a unit; no other calls; the dry runs of mapping go under the same locks, and may count more tables than
+ *    are taken then. All other calls that take a table that is not const (fini, share, set_live),
+ *    ml_table_check and ml_table_stats need every unit's lock. An op and its reserve belong to one
+ *    writer; the platform's callbacks and ad_unit are called by all of them at once. assert_locked
+ *    learns from op->context what is locked.
+ *
+ * 3. ml_translate, ml_walk and ml_run_next may run without a lock beside the writers of either
+ *    regime, if tables that are freed stay readable, as they are, until every reader is done that
+ *    began before, and only on a table that is not guaranteed: there a table that a fold
+ *    replaced serves the next split at once. What one call of ml_translate says, and
+ *    each entry of ml_walk, was so at one instant between the call's beginning and its end; of
+ *    ml_run_next each page by itself. Where a writer breaks an entry in order to change it, that
+ *    instant may show nothing mapped. Of a group whose members hardware or a writer is marking, the
+ *    marks are those of several instants.
  *
  * Mapping over an existing mapping is refused (ML_ERR_EXISTS) unless ML_OP_REPLACE is
  * given; then the old leaves are removed, reported to the sink, invalidated, and the new
@@ -122,6 +144,12 @@ struct ml_table_config {
 	 * is chosen, and nothing folds, over more than one unit. NULL: nobody reads them anywhere.
 	 */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
+	/*
+	 * 0: one writer at a time. Else the bytes of one of format->rungs: writers of disjoint units
+	 * run at the same time (see "Locking"). Not with guaranteed, ML_FOLD_BLOCK or table_sync:
+	 * ML_ERR_CONFIG.
+	 */
+	uint64_t lock_unit;
 	/* NULL: the format's own; &ml_table_ops_any: the descriptor is read at run time. */
 	const struct ml_table_ops *ops;
 };
@@ -167,6 +195,8 @@ struct ml_table {
 	uint8_t va_bits;
 	uint8_t pa_bits;
 	uint8_t fold;
+	uint8_t top; /* the highest level at which one entry is one writer's: root, or lock_unit's */
+	bool units;  /* several writers: lock_unit was given */
 	bool live;
 	bool guaranteed;
 	bool track_ad;
@@ -308,6 +338,14 @@ ML_API ML_MUST_CHECK int ml_split(struct ml_table *t, ml_va va, uint64_t len, un
  */
 ML_API ML_MUST_CHECK int ml_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned rung,
 				 struct ml_op *op);
+
+/*
+ * Free the tables that hold nothing and lie wholly in [va, va + len): with lock_unit, unmapping
+ * leaves those that cover more than a unit; the calls of pte.h leave any. The caller holds the
+ * lock, or those of all units of the range. Never allocates. Errors: range errors, ML_ERR_SHARED.
+ */
+ML_API ML_MUST_CHECK int ml_table_trim(struct ml_table *t, ml_va va, uint64_t len,
+				       struct ml_op *op);
 
 /*
  * Accessed and dirty of a range: which pages, and what to clear. Bit i & 63 of word i / 64 is the
@@ -453,7 +491,8 @@ ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *len
  * Afterwards the tables belong to t and are freed through the platform when they become empty; one
  * that was empty before counts as something mapped until its range is unmapped. Allocates
  * nothing, stores nothing, flushes nothing; *t is written on success only. Errors: ML_ERR_CONFIG
- * (also when config asks for guarantees and large leaves are there, for which nobody deposited),
+ * (also when config asks for guarantees and large leaves are there, for which nobody deposited, or
+ * for a lock_unit and larger leaves are there),
  * ML_ERR_BAD_TABLE, ML_ERR_BAD_ENTRY.
  */
 ML_API ML_MUST_CHECK int ml_table_adopt(struct ml_table *t, const struct ml_format *format,

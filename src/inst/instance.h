@@ -13,6 +13,7 @@
 #include "table/read.h"
 #include "table/split.h"
 #include "table/share.h"
+#include "table/trim.h"
 
 static int instance_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
 			struct ml_op *op)
@@ -54,6 +55,11 @@ static int instance_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned ru
 			 struct ml_op *op)
 {
 	return table_fold(INSTANCE_FORMAT(t), t, va, len, rung, op);
+}
+
+static int instance_trim(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
+{
+	return table_trim(INSTANCE_FORMAT(t), t, va, len, op);
 }
 
 static int instance_harvest(struct ml_table *t, ml_va va, uint64_t len, struct ml_harvest *wish,
@@ -156,10 +162,10 @@ static bool instance_pte_set_access(struct ml_table *t, ml_va va, ml_pte *p, uns
 		.walk = instance_walk, .run_next = instance_run_next,                            \
 		.map_prepare = instance_map_prepare, .map_general = instance_map_general,        \
 		.release_all = instance_release_all, .share = instance_share,                    \
-		.check = instance_check, .harvest = instance_harvest,                            \
 		.pte_ensure = instance_pte_ensure, .pte_pointer = instance_pte_pointer,          \
 		.pte_set = instance_pte_set, .pte_get = instance_pte_get,                        \
 		.pte_get_lockless = instance_pte_get_lockless, .pte_clear = instance_pte_clear,  \
 		.pte_young = instance_pte_young, .pte_wrprotect = instance_pte_wrprotect,        \
-		.pte_set_access = instance_pte_set_access,                                       \
+		.pte_set_access = instance_pte_set_access, .check = instance_check,              \
+		.harvest = instance_harvest, .trim = instance_trim,                              \
 	}

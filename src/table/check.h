@@ -161,13 +161,13 @@ ML_INLINE const char *check_enter(const struct ml_format *f, struct checker *c,
 }
 
 /*
- * Only the root, what others built, what waits for entries to come, and tables that a lender
- * keeps for its borrowers.
+ * Only the root, what others built, what waits for entries to come, tables that several writers
+ * use, and those that a lender keeps for its borrowers.
  */
 ML_INLINE bool may_be_empty(const struct ml_table *t, const struct check_frame *frame,
 			    unsigned level)
 {
-	if (level == root_level(t) || t->foreign || t->hollow)
+	if (level >= t->top || t->foreign || t->hollow)
 		return true;
 	return level + 1 == root_level(t) && frame[1].index - t->pinned_first < t->pinned_count;
 }

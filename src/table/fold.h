@@ -66,12 +66,16 @@ ML_INLINE bool table_is_complete(const struct ml_format *f, struct ml_table *t, 
 {
 	struct ml_witness *witness = witness_of(f, t->misfit, table, level);
 
-	if (witness->table == table &&
-	    !entry_fits(f, table, witness->index, known.pte, known.at, level))
+	unsigned misfit = witness_index(witness);
+	bool complete;
+
+	if (witness_table(witness) == table &&
+	    !entry_fits(f, table, misfit, known.pte, known.at, level))
 		return false;
-	witness->table = table;
-	return sequence_is_complete(f, table, table_entries(f, level), known, level,
-				    &witness->index);
+	complete = sequence_is_complete(f, table, table_entries(f, level), known, level, &misfit);
+	witness_set_table(witness, table);
+	witness_set_index(witness, misfit);
+	return complete;
 }
 
 /* Whether the leaf pte stands in a unit of this size as the frames would have to. */
@@ -124,7 +128,7 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 	leaf = codec_limit(f, leaf, up.pte, up.pte);
 	entry_store(f, up.entry, codec_relevel(f, leaf, level, level + 1));
 	publish(t, g->op, up.entry, 1);
-	t->stats.folds++;
+	tally(t, &t->stats.folds, 1);
 	if (t->guaranteed) {
 		t->stats.tables--;
 		t->owed++;

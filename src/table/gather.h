@@ -100,7 +100,7 @@ ML_INLINE bool gather_issue(struct gather *g)
 	what.leaves_only = !g->tables;
 	ML_PORT_PUBLISH();
 	t->platform->invalidate(t->cookie, g->op, &what);
-	t->stats.invalidations++;
+	tally(t, &t->stats.invalidations, 1);
 	return true;
 }
 
@@ -108,7 +108,7 @@ ML_INLINE bool gather_issue(struct gather *g)
 ML_INLINE void gather_wait(struct gather *g)
 {
 	g->t->platform->complete(g->t->cookie, g->op);
-	g->t->stats.completions++;
+	tally(g->t, &g->t->stats.completions, 1);
 }
 
 ML_INLINE void gather_invalidate(struct gather *g)
@@ -167,7 +167,7 @@ ML_INLINE void gather_free(const struct ml_format *f, struct gather *g, ml_pte *
 {
 	struct ml_table *t = g->t;
 
-	t->stats.tables--;
+	tally(t, &t->stats.tables, ~(uint64_t)0);
 	t->platform->table_free(t->cookie, g->op, table, pa, table_bytes(f, level));
 }
 

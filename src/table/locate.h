@@ -208,11 +208,56 @@ ML_INLINE void link_table(const struct ml_format *f, const struct ml_table *t, s
 	publish(t, op, link, 1);
 }
 
-/* Where a table's witness is kept. */
+/* The same where another writer may link one at the same time; false: there is one already. */
+ML_INLINE bool install_table(const struct ml_format *f, const struct ml_table *t, struct ml_op *op,
+			     ml_pte *link, const ml_pte *table, ml_pa pa, unsigned level)
+{
+	ml_pte none = 0;
+
+	publish(t, op, table, table_entries(f, level));
+	if (!entry_replace(f, link, &none, codec_table(f, pa)))
+		return false;
+	publish(t, op, link, 1);
+	return true;
+}
+
+/* Count; other writers may be counting, too. */
+ML_INLINE void tally(const struct ml_table *t, uint64_t *counter, uint64_t number)
+{
+	if (ML_UNLIKELY(t->units))
+		__atomic_fetch_add(counter, number, __ATOMIC_RELAXED);
+	else
+		*counter += number;
+}
+
+/*
+ * Where a table's witness is kept. Writers of other units share it: a witness that is half one's
+ * and half another's is a bad guess, and no more.
+ */
 ML_INLINE struct ml_witness *witness_of(const struct ml_format *f, struct ml_witness *witnesses,
 					const ml_pte *table, unsigned level)
 {
 	return &witnesses[(uintptr_t)table / table_bytes(f, level) % ML_WITNESSES];
+}
+
+ML_INLINE const ml_pte *witness_table(const struct ml_witness *witness)
+{
+	return __atomic_load_n(&witness->table, __ATOMIC_RELAXED);
+}
+
+ML_INLINE unsigned witness_index(const struct ml_witness *witness)
+{
+	return __atomic_load_n(&witness->index, __ATOMIC_RELAXED);
+}
+
+ML_INLINE void witness_set_table(struct ml_witness *witness, const ml_pte *table)
+{
+	__atomic_store_n(&witness->table, table, __ATOMIC_RELAXED);
+}
+
+ML_INLINE void witness_set_index(struct ml_witness *witness, unsigned index)
+{
+	__atomic_store_n(&witness->index, index, __ATOMIC_RELAXED);
 }
 
 /*

@@ -42,6 +42,25 @@ ML_PART void link_filled(const struct ml_format *f, struct gather *g, struct sup
 	link_table(f, g->t, g->op, link, table, pa, level);
 }
 
+/*
+ * Make the tables on the way to va that several writers use: who comes second takes what the first
+ * one linked, and keeps its own table. Returns where the way ends then.
+ */
+ML_PART struct place install_path(const struct ml_format *f, struct gather *g,
+				  struct supply *supply, struct place at, ml_va va, unsigned level)
+{
+	while (at.level > ml_max(level, g->t->top)) {
+		ml_pa pa;
+		ml_pte *table = supply_take(g->t, supply, &pa);
+
+		entry_clear_run(f, table, table_entries(f, at.level - 1));
+		if (!install_table(f, g->t, g->op, at.entry, table, pa, at.level - 1))
+			supply_return(g->t, supply, table, pa);
+		at = descend(f, g->t, va, level);
+	}
+	return at;
+}
+
 /* Store one run. bits: the leaf without its address. */
 ML_PART void store_run(const struct ml_format *f, struct gather *g, struct supply *supply,
 		       const struct mapping_run *run, ml_pte bits)
@@ -54,8 +73,10 @@ ML_PART void store_run(const struct ml_format *f, struct gather *g, struct suppl
 	while (left) {
 		const unsigned index = index_of(f, va, level);
 		const unsigned count = (unsigned)ml_min(left, table_entries(f, level) - index);
-		const struct place at = descend(f, g->t, va, level);
+		struct place at = descend(f, g->t, va, level);
 
+		if (ML_UNLIKELY(at.level > g->t->top))
+			at = install_path(f, g, supply, at, va, level);
 		if (at.level == level) {
 			entry_put_run(f, at.entry, count, pte, ML_BIT(shift), false);
 			publish(g->t, g->op, at.entry, count);
@@ -222,7 +243,8 @@ ML_PART int map_one_extent(const struct ml_format *f, struct ml_table *t, ml_va 
 		error = check_mapping(f, t, &m, &bytes);
 		if (error)
 			return error;
-		remember_prot(f, t, prot);
+		if (t->plain)
+			remember_prot(f, t, prot);
 		if (map_one(f, t, va, pa, prot, level))
 			return ML_OK;
 	}

@@ -20,6 +20,7 @@ struct ml_table_ops {
 		       struct ml_op *op);
 	int (*split)(struct ml_table *t, ml_va va, uint64_t len, unsigned rung, struct ml_op *op);
 	int (*fold)(struct ml_table *t, ml_va va, uint64_t len, unsigned rung, struct ml_op *op);
+	int (*trim)(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
 	int (*harvest)(struct ml_table *t, ml_va va, uint64_t len, struct ml_harvest *wish,
 		       struct ml_op *op);
 	int (*translate)(const struct ml_table *t, ml_va va, struct ml_translation *translation);

@@ -66,6 +66,12 @@ ML_INLINE void leaves_gone(const struct ml_format *f, struct ml_table *t, unsign
 	t->pledged += tables;
 }
 
+/* From now on tables may be empty: writers of all units say so. */
+ML_INLINE void leave_hollow(struct ml_table *t)
+{
+	__atomic_store_n(&t->hollow, true, __ATOMIC_RELAXED);
+}
+
 /* ---- setting ----------------------------------------------------------------------- */
 
 /* Whether a walker must not see the one leaf take the other's place. */
@@ -284,7 +290,7 @@ ML_INLINE ml_pte pte_clear(const struct ml_format *f, struct ml_table *t, ml_va 
 	}
 	write_back(t, NULL, p, count);
 	gather_close(f, &g);
-	t->hollow = true;
+	leave_hollow(t);
 	return codec_is_leaf(f, first, level) ? edit_mark(f, first, accessed, dirty) : first;
 }
 
@@ -446,9 +452,11 @@ ML_INLINE int pte_ensure(const struct ml_format *f, struct ml_table *t, ml_va va
 	if (error)
 		return error;
 	gather_open(&g, t, op);
-	t->hollow = true;
+	leave_hollow(t);
 	for (;; va++) {
 		ensure_at(f, t, va, last, level, &at);
+		if (ML_UNLIKELY(at.level > t->top))
+			at = install_path(f, &g, &supply, at, va, level);
 		if (at.level > level)
 			link_filled(f, &g, &supply, build_path(f, &g, &supply, at, va, level), 0, 0,
 				    0, level);

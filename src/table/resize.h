@@ -63,10 +63,7 @@ ML_PART void group_convert(const struct ml_format *f, struct gather *g, ml_pte *
 	merged = folded ? merged | codec_group(f) : merged & ~codec_group(f);
 	entry_put_run(f, p, count, merged, ML_BIT(f->level_shift[level]), false);
 	publish(t, g->op, p, count);
-	if (folded)
-		t->stats.folds++;
-	else
-		t->stats.splits++;
+	tally(t, folded ? &t->stats.folds : &t->stats.splits, 1);
 }
 
 /* Whether the group around p may stay as it is when [va, last] of it is about to change. */
@@ -163,7 +160,7 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 	if (t->guaranteed)
 		t->owed--;
 	link_table(f, t, g->op, at.entry, table, pa, at.level - 1);
-	t->stats.splits++;
+	tally(t, &t->stats.splits, 1);
 	return leaf;
 }
 

@@ -67,8 +67,15 @@ ML_INLINE ml_pte *supply_take(struct ml_table *t, struct supply *supply, ml_pa *
 	ML_ASSERT(supply->from->count > 0);
 	spare = spare_pop(supply->from);
 	*pa = spare->pa;
-	t->stats.tables++;
+	tally(t, &t->stats.tables, 1);
 	return (ml_pte *)(void *)spare;
+}
+
+/* ... and back: it was not needed. */
+ML_INLINE void supply_return(struct ml_table *t, struct supply *supply, ml_pte *table, ml_pa pa)
+{
+	spare_push(supply->from, table, pa);
+	tally(t, &t->stats.tables, ~(uint64_t)0);
 }
 
 #endif

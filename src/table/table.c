@@ -6,6 +6,35 @@
 #include "table/map.h"
 #include "table/ops.h"
 
+/* The rung of lock_unit, or ML_RUNG_MAX. */
+static unsigned unit_rung(const struct ml_format *format, uint64_t lock_unit)
+{
+	unsigned rung;
+
+	for (rung = 0; rung < format->rung_count; rung++)
+		if (lock_unit == ML_BIT(format->rungs[rung].shift))
+			return rung;
+	return ML_RUNG_MAX;
+}
+
+/*
+ * Deposits and the tables they come from would be shared by all writers; and who finds a table
+ * linked could not know that its link has been written back.
+ */
+static int check_lock_unit(const struct ml_format *format, const struct ml_table_config *config)
+{
+	const unsigned levels = config->levels ? config->levels : format->levels_default;
+	const unsigned rung = unit_rung(format, config->lock_unit);
+
+	if (!config->lock_unit)
+		return ML_OK;
+	if (rung == ML_RUNG_MAX || format->rungs[rung].level >= levels)
+		return ML_ERR_CONFIG;
+	if (config->guaranteed || config->fold == ML_FOLD_BLOCK || config->platform->table_sync)
+		return ML_ERR_CONFIG;
+	return ML_OK;
+}
+
 /* Whether the configuration makes sense for the format. */
 static int check_config(const struct ml_format *format, const struct ml_table_config *config)
 {
@@ -25,7 +54,20 @@ static int check_config(const struct ml_format *format, const struct ml_table_co
 		return ML_ERR_CONFIG;
 	if (config->live && (!platform->invalidate || !platform->complete))
 		return ML_ERR_CONFIG;
-	return ML_OK;
+	return check_lock_unit(format, config);
+}
+
+/* One writer, or one for each unit: no entry above a unit's level is any one's own. */
+static void configure_locking(struct ml_table *t, const struct ml_table_config *config)
+{
+	const unsigned rung = unit_rung(t->format, config->lock_unit);
+
+	t->top = t->levels - 1;
+	t->units = config->lock_unit != 0;
+	if (!t->units)
+		return;
+	t->top = t->format->rungs[rung].level;
+	t->rungs &= ((uint32_t)2 << rung) - 1;
 }
 
 /* Everything but the root. */
@@ -51,6 +93,7 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 	t->hardware_ad = config->hardware_ad;
 	t->ad_unit = config->ad_unit;
 	t->memo_prot = ~(ml_prot)0; /* none that can be mapped */
+	configure_locking(t, config);
 	ml_types_init(&t->types, format, config->types);
 	top = t->levels - 1u;
 	t->va_bits = (uint8_t)(format->level_shift[top] + format->index_bits[top]);
@@ -65,7 +108,7 @@ static void choose_ways(struct ml_table *t)
 {
 	t->direct = t->base && !t->foreign && t->levels == t->format->levels_default;
 	t->plain = t->direct && !t->platform->table_sync && !t->platform->assert_locked &&
-		   !t->shared_count && !t->pinned_count;
+		   !t->shared_count && !t->pinned_count && !t->units;
 }
 
 int ml_table_init(struct ml_table *t, const struct ml_format *format,
@@ -102,6 +145,17 @@ static uint64_t owed_by(const struct ml_table *t, const struct ml_stats *found)
 	return owed;
 }
 
+/* Whether a leaf found is larger than one writer's unit. */
+static bool exceeds_unit(const struct ml_table *t, const struct ml_stats *found, uint64_t lock_unit)
+{
+	unsigned rung = t->units ? unit_rung(t->format, lock_unit) + 1 : t->format->rung_count;
+
+	for (; rung < t->format->rung_count; rung++)
+		if (found->leaves[rung])
+			return true;
+	return false;
+}
+
 int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 		   const struct ml_table_config *config, ml_pa root, uint64_t tables_most)
 {
@@ -123,7 +177,8 @@ int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 	if (error)
 		return error;
 	made.stats.tables = found.tables;
-	if (made.guaranteed && owed_by(&made, &found))
+	if ((made.guaranteed && owed_by(&made, &found)) ||
+	    exceeds_unit(&made, &found, config->lock_unit))
 		return ML_ERR_CONFIG;
 	*t = made;
 	return ML_OK;
@@ -231,6 +286,11 @@ int ml_split(struct ml_table *t, ml_va va, uint64_t len, unsigned rung, struct m
 int ml_fold(struct ml_table *t, ml_va va, uint64_t len, unsigned rung, struct ml_op *op)
 {
 	return t->ops->fold(t, va, len, rung, op);
+}
+
+int ml_table_trim(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
+{
+	return t->ops->trim(t, va, len, op);
 }
 
 int ml_harvest(struct ml_table *t, ml_va va, uint64_t len, struct ml_harvest *harvest,

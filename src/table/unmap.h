@@ -8,13 +8,16 @@
 
 #include "table/resize.h"
 
-/* The highest level at which the range may take whole entries out: lent tables stay. */
+/*
+ * The highest level at which the range may take whole entries out: tables that are lent, or that
+ * several writers use, stay.
+ */
 ML_INLINE unsigned top_level(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			     ml_va last)
 {
 	const bool lent = root_range_meets(f, t, va, last, t->pinned_first, t->pinned_count);
 
-	return root_level(t) - (lent ? 1u : 0u);
+	return t->top - (ML_UNLIKELY(lent) && t->top == root_level(t) ? 1u : 0u);
 }
 
 /* The largest level up to top at which [va, last] covers the whole entry that va begins. */
@@ -47,19 +50,20 @@ ML_INLINE bool table_is_empty(const struct ml_format *f, struct ml_table *t, con
 {
 	const unsigned count = table_entries(f, level);
 	struct ml_witness *witness = witness_of(f, t->in_use, table, level);
+	const unsigned used = witness_index(witness);
 
-	if (witness->table == table && (witness->index < from || witness->index >= to) &&
-	    entry_load(f, table + witness->index))
+	if (witness_table(witness) == table && (used < from || used >= to) &&
+	    entry_load(f, table + used))
 		return false;
-	witness->table = table;
+	witness_set_table(witness, table);
 	while (to < count || from > 0) {
 		if (to < count) {
-			witness->index = to;
+			witness_set_index(witness, to);
 			if (entry_load(f, table + to++))
 				return false;
 		}
 		if (from > 0) {
-			witness->index = --from;
+			witness_set_index(witness, --from);
 			if (entry_load(f, table + from))
 				return false;
 		}

@@ -56,6 +56,7 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 		.track_ad = setting->track_ad,
 		.hardware_ad = setting->hardware_ad,
 		.ad_unit = setting->ad_shift ? units[setting->ad_shift] : NULL,
+		.lock_unit = setting->unit_shift ? (uint64_t)1 << setting->unit_shift : 0,
 		.ops = setting->any ? &ml_table_ops_any : NULL,
 	};
 	int error;

@@ -102,6 +102,8 @@ static void make_coarse(struct setting *setting)
 		setting->rungs |= 1u << coarse_rung(facts);
 	if (setting->ad_shift && setting->ad_shift < facts->coarse_shift)
 		setting->ad_shift = facts->coarse_shift;
+	if (setting->unit_shift && setting->unit_shift < facts->coarse_shift)
+		setting->unit_shift = facts->coarse_shift;
 }
 
 struct setting sequence_setting(struct source *s)
@@ -127,6 +129,8 @@ struct setting sequence_setting(struct source *s)
 	if (setting.world == WORLD_TOY && setting.ad_shift)
 		setting.ad_shift = (uint8_t)(12 + source_below(s, 4));
 	setting.window = (uint8_t)source_below(s, WORLD_WINDOWS);
+	if (!setting.guaranteed && source_chance(s, 1, 4))
+		setting.unit_shift = f->rungs[source_below(s, f->rung_count)].shift;
 	if (worlds[setting.world].windows[setting.window].coarse)
 		make_coarse(&setting);
 	return setting;
@@ -335,12 +339,12 @@ void sequence_print_setting(const struct setting *setting)
 	static const char *const folds[] = { "map", "complete", "block" };
 
 	printf("# table: %s, fold %s%s%s%s%s%s%s, rungs 0x%" PRIx32 ", pa bits %u, A/D unit 2^%u, "
-	       "window %u\n",
+	       "lock unit 2^%u, window %u\n",
 	       worlds[setting->world].name, folds[setting->fold], setting->live ? ", live" : "",
 	       setting->guaranteed ? ", guaranteed" : "", setting->track_ad ? ", tracks A/D" : "",
 	       setting->hardware_ad ? ", hardware A/D" : "", setting->any ? ", any" : "",
 	       setting->hooked ? ", hooked" : "", setting->rungs, setting->pa_bits,
-	       setting->ad_shift, setting->window);
+	       setting->ad_shift, setting->unit_shift, setting->window);
 }
 
 void sequence_print_action(size_t number, const struct action *a)
