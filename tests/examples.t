@@ -32,6 +32,9 @@ ok "walk: down to a 2M leaf and to a group" says walk \
 	'  0x40201000 is 0x80201000, in a leaf of 64 KiB'
 ok "static_pool: the reserve is what the mapping takes" says static_pool \
 	'set aside: 3 tables' 'left over: 0 tables' 'tables in use at most: 4, now: 0'
+ok "driver: groups where the format has them, and single pages where one is gone" says driver \
+	'x86-64, mapped: 512 x 4 KiB' 'x86-64, a page less: 511 x 4 KiB' \
+	'arm64-4k, mapped: 32 x 64 KiB' 'arm64-4k, a page less: 15 x 4 KiB 31 x 64 KiB'
 for source in examples/*.c; do
 	ok "$source is short" test "$(wc -l <"$source")" -le 60
 done

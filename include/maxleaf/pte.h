@@ -11,8 +11,9 @@
  *   table; va is aligned to what the entry covers. A run of count >= 1 entries does not go beyond
  *   its table; ml_pte_room() says how far that is. No entry of it links a table. These are not
  *   checked, except by ML_ASSERT.
- * - Calls on entries cannot fail, never allocate, and never free or replace a table: pointers into tables stay.
- *   They do not split leaves either: where a larger leaf stands there is no pointer below it.
+ * - Calls on entries cannot fail, never allocate, and never free or replace a table: pointers into
+ *   tables stay. They do not split leaves either: where a larger leaf stands there is no pointer
+ *   below it.
  * - Tables that become empty stay until ml_unmap() of their range, ml_table_trim() or
  *   ml_table_fini().
  * - Locking: the caller holds the table's lock, or that of the unit (ml_table_config.lock_unit),
@@ -42,8 +43,8 @@ extern "C" {
 /*
  * Make the tables of `level` exist for all of [va, va + len), empty where they are new. This
  * and ml_pte_deposit() are the calls that allocate (from op->reserve if given), all or nothing.
- * Flushes nothing. Errors: range errors, ML_ERR_SIZE (no such level in this table), ML_ERR_EXISTS (a leaf stands
- * above that level), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
+ * Flushes nothing. Errors: range errors, ML_ERR_SIZE (no such level in this table), ML_ERR_EXISTS
+ * (a leaf stands above that level), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
  */
 ML_API ML_MUST_CHECK int ml_pte_ensure(struct ml_table *t, ml_va va, uint64_t len, unsigned level,
 				       struct ml_op *op);

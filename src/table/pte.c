@@ -57,13 +57,15 @@ void ml_pte_withdraw(struct ml_table *t, unsigned level, uint64_t count, struct 
 
 int ml_pte_make(const struct ml_table *t, ml_pa pa, ml_prot prot, unsigned level, ml_pte *pte)
 {
-	const struct ml_format *f = t->format;
-	const int error =
-		ml_format_encode(f, &t->types, pa, mapping_prot(t, prot), level, false, pte);
+	ml_pte made = 0;
+	int error = ml_format_encode(t->format, &t->types, pa, mapping_prot(t, prot), level, false,
+				     &made);
 
-	if (error)
-		return error;
-	return check_pa(f, t, pa, ML_BIT(f->level_shift[level]));
+	if (!error)
+		error = check_pa(t->format, t, pa, ML_BIT(t->format->level_shift[level]));
+	if (!error)
+		*pte = made;
+	return error;
 }
 
 enum ml_kind ml_pte_kind(const struct ml_table *t, ml_pte pte, unsigned level)
