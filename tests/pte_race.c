@@ -12,7 +12,7 @@
 #include "t.h"
 
 #define ROUNDS 2000
-#define MARKS 20    /* enough of what must happen at the same time, */
+#define MARKS 20     /* enough of what must happen at the same time, */
 #define PATIENCE 200 /* and how many times longer to wait for it */
 
 static const struct ml_table_config config = {
