@@ -112,7 +112,7 @@ struct ml_oracle *ml_oracle_new(enum ml_oracle_rules rules, const enum ml_oracle
 	if (!o)
 		return NULL;
 	o->rules = &rules_of[rules];
-	for (; o->agent_count < ML_ORACLE_AGENTS && *agents; agents++, o->agent_count++) {
+	for (; agents && o->agent_count < ML_ORACLE_AGENTS && *agents; agents++, o->agent_count++) {
 		const uint8_t bit = (uint8_t)(1u << o->agent_count);
 
 		o->leaf_agents |= *agents != ML_ORACLE_LAZY ? bit : 0;
