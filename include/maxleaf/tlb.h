@@ -207,7 +207,7 @@ struct ml_tlb_riscv_cursor {
 	bool all;
 };
 
-/* As for arm64, but that ops are to be executed in their order. They reach this hart alone. */
+/* As for arm64, but that ops are to be executed in their order. They reach this CPU alone. */
 ML_API unsigned ml_tlb_riscv_start(struct ml_tlb_riscv_cursor *cursor,
 				   const struct ml_tlb_riscv *space,
 				   const struct ml_invalidation *what);
