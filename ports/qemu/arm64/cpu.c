@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* What a CPU is, and how it is told about tables. */
+#include <maxleaf/tlb.h>
+
 #include "isa.h"
 
 #define READ(name)                                                    \
@@ -16,11 +18,6 @@
 #define PA_48_BITS 5 /* more than that our entries do not hold */
 #define TCR_HA_HD (UINT64_C(3) << 39)
 #define TTBR_ASID_1 (UINT64_C(1) << 48) /* the boot tables have 0 */
-
-/* TLBI by address, C5.5: VA[55:12], and with FEAT_TTL the granule and level of the leaf. */
-#define TLBI_ADDRESS(va) ((va) >> 12 & ((UINT64_C(1) << 44) - 1))
-#define TLBI_HINT_4K(level) ((UINT64_C(4) | (level)) << 44)
-#define TLBI_MOST 512 /* more than that, and everything goes */
 
 #define PSCI_CPU_ON 0xc4000003
 
@@ -81,36 +78,26 @@ void isa_use(ml_pa kernel, ml_pa root)
 	DO("isb");
 }
 
-/* A wrong hint drops nothing, so none where tables went too: it speaks of leaves. */
-static uint64_t level_hint(const struct ml_invalidation *what)
-{
-	const bool has_hint = READ("id_aa64mmfr2_el1") >> 48 & 0xf; /* TTL */
-
-	if (!has_hint || !what->leaves_only || what->level == 0xff)
-		return 0;
-	return TLBI_HINT_4K(3u - what->level);
-}
-
 /* The forms for every ASID, on all CPUs: there is one table at a time. */
 void isa_invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
 {
-	const uint64_t stride = UINT64_C(1) << what->stride_shift;
-	const ml_va first = what->va & ~(stride - 1);
-	uint64_t count = (what->va - first + what->length + stride - 1) >> what->stride_shift;
-	uint64_t operand = TLBI_ADDRESS(first) | level_hint(what);
+	const struct ml_tlb_arm64 space = { .page_shift = 12,
+					    .tags = ML_TLB_ANY,
+					    .has_ttl = READ("id_aa64mmfr2_el1") >> 48 & 0xf };
+	struct ml_tlb_arm64_cursor cursor;
+	struct ml_tlb_arm64_op tlbi;
 
 	(void)cookie;
 	(void)op;
 	DO("dsb ishst");
-	if (what->length == 0 || count > TLBI_MOST) {
-		DO("tlbi vmalle1is");
-		return;
-	}
-	for (; count; count--, operand += stride >> 12) {
-		if (what->leaves_only)
-			DO_WITH("tlbi vaale1is", operand);
+	ml_tlb_arm64_start(&cursor, &space, what);
+	while (ml_tlb_arm64_next(&cursor, &tlbi)) {
+		if (tlbi.tlbi == ML_TLBI_VAAE1)
+			DO_WITH("tlbi vaae1is", tlbi.operand);
+		else if (tlbi.tlbi == ML_TLBI_VAALE1)
+			DO_WITH("tlbi vaale1is", tlbi.operand);
 		else
-			DO_WITH("tlbi vaae1is", operand);
+			DO("tlbi vmalle1is");
 	}
 }
 

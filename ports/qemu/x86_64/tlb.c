@@ -3,12 +3,13 @@
  * Roots, and invalidation on every CPU by inter-processor interrupts. One CPU at a time
  * invalidates: whoever changes tables holds a lock or is alone.
  */
+#include <maxleaf/tlb.h>
+
 #include "board.h"
 #include "x86.h"
 
 #define CR4_PGE (UINT64_C(1) << 7)
 #define COMMAND_OTHERS (3 << 18 | 1 << 14 | VECTOR_TLB) /* 11.6.1: to all but this CPU */
-#define PAGES 32                                        /* more than that, and everything goes */
 
 static const struct ml_invalidation *issued; /* what every CPU drops, and */
 static unsigned waiting;                     /* how many others have not yet */
@@ -24,16 +25,20 @@ static void drop_all(void)
 	__asm__ volatile("mov %0, %%cr4; mov %1, %%cr4" ::"r"(cr4 & ~CR4_PGE), "r"(cr4) : "memory");
 }
 
+/* There are no PCIDs, and what no CPU has loaded is not cached: isa_use() drops all. */
 static void drop_issued(void)
 {
-	const uint64_t stride = (uint64_t)1 << issued->stride_shift;
+	static const struct ml_tlb_x86_64 space = { .tags = ML_TLB_ANY, .current = true };
+	struct ml_tlb_x86_64_cursor cursor;
+	struct ml_tlb_x86_64_op op;
 
-	if (!issued->length || issued->length / stride > PAGES) {
-		drop_all();
-		return;
+	ml_tlb_x86_64_start(&cursor, &space, issued);
+	while (ml_tlb_x86_64_next(&cursor, &op)) {
+		if (op.form == ML_INVLPG)
+			__asm__ volatile("invlpg (%0)" ::"r"(op.operand[0]) : "memory");
+		else
+			drop_all();
 	}
-	for (uint64_t done = 0; done < issued->length; done += stride)
-		__asm__ volatile("invlpg (%0)" ::"r"(issued->va + done) : "memory");
 }
 
 void isa_use(ml_pa kernel, ml_pa root)
