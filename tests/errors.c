@@ -42,6 +42,7 @@ static const struct error_case cases[] = {
 	CASE(ML_ERR_CONTENDED, -32, EAGAIN),
 	CASE(ML_ERR_REFUSED, -40, EPERM),
 	CASE(ML_ERR_UNTRACKED, -41, ENODATA),
+	CASE(ML_ERR_NEVER_FAULT, -42, EBUSY),
 	CASE(ML_ERR_BUG, -50, EIO),
 };
 

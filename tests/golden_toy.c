@@ -62,7 +62,7 @@ TEST(reserved_bits_and_residue)
 	t_eq(entry.residue, 0x8000000000000000);
 	t_eq(entry.pa, 0x3000);
 	t_eq(golden_decode(FORMAT, 0x7003, 1, &entry), ML_KIND_LEAF);
-	t_eq(entry.reserved, 0x3000);
+	t_eq(entry.reserved, 0x2000); /* bit 12 announces */
 	t_eq(entry.pa, 0x4000);
 	t_eq(golden_decode(FORMAT, 0xfffffffffffffffd, 1, &entry), ML_KIND_TABLE);
 	t_eq(entry.reserved, 0x7ffffffffff0001c);

@@ -388,6 +388,25 @@ TEST(what_hardware_may_mark_is_exchanged)
 
 static struct order order;
 
+/* What must never fault stays, but for what the action takes out of it. */
+static void keep(const struct rig *rig, const struct setting *setting, const struct action *a)
+{
+	const ml_va first = setting->never.va, last = first + (setting->never.len - 1);
+	const bool unmaps = a->kind == ACTION_UNMAP || a->kind == ACTION_UNMAP_STEP;
+	const ml_va end = a->va + (a->len - 1);
+
+	if (!setting->never.len || !rig->table.live || a->kind == ACTION_LIVE)
+		return;
+	if (!unmaps || end < first || a->va > last || !a->len || end < a->va) {
+		order_keep(&order, first, last);
+		return;
+	}
+	if (a->va > first)
+		order_keep(&order, first, (a->va | 0xfff) - 0x1000);
+	if (end < last)
+		order_keep(&order, end + 1, last);
+}
+
 static void do_action(struct rig *rig, const struct action *a)
 {
 	struct ml_step step = { a->va, a->len, a->pa, a->prot, a->rung };
@@ -417,17 +436,23 @@ static bool run_case(struct source *s, uint64_t number)
 		.live = true,
 		.guaranteed = setting.guaranteed,
 		.hardware_ad = setting.hardware_ad,
+		.each_member = setting.each_member,
+		.bbm = setting.bbm,
+		.errata = setting.errata,
 	};
 	struct rig rig;
 
 	T_CONTEXT(worlds[setting.world].name, number);
 	if (!t_eq(rig_open(&rig, setting.world, &wish), ML_OK))
 		return false;
-	order_begin(&order, &rig);
+	if (setting.never.len && !t_eq(ml_never_fault(&rig.table, &setting.never), ML_OK))
+		return false;
+	order_begin(&order, &rig, &wish);
 	for (unsigned i = 0; i < CASE_LENGTH; i++) {
 		const struct action a = sequence_action(s, &setting);
 
 		order_operation(&order);
+		keep(&rig, &setting, &a);
 		do_action(&rig, &a);
 		if (!t_ok(order_settled(&order)) || t_state.complaints) {
 			printf("# %s\n", order.message);

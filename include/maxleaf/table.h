@@ -120,6 +120,32 @@ enum ml_fold_policy {
 
 #define ML_AD_UNREAD ((uint64_t)1 << 63) /* an answer of ad_unit */
 
+/*
+ * The live policy: how a table changes while walkers use it. It is that of the least able of all
+ * its walkers, CPUs and devices, and has no effect on a table that is not live. What the machine
+ * can do, the embedder finds out:
+ *
+ * ml_table_config.bbm, how the size of what is mapped may change, translation and attributes kept:
+ *   0  break, invalidate, complete, make; always right.
+ *   1  a block becomes a table, or a table a block, through an entry that announces it (Arm nT);
+ *      groups still break. An announced entry may be slow, or fault. Counts as 0 where the format
+ *      has no such entry.
+ *   2  blocks, tables and groups change directly, and one invalidation follows, where the old must
+ *      be forgotten.
+ * Whatever the level, a change of frame, of memory type, or to global breaks.
+ *   arm64: ID_AA64MMFR2_EL1[55:52] of every CPU, SMMU_IDR3[12:11] of every SMMU that shares the
+ *   table. 2 only where that CPU (by MIDR_EL1) never answers with a TLB conflict abort, or the
+ *   embedder handles it (facts A14).
+ *   x86-64: no register; 2 says that a walker may hold both sizes of one translation, as the
+ *   manuals allow (Intel SDM vol. 3A 4.10.2.4), and is right where no erratum below applies.
+ *
+ * ml_table_config.errata, any of:
+ */
+#define ML_ERRATUM_NO_GROUPS 1u  /* contiguous groups are not used */
+#define ML_ERRATUM_SMALL_EXEC 2u /* executable leaves are base pages: CVE-2018-12207 */
+#define ML_ERRATUM_ONE_SIZE 4u   /* never two sizes at once, bbm counts as 0: AMD erratum 383 */
+#define ML_ERRATUM_REPEAT 8u     /* each invalidation goes out twice: Arm CVE-2025-10263 */
+
 struct ml_table_config {
 	const struct ml_platform *platform; /* borrows, must outlive the table */
 	void *cookie;                       /* for the callbacks */
@@ -138,6 +164,13 @@ struct ml_table_config {
 	bool guaranteed;  /* every leaf above level 0 owns the tables its split needs */
 	bool track_ad;    /* mapping takes accessed and dirty from the caller's prot */
 	bool hardware_ad; /* walkers set accessed/dirty: live edits are atomic */
+	/*
+	 * Some walker, an SMMU for one, judges each member of a group by itself and does not gather
+	 * accessed/dirty: to give one member these marks is to give them to all.
+	 */
+	bool each_member;
+	uint8_t bbm;    /* 0 to 2, see above; at most format->bbm_most */
+	uint8_t errata; /* ML_ERRATUM_* */
 	/*
 	 * The unit in which the embedder tracks accessed/dirty around pa: bytes, a power of two,
 	 * aligned to itself; or ML_AD_UNREAD where nobody reads them (raw frames of devices). No leaf
@@ -179,6 +212,22 @@ struct ml_witness {
 	uint32_t index;
 };
 
+/*
+ * A range of which no access may ever fault because of a change made elsewhere in it, or to it as
+ * a whole: a kernel's own text, stack and direct map. The caller keeps it while it is declared.
+ */
+struct ml_never_fault {
+	ml_va va;     /* multiples of the piece */
+	uint64_t len; /* not 0 */
+	/*
+	 * The smallest piece of it that will ever be changed or unmapped by itself: bytes, a power
+	 * of two; 0: the base page. No larger leaf is used there, unless every walker lets sizes
+	 * change directly (bbm 2).
+	 */
+	uint64_t piece;
+	struct ml_never_fault *next; /* the library's */
+};
+
 /* A page table. The caller allocates it; the fields are the library's. */
 struct ml_table {
 	const struct ml_format *format;
@@ -201,6 +250,14 @@ struct ml_table {
 	bool guaranteed;
 	bool track_ad;
 	bool hardware_ad;
+	bool each_member;
+	bool break_size;  /* live: a change between block and table breaks, */
+	bool break_group; /* so does one of group membership, */
+	bool announces;   /* or it goes through an entry that announces it */
+	bool hitless;     /* no change of size is seen by anyone */
+	bool repeats;     /* invalidations go out twice */
+	bool small_exec;  /* what is executable is mapped by base pages */
+	bool careful; /* some place takes no leaf that stands elsewhere: small_exec, never_fault */
 	bool foreign; /* it holds entries that others made */
 	bool hollow;  /* tables may be empty: the calls of pte.h leave them where they are */
 	bool direct;  /* default levels, own tables at base + pa: walked in the short way */
@@ -210,8 +267,9 @@ struct ml_table {
 	uint32_t shared_first, shared_count; /* root entries borrowed from another table */
 	uint32_t pinned_first, pinned_count; /* root entries lent to other tables */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
-	struct ml_reserve spare; /* deposits of guaranteed leaves */
-	uint64_t owed;           /* tables that guaranteed leaves may need: spare.count >= owed */
+	struct ml_never_fault *never_fault; /* declared ranges, of the embedder's memory */
+	struct ml_reserve spare;            /* deposits of guaranteed leaves */
+	uint64_t owed;    /* tables that guaranteed leaves may need: spare.count >= owed */
 	uint64_t pledged; /* ... + pledged, which ml_pte_deposit() put aside for leaves to come */
 	struct ml_witness in_use[ML_WITNESSES]; /* why some tables could not be freed, */
 	struct ml_witness misfit[ML_WITNESSES]; /* and why some could not be folded */
@@ -237,6 +295,29 @@ ML_API void ml_table_fini(struct ml_table *t, struct ml_op *op);
  * lock. Flushes nothing. Cannot fail.
  */
 ML_API void ml_table_set_live(struct ml_table *t, bool live);
+
+/*
+ * Declare that no access in [range->va, range->va + range->len) may ever fault, before it is
+ * mapped. The table keeps *range by reference until ml_may_fault(), which is due before
+ * the memory of *range goes; ml_table_fini() needs neither. From then on, on a live table:
+ *
+ * - ml_map, ml_map_extents and ml_fold use no leaf there that is larger than the piece, unless
+ *   every walker lets sizes change directly; nothing folds there through a break;
+ * - ml_split, ml_protect, ml_unmap of a part of a leaf, and ML_OP_REPLACE over something, are
+ *   refused with ML_ERR_NEVER_FAULT, before anything changes, where they would have to break an
+ *   entry there: an announced entry counts as broken. A change of memory type, or to global, always
+ *   is a break.
+ *
+ * What is unmapped is gone, and does fault; so does what is read-only and written to. Errors: range
+ * errors; ML_ERR_ALIGN too where va or len is no multiple of the piece; ML_ERR_SIZE: the piece is
+ * no power of two or less than the base page; ML_ERR_SHARED; ML_ERR_ARGUMENT: it meets a range
+ * declared before; ML_ERR_EXISTS: a leaf larger than the piece stands there. The caller holds the
+ * table's lock. Allocates and flushes nothing.
+ */
+ML_API ML_MUST_CHECK int ml_never_fault(struct ml_table *t, struct ml_never_fault *range);
+
+/* Take the declaration back: *range was declared. The caller holds the lock. Cannot fail. */
+ML_API void ml_may_fault(struct ml_table *t, struct ml_never_fault *range);
 
 /* The physical address to program as root (CR3, TTBR, satp). */
 ML_API ml_pa ml_table_root(const struct ml_table *t);

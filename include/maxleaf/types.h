@@ -100,8 +100,9 @@ enum ml_error {
 	ML_ERR_SHORT = -31,     /* the reserve holds too few tables: see ml_op.tables_needed */
 	ML_ERR_CONTENDED = -32, /* a writer was at it all the while: try again, or take the lock */
 	/* refused by policy */
-	ML_ERR_REFUSED = -40,   /* the port or the kernel below it refused; the port tells more */
-	ML_ERR_UNTRACKED = -41, /* nobody keeps accessed and dirty there: no answer is right */
+	ML_ERR_REFUSED = -40,     /* the port or the kernel below it refused; the port tells more */
+	ML_ERR_UNTRACKED = -41,   /* nobody keeps accessed and dirty there: no answer is right */
+	ML_ERR_NEVER_FAULT = -42, /* it takes a break where nothing may ever fault */
 	/* bug */
 	ML_ERR_BUG = -50 /* an invariant of the library is broken */
 };

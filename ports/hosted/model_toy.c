@@ -6,7 +6,8 @@
  *	0 valid  1 leaf  2 group  3 write  4 user  5 accessed  6 dirty  7 execute
  *	9:8 type (WB NC DEV reserved)  10, 11 software's  19:12 frame  62:20 zero  63 ignored
  *
- * A table entry has bit 0, zeros in 4:1, and the table's address in 19:5.
+ * A table entry has bit 0, zeros in 4:1, and the table's address in 19:5. Bit 12 of a leaf of level
+ * 1, which is no part of its frame, announces a change of its size, as nT does on Arm.
  */
 #include "model.h"
 
@@ -39,7 +40,7 @@ static uint64_t must_be_zero(enum model_sort sort, unsigned level)
 {
 	if (sort == MODEL_TABLE)
 		return MODEL_BITS(62, 20) | MODEL_BITS(4, 1);
-	return MODEL_BITS(62, 20) | (level ? MODEL_BITS(13, 12) : 0);
+	return MODEL_BITS(62, 20) | (level ? MODEL_BIT(13) : 0);
 }
 
 static uint64_t member_differs(uint64_t entry)

@@ -36,6 +36,7 @@ static const struct error_row rows[] = {
 	ROW(ML_ERR_CONTENDED, 11, "a writer kept changing the entries"),
 	ROW(ML_ERR_REFUSED, 1, "refused by what is below the port"),
 	ROW(ML_ERR_UNTRACKED, 61, "accessed and dirty are not tracked there"),
+	ROW(ML_ERR_NEVER_FAULT, 16, "it takes a break where nothing may ever fault"),
 	ROW(ML_ERR_BUG, 5, "an invariant of the library is broken"),
 };
 

@@ -69,6 +69,12 @@ ML_INLINE ml_pte codec_group(const struct ml_format *f)
 	}
 }
 
+/* The bit of a large leaf that announces a change of its size; 0 where there is none. */
+ML_INLINE ml_pte codec_announce(const struct ml_format *f)
+{
+	return f->announce_bit ? ML_BIT(f->announce_bit) : 0;
+}
+
 ML_INLINE unsigned codec_slot(const struct ml_format *f, ml_pte pte, unsigned level)
 {
 	switch (f->encoding) {
@@ -369,7 +375,7 @@ ML_INLINE ml_pte codec_relevel(const struct ml_format *f, ml_pte pte, unsigned f
 			return pte & ~ARM64_PAGE_OR_TABLE;
 		return (pte & ~ML_BIT(16)) | ARM64_PAGE_OR_TABLE; /* nT is a block's alone */
 	default:
-		return pte;
+		return to ? pte : pte & ~TOY_ANNOUNCE;
 	}
 }
 

@@ -23,6 +23,7 @@
 #define TOY_SOFT ML_BIT(11)
 #define TOY_ADDRESS ML_BITS(19, 12)
 #define TOY_TABLE_ADDRESS ML_BITS(19, 5)
+#define TOY_ANNOUNCE ML_BIT(12) /* of a block: its size is about to change */
 
 #define TOY_PROT_MASK                                                                              \
 	(ML_READ | ML_WRITE | ML_USER | ML_EXEC | ML_PEXEC | ML_ACCESSED | ML_DIRTY | ML_SPECIAL | \
@@ -70,7 +71,7 @@ ML_INLINE uint64_t toy_reserved(ml_pte pte, enum ml_kind kind, unsigned level)
 		return pte & TOY_VALID;
 	if (kind == ML_KIND_TABLE)
 		return pte & (ML_BITS(62, 20) | ML_BITS(4, 1));
-	return pte & (ML_BITS(62, 20) | (ML_BIT(12 + 2 * level) - ML_BIT(12)));
+	return pte & (ML_BITS(62, 20) | ((ML_BIT(12 + 2 * level) - ML_BIT(12)) & ~TOY_ANNOUNCE));
 }
 
 #define TOY_NAMED \

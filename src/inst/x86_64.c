@@ -18,6 +18,7 @@ const struct ml_format ml_format_x86_64 = {
 	.sign_extended = 1,
 	.soft_bits = 6,
 	.break_size = 1, /* AMD erratum 383, Intel CVE-2018-12207 */
+	.bbm_most = 2,   /* without them, either size serves: Intel SDM 4.10.2.4 */
 	.rung_count = 3,
 	.index_bits = { 9, 9, 9, 9, 9 },
 	.level_shift = { 12, 21, 30, 39, 48 },

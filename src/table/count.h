@@ -4,6 +4,7 @@
 #define ML_TABLE_COUNT_H
 
 #include "table/mapping.h"
+#include "table/read.h"
 #include "table/unmap.h"
 
 ML_INLINE bool entries_are_free(const struct ml_format *f, const ml_pte *p, unsigned count)
@@ -130,6 +131,23 @@ ML_INLINE uint32_t mapping_rungs(const struct ml_format *f, const struct ml_tabl
 	return rungs;
 }
 
+/* What must never fault is not replaced: for a while there would be nothing. */
+ML_PART int check_replaced(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			   ml_va last)
+{
+	const struct ml_never_fault *range = t->never_fault;
+	struct ml_run run;
+
+	for (; t->live && range; range = range->next) {
+		struct ml_cursor cursor = { ml_max(va, range->va),
+					    ml_min(last, range->va + (range->len - 1)), false };
+
+		if (cursor.va <= cursor.last && table_run_next(f, t, &cursor, &run))
+			return ML_ERR_NEVER_FAULT;
+	}
+	return ML_OK;
+}
+
 /* Check everything and count what is needed: now, or in the worst case. */
 ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
 			    const struct ml_op *op, bool worst, struct mapping *m, uint64_t *bytes,
@@ -139,6 +157,8 @@ ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
 	enum count_as as = replaces ? COUNT_REPLACED : COUNT_IN_THE_WAY;
 	int error = check_mapping(f, t, m, bytes);
 
+	if (!error && replaces && !worst)
+		error = check_replaced(f, t, m->va, m->va + (*bytes - 1));
 	if (error)
 		return error;
 	m->rungs = mapping_rungs(f, t, m->va, m->va + (*bytes - 1));

@@ -94,6 +94,7 @@ ML_PART bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, 
 	const unsigned shift = f->rungs[rung].shift, count = 1u << f->rungs[rung].lg2_entries;
 	const unsigned at = index_of(f, va, level) & (count - 1);
 	const struct known known = { pte, at, at, at + 1 };
+	const struct ml_table *t = g->t;
 	unsigned misfit;
 
 	if (!codec_is_leaf(f, pte, level))
@@ -101,11 +102,46 @@ ML_PART bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, 
 	if (pte & codec_group(f))
 		return true;
 	if (!congruent(f, pte, va, level, shift) ||
+	    (ML_UNLIKELY(t->careful) && careful_of_fold(f, t, pte, va, level, shift)) ||
 	    !sequence_is_complete(f, p - at, count, known, level, &misfit) ||
-	    !one_ad_unit(g->t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift))
+	    !one_ad_unit(t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift))
 		return false;
 	group_convert(f, g, p, va, level, true);
 	return true;
+}
+
+/* The leaf of the level above that the table, linked by `up`, is. */
+ML_INLINE ml_pte promoted(const struct ml_format *f, const ml_pte *table, ml_pte up, unsigned level)
+{
+	const ml_pte leaf = read_entries(f, table, table_entries(f, level), level);
+
+	return codec_relevel(f, codec_limit(f, leaf & ~codec_group(f), up, up), level, level + 1);
+}
+
+/*
+ * The leaf takes the table's place under the eyes of walkers that bear both. Those inside may mark
+ * entries until they have left, and the marks are the leaf's.
+ */
+ML_PART void promote_pass(const struct ml_format *f, struct gather *g, struct place up,
+			  const ml_pte *table, ml_va va, unsigned level)
+{
+	struct ml_table *t = g->t;
+	const ml_pte announced = t->announces ? codec_announce(f) : 0;
+	ml_pte leaf = promoted(f, table, up.pte, level), pte = leaf | announced, marks;
+
+	entry_store(f, up.entry, pte);
+	publish(t, g->op, up.entry, 1);
+	gather_subtree_range(f, g, va, level + 1);
+	if (!announced && !t->hardware_ad)
+		return;
+	gather_flush(f, g);
+	leaf = promoted(f, table, up.pte, level);
+	pte = entry_load(f, up.entry);
+	marks = codec_merge_ad(f, pte, pte ^ leaf);
+	if (marks == pte && !announced)
+		return;
+	ENTRY_CHANGE(f, t, up.entry, pte, codec_merge_ad(f, pte, pte ^ leaf) & ~announced);
+	publish(t, g->op, up.entry, 1);
 }
 
 /* Replace the table of this level, at va, by one leaf of the level above. */
@@ -115,27 +151,30 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 	struct ml_table *t = g->t;
 	const struct place up = descend(f, t, va, level + 1);
 	const ml_pa pa = codec_table_pa(f, up.pte);
-	const unsigned count = table_entries(f, level);
-	ml_pte leaf;
 
-	entry_store(f, up.entry, 0);
-	write_back(t, g->op, up.entry, 1);
-	if (t->live) {
-		gather_subtree_range(f, g, va, level + 1);
-		gather_flush(f, g);
-	}
-	leaf = read_entries(f, table, count, level) & ~codec_group(f); /* walkers have left it */
-	leaf = codec_limit(f, leaf, up.pte, up.pte);
-	entry_store(f, up.entry, codec_relevel(f, leaf, level, level + 1));
-	publish(t, g->op, up.entry, 1);
-	tally(t, &t->stats.folds, 1);
-	if (t->guaranteed) {
-		t->stats.tables--;
-		t->owed++;
-		spare_push(&t->spare, table, pa);
+	if (t->live && !t->break_size) {
+		promote_pass(f, g, up, table, va, level);
 	} else {
-		gather_free(f, g, table, pa, level);
+		entry_store(f, up.entry, 0);
+		write_back(t, g->op, up.entry, 1);
+		if (t->live) {
+			gather_subtree_range(f, g, va, level + 1);
+			gather_flush(f, g);
+		}
+		/* walkers have left it */
+		entry_store(f, up.entry, promoted(f, table, up.pte, level));
+		publish(t, g->op, up.entry, 1);
 	}
+	tally(t, &t->stats.folds, 1);
+	if (t->guaranteed)
+		t->owed++;
+	if (g->first <= g->last)
+		gather_subtree(f, g, va, up.pte, level + 1,
+			       t->guaranteed ? GATHER_SPARE : GATHER_EMPTY);
+	else if (t->guaranteed)
+		gather_spare(g, table, pa);
+	else
+		gather_free(f, g, table, pa, level);
 }
 
 /*
@@ -149,6 +188,8 @@ ML_PART bool table_folds(const struct ml_format *f, struct ml_table *t, const ml
 	const unsigned size = group ? 1u << f->rungs[group].lg2_entries : 1;
 	const struct known known = { pte, at, at & ~(size - 1), (at & ~(size - 1)) + size };
 
+	if (ML_UNLIKELY(t->careful) && careful_of_fold(f, t, pte, va, level, shift))
+		return false;
 	return codec_is_leaf(f, pte, level) && congruent(f, pte, va, level, shift) &&
 	       table_is_complete(f, t, p - at, known, level) &&
 	       one_ad_unit(t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift);

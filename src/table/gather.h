@@ -12,13 +12,20 @@
 
 #define GATHER_ITEMS 12
 
+enum gather_what {
+	GATHER_LEAVES,
+	GATHER_SUBTREE,
+	GATHER_EMPTY, /* a subtree of one table, in which nothing is left */
+	GATHER_SPARE  /* the same, and the leaf in its place owns it */
+};
+
 /* Something detached that nobody may reuse yet. */
 struct gather_item {
 	ml_va va;
 	ml_pte pte; /* the first leaf, accessed and dirty of all merged; or the link of a subtree */
-	uint32_t count; /* leaf entries; 0: a subtree */
+	uint32_t count; /* leaf entries */
 	uint8_t level;
-	bool empty; /* a subtree of one table, in which nothing is left */
+	uint8_t what; /* enum gather_what */
 };
 
 struct gather {
@@ -113,7 +120,9 @@ ML_INLINE void gather_wait(struct gather *g)
 
 ML_INLINE void gather_invalidate(struct gather *g)
 {
-	if (gather_issue(g))
+	unsigned rounds = g->t->repeats ? 2 : 1;
+
+	for (; rounds && gather_issue(g); rounds--)
 		gather_wait(g);
 }
 
@@ -240,6 +249,33 @@ ML_PART void gather_release(const struct ml_format *f, struct gather *g, ml_va v
 	}
 }
 
+/* A table that a leaf replaced, and its walkers have left, is that leaf's deposit. */
+ML_INLINE void gather_spare(struct gather *g, ml_pte *table, ml_pa pa)
+{
+	tally(g->t, &g->t->stats.tables, ~(uint64_t)0);
+	spare_push(&g->t->spare, table, pa);
+}
+
+ML_INLINE void gather_release_item(const struct ml_format *f, struct gather *g,
+				   const struct gather_item *item)
+{
+	const ml_pa pa = codec_table_pa(f, item->pte);
+
+	switch (item->what) {
+	case GATHER_EMPTY:
+		gather_free(f, g, table_at(f, g->t, pa, item->level - 1u), pa, item->level - 1u);
+		break;
+	case GATHER_SPARE:
+		gather_spare(g, table_at(f, g->t, pa, item->level - 1u), pa);
+		break;
+	case GATHER_LEAVES:
+		gather_report(f, g, item->va, item->pte, item->count, item->level);
+		break;
+	default:
+		gather_release(f, g, item->va, item->pte, item->level);
+	}
+}
+
 /* Invalidate, then release and report everything collected. */
 ML_PART void gather_flush(const struct ml_format *f, struct gather *g)
 {
@@ -247,17 +283,8 @@ ML_PART void gather_flush(const struct ml_format *f, struct gather *g)
 	unsigned i;
 
 	gather_invalidate(g);
-	for (i = 0; i < count; i++) {
-		const struct gather_item *item = &g->items[i];
-
-		if (item->empty)
-			gather_free(f, g, table_below(f, g->t, item->pte, item->level),
-				    codec_table_pa(f, item->pte), item->level - 1u);
-		else if (item->count)
-			gather_report(f, g, item->va, item->pte, item->count, item->level);
-		else
-			gather_release(f, g, item->va, item->pte, item->level);
-	}
+	for (i = 0; i < count; i++)
+		gather_release_item(f, g, &g->items[i]);
 	gather_restart(g);
 }
 
@@ -270,7 +297,7 @@ ML_INLINE struct gather_item *gather_item(const struct ml_format *f, struct gath
 
 /* The entry at va of this level linked a table and no longer does. */
 ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
-			      unsigned level, bool empty)
+			      unsigned level, enum gather_what what)
 {
 	struct gather_item *item = gather_item(f, g);
 
@@ -278,7 +305,7 @@ ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va
 	item->pte = link;
 	item->count = 0;
 	item->level = (uint8_t)level;
-	item->empty = empty;
+	item->what = (uint8_t)what;
 	gather_subtree_range(f, g, va, level);
 }
 
@@ -295,7 +322,7 @@ ML_INLINE void gather_leaves(const struct ml_format *f, struct gather *g, ml_va 
 	item->pte = pte;
 	item->count = count;
 	item->level = (uint8_t)level;
-	item->empty = false;
+	item->what = GATHER_LEAVES;
 }
 
 /* The end of an operation: nothing may be left over, and deposits nobody needs go back. */

@@ -192,6 +192,9 @@ ML_PART void remember_prot(const struct ml_format *f, struct ml_table *t, ml_pro
 	t->memo_prot = prot;
 	prot = mapping_prot(t, prot);
 	t->memo_bits[0] = codec_leaf_bits(f, &t->types, prot, 0);
+	t->memo_bits[1] = t->memo_bits[2] = 0;
+	if (t->small_exec && is_executable(prot))
+		return;
 	t->memo_bits[1] = codec_leaf_bits(f, &t->types, prot, 1);
 	t->memo_bits[2] = codec_leaf_bits(f, &t->types, prot, 2);
 }
@@ -203,7 +206,8 @@ ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, 
 	struct place at;
 	ml_pte pte;
 
-	if (level && (!(t->rungs >> f->block_rung[level] & 1) || t->guaranteed || t->ad_unit))
+	if (level &&
+	    (!(t->rungs >> f->block_rung[level] & 1) || t->guaranteed || t->ad_unit || t->careful))
 		return false;
 	at = descend(f, t, va, level);
 	if (at.level != level || at.pte)

@@ -7,7 +7,7 @@
 #define ML_TABLE_MAPPING_H
 
 #include "format/plan.h"
-#include "table/locate.h"
+#include "table/careful.h"
 
 /* A place in a mapping: the extents with adjacent ones merged, cut into runs of leaves. */
 struct mapping_cursor {
@@ -47,16 +47,15 @@ ML_INLINE uint64_t unit_bytes(const struct ml_format *f, const struct ml_table *
 }
 
 /* A run of which no leaf spans two units (S0.4). */
-ML_PART uint64_t cut_to_units(const struct ml_format *f, const struct ml_table *t,
-			      const struct mapping *m, const struct mapping_cursor *at,
-			      unsigned *rung)
+ML_PART uint64_t cut_to_units(const struct ml_format *f, const struct ml_table *t, uint32_t rungs,
+			      const struct mapping_cursor *at, uint64_t left, unsigned *rung)
 {
-	uint64_t bytes = unit_bytes(f, t, m->rungs, at->va, at->pa, at->left, rung);
+	uint64_t bytes = unit_bytes(f, t, rungs, at->va, at->pa, left, rung);
 
-	while (bytes < at->left) {
+	while (bytes < left) {
 		unsigned next;
-		const uint64_t more = unit_bytes(f, t, m->rungs, at->va + bytes, at->pa + bytes,
-						 at->left - bytes, &next);
+		const uint64_t more = unit_bytes(f, t, rungs, at->va + bytes, at->pa + bytes,
+						 left - bytes, &next);
 
 		if (next != *rung)
 			break;
@@ -74,8 +73,9 @@ ML_INLINE bool mapping_left(const struct mapping *m, const struct mapping_cursor
 ML_PART struct mapping_run mapping_next(const struct ml_format *f, const struct ml_table *t,
 					const struct mapping *m, struct mapping_cursor *at)
 {
+	uint32_t rungs = m->rungs;
 	struct mapping_run run;
-	uint64_t bytes;
+	uint64_t bytes, left;
 
 	if (!at->left) {
 		at->pa = m->extents[at->next].pa;
@@ -85,11 +85,13 @@ ML_PART struct mapping_run mapping_next(const struct ml_format *f, const struct 
 	}
 	run.va = at->va;
 	run.pa = at->pa;
-	run.rung = plan_rung(f, m->rungs, at->va, at->pa, at->left);
-	bytes = plan_count(f, m->rungs, run.rung, at->va, at->pa, at->left)
-		<< f->rungs[run.rung].shift;
+	left = at->left;
+	if (ML_UNLIKELY(t->careful))
+		rungs &= careful_rungs(f, t, at->va, m->prot, &left);
+	run.rung = plan_rung(f, rungs, at->va, at->pa, left);
+	bytes = plan_count(f, rungs, run.rung, at->va, at->pa, left) << f->rungs[run.rung].shift;
 	if (ML_UNLIKELY(t->ad_unit != NULL))
-		bytes = cut_to_units(f, t, m, at, &run.rung);
+		bytes = cut_to_units(f, t, rungs, at, left, &run.rung);
 	run.last = at->va + (bytes - 1);
 	at->va += bytes;
 	at->pa += bytes;

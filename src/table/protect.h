@@ -190,6 +190,36 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 	return result;
 }
 
+/*
+ * Members of groups may not differ in what this edit changes: take the groups apart for it where
+ * that needs no break, and put them together again.
+ */
+ML_PART struct edit_result edit_regrouped(const struct ml_format *f, struct gather *g,
+					  const struct editor *e, ml_pte *p, ml_va va,
+					  unsigned count)
+{
+	const unsigned size = 1u << f->rungs[f->group_rung[e->level]].lg2_entries;
+	const uint64_t bytes = ML_BIT(f->rungs[f->group_rung[e->level]].shift);
+	uint64_t apart[BREAK_ENTRIES / 64] = { 0 };
+	struct edit_result result;
+	unsigned i;
+
+	for (i = 0; i < count; i += size - (index_of(f, va, e->level) + i) % size) {
+		const ml_pte pte = entry_load(f, p + i);
+
+		if (codec_is_leaf(f, pte, e->level) && pte & codec_group(f) &&
+		    edit_breaks(f, pte, edited(f, g->t, e, pte), e->level)) {
+			group_convert(f, g, p + i, va + i * (bytes / size), e->level, false);
+			apart[i / 64] |= ML_BIT(i % 64);
+		}
+	}
+	result = edit_broken(f, g, e, p, va, count);
+	for (i = 0; i < result.done; i++)
+		if (apart[i / 64] >> (i % 64) & 1)
+			group_convert(f, g, p + i, va + i * (bytes / size), e->level, true);
+	return result;
+}
+
 /* Change count entries from p on, all wholly inside the range; returns how many were looked at. */
 ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, const struct editor *e,
 				ml_pte *p, ml_va va, unsigned count)
@@ -204,7 +234,11 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, con
 	} else if (breaks) {
 		const unsigned room = BREAK_ENTRIES - index_of(f, va, e->level) % BREAK_ENTRIES;
 
-		result = edit_broken(f, g, e, p, va, (unsigned)ml_min(count, room));
+		count = (unsigned)ml_min(count, room);
+		if (!g->t->break_group && f->group_rung[e->level])
+			result = edit_regrouped(f, g, e, p, va, count);
+		else
+			result = edit_broken(f, g, e, p, va, count);
 	} else {
 		result = edit_loop(f, g->t, e, p, count, atomic);
 	}
@@ -215,6 +249,54 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, con
 	if (g->op)
 		g->op->bytes += result.changed << shift;
 	return result.done;
+}
+
+/* Marks that come to one member come to all: a walker may ask any of them, and each by itself. */
+ML_INLINE bool spreads(const struct ml_table *t, const struct ml_edit *edit)
+{
+	return t->each_member && !(edit->mask & ~ML_PROT_AD) && edit->value == edit->mask;
+}
+
+ML_PART void spread_marks(const struct ml_format *f, struct gather *g, const struct editor *e,
+			  ml_pte *p, ml_va va, unsigned count)
+{
+	const unsigned at = index_of(f, va, e->level) & (count - 1),
+		       shift = f->level_shift[e->level];
+	const struct edit_result result =
+		edit_loop(f, g->t, e, p - at, count, g->t->live && g->t->hardware_ad);
+
+	if (!result.changed)
+		return;
+	publish(g->t, g->op, p - at, count);
+	va = ml_align_down(va, f->rungs[f->group_rung[e->level]].shift);
+	gather_range(g, va, va + (((uint64_t)count << shift) - 1), e->level, shift);
+}
+
+/*
+ * Break the group around p, at va, and make its members one by one: those of [from, end] changed,
+ * so that one invalidation does for both.
+ */
+ML_PART void edit_cut(const struct ml_format *f, struct gather *g, const struct editor *e,
+		      ml_pte *p, ml_va va, ml_va from, ml_va end)
+{
+	const unsigned rung = f->group_rung[e->level], count = 1u << f->rungs[rung].lg2_entries;
+	const uint64_t step = ML_BIT(f->level_shift[e->level]);
+	ml_pte pte;
+	unsigned i;
+
+	p -= index_of(f, va, e->level) & (count - 1);
+	va = ml_align_down(va, f->rungs[rung].shift);
+	pte = break_entries(f, g, p, count, va, e->level) & ~codec_group(f);
+	for (i = 0; i < count; i++, pte += step, va += step) {
+		const bool inside = va >= from && va <= end;
+		const ml_pte to = inside ? edited(f, g->t, e, pte) : pte;
+
+		entry_store(f, p + i, to);
+		if (g->op && to != pte)
+			g->op->bytes += step;
+	}
+	publish(g->t, g->op, p, count);
+	tally(g->t, &g->t->stats.splits, 1);
 }
 
 /*
@@ -230,13 +312,20 @@ ML_PART void unfold_cut(const struct ml_format *f, struct gather *g, const struc
 
 	if (!group_is_cut(f, entry_load(f, p), from, end, e->level))
 		return;
+	if (spreads(g->t, e->edit)) {
+		spread_marks(f, g, e, p, va, count);
+		return;
+	}
 	for (i = 0; i < count; i++) {
 		const ml_pte pte = entry_load(f, first + i);
 
-		if (edited(f, g->t, e, pte) != pte) {
+		if (edited(f, g->t, e, pte) == pte)
+			continue;
+		if (g->t->live && g->t->break_group)
+			edit_cut(f, g, e, p, va, from, end);
+		else
 			group_convert(f, g, p, va, e->level, false);
-			return;
-		}
+		return;
 	}
 }
 
@@ -280,6 +369,78 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 	return va + (((uint64_t)count << shift) - 1);
 }
 
+/* Whether a leaf that is large would become executable where none may be. */
+ML_PART bool edit_is_too_large(const struct ml_format *f, const struct ml_table *t,
+			       const struct ml_edit *edit, ml_va va, ml_va last)
+{
+	struct ml_cursor cursor = { va, last, false };
+	struct ml_run run;
+
+	if (!t->small_exec || !is_executable(edit->value))
+		return false;
+	while (table_run_next(f, t, &cursor, &run))
+		if (run.rung && is_executable(edit_prot(edit, run.prot) & ~run.prot))
+			return true;
+	return false;
+}
+
+/*
+ * Whether the edit breaks the leaf at v, because [va, last] cuts it or because of what changes. The
+ * group of v counts as a whole.
+ */
+ML_PART bool edit_breaks_at(const struct ml_format *f, const struct ml_table *t,
+			    const struct ml_edit *edit, ml_va v, ml_va va, ml_va last)
+{
+	const struct place at = descend(f, t, v, 0);
+	const struct editor e = editor_at(f, t, edit, at.level);
+	const unsigned shift = f->level_shift[at.level];
+	const ml_pte kept = ~(t->hitless ? codec_group(f) : 0);
+	bool changes = t->hardware_ad && edit->mask & ML_PROT_AD, breaks = false;
+	struct span span;
+	uint64_t i;
+
+	if (!codec_is_leaf(f, at.pte, at.level))
+		return false;
+	span = leaf_span(f, at, v);
+	for (i = 0; i <= (span.last - span.first) >> shift; i++) {
+		const ml_pte *p = at.entry - ((v - span.first) >> shift) + i;
+		const ml_pte pte = entry_load(f, p), to = edited(f, t, &e, pte);
+
+		changes |= to != pte;
+		breaks |= to != pte && edit_breaks(f, pte & kept, to & kept, at.level);
+	}
+	if (t->hitless || !span_is_cut(span, va, last) ||
+	    (spreads(t, edit) && at.pte & codec_group(f)))
+		return breaks;
+	return changes;
+}
+
+/* Whether the edit leaves standing what must never fault. */
+ML_PART int check_edit_breaks(const struct ml_format *f, const struct ml_table *t,
+			      const struct ml_edit *edit, ml_va va, ml_va last)
+{
+	const bool everywhere = edit_may_break(f, edit);
+	const struct ml_never_fault *range = t->never_fault;
+
+	for (; range; range = range->next) {
+		const ml_va to = ml_min(last, range->va + (range->len - 1));
+		ml_va at = ml_max(va, range->va), end;
+
+		if (at > to)
+			continue;
+		for (;; at = end + 1) {
+			end = entry_last(f, at, descend(f, t, at, 0).level);
+			if (edit_breaks_at(f, t, edit, at, va, last))
+				return ML_ERR_NEVER_FAULT;
+			if (end >= to)
+				break;
+			if (!everywhere) /* only the ends may be cut */
+				end = ml_align_down(to, f->page_shift) - 1;
+		}
+	}
+	return ML_OK;
+}
+
 /* Whether every leaf of the range can hold what the edit makes of it. */
 ML_PART int check_edit(const struct ml_format *f, const struct ml_table *t,
 		       const struct ml_edit *edit, ml_va va, ml_va last)
@@ -295,12 +456,12 @@ ML_PART int check_edit(const struct ml_format *f, const struct ml_table *t,
 	if (edit->mask & ML_TYPE_MASK && ((edit->mask & ML_TYPE_MASK) != ML_TYPE_MASK ||
 					  codec_slot_of(&t->types, edit->value) == ML_NO_SLOT))
 		return ML_ERR_PROT;
-	if (edit_is_closed(edit))
-		return ML_OK;
-	while (table_run_next(f, t, &cursor, &run))
+	while (!edit_is_closed(edit) && table_run_next(f, t, &cursor, &run))
 		if (!codec_rights_expressible(f, edit_prot(edit, run.prot)))
 			return ML_ERR_PROT;
-	return ML_OK;
+	if (ML_UNLIKELY(edit_is_too_large(f, t, edit, va, last)))
+		return ML_ERR_SIZE;
+	return never_breaks(t, va, last) ? check_edit_breaks(f, t, edit, va, last) : ML_OK;
 }
 
 /*

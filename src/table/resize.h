@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * The primitives that change the size of what stands there, translation unchanged: a group folded
- * or unfolded, a large leaf split into a table. On a live table each goes break -> invalidate ->
- * complete -> make where the format says so.
+ * or unfolded, a large leaf split into a table. On a live table each goes the way its policy says:
+ * break -> invalidate -> complete -> make; announced -> invalidate -> complete -> changed; or
+ * directly.
  */
 #ifndef ML_TABLE_RESIZE_H
 #define ML_TABLE_RESIZE_H
 
+#include "table/careful.h"
 #include "table/gather.h"
 
 /*
@@ -43,6 +45,36 @@ ML_INLINE ml_pte read_entries(const struct ml_format *f, const ml_pte *p, unsign
 	return codec_merge_ad(f, first, bits);
 }
 
+/* Change one entry to what is made of it, marks that hardware sets meanwhile among it. */
+#define ENTRY_CHANGE(f, t, p, pte, made)               \
+	do {                                           \
+		if (!(t)->hardware_ad) {               \
+			entry_store((f), (p), (made)); \
+			break;                         \
+		}                                      \
+	} while (!entry_replace((f), (p), &(pte), (made)))
+
+/*
+ * The hint comes or goes under the eyes of walkers that bear it: what they hold of the group is the
+ * same with it and without, and an invalidation of any member forgets both.
+ */
+ML_INLINE void group_pass(const struct ml_format *f, const struct ml_table *t, ml_pte *p,
+			  unsigned count, unsigned level, bool folded)
+{
+	const uint64_t step = ML_BIT(f->level_shift[level]);
+	const ml_pte hint = folded ? codec_group(f) : 0;
+	const ml_pte merged = read_entries(f, p, count, level);
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		ml_pte pte = entry_load(f, p + i);
+
+		ENTRY_CHANGE(f, t, p + i, pte,
+			     (codec_merge_ad(f, pte, pte ^ (merged + i * step)) & ~codec_group(f)) |
+				     hint);
+	}
+}
+
 /*
  * Make the aligned group that holds entry p carry the hint, or none of it. All members are valid,
  * equal and in sequence.
@@ -56,12 +88,16 @@ ML_PART void group_convert(const struct ml_format *f, struct gather *g, ml_pte *
 
 	p -= index_of(f, va, level) & (count - 1);
 	va = ml_align_down(va, f->rungs[rung].shift);
-	if (t->live && f->break_group)
-		merged = break_entries(f, g, p, count, va, level);
-	else
-		merged = read_entries(f, p, count, level);
-	merged = folded ? merged | codec_group(f) : merged & ~codec_group(f);
-	entry_put_run(f, p, count, merged, ML_BIT(f->level_shift[level]), false);
+	if (t->live && !t->break_group) {
+		group_pass(f, t, p, count, level, folded);
+	} else {
+		if (t->live)
+			merged = break_entries(f, g, p, count, va, level);
+		else
+			merged = read_entries(f, p, count, level);
+		merged = folded ? merged | codec_group(f) : merged & ~codec_group(f);
+		entry_put_run(f, p, count, merged, ML_BIT(f->level_shift[level]), false);
+	}
 	publish(t, g->op, p, count);
 	tally(t, folded ? &t->stats.folds : &t->stats.splits, 1);
 }
@@ -135,6 +171,56 @@ ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_
 	entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
 }
 
+/* Walkers may hold the large leaf at va of this level. */
+ML_INLINE void gather_leaf(const struct ml_format *f, struct gather *g, ml_va va, unsigned level)
+{
+	gather_range(g, ml_align_down(va, f->level_shift[level]), entry_last(f, va, level), level,
+		     f->level_shift[level]);
+}
+
+/*
+ * The leaf says that its size is about to change, and no walker holds it as it was before. Returns
+ * it as it stands then.
+ */
+ML_PART ml_pte announce(const struct ml_format *f, struct gather *g, struct place at, ml_va va)
+{
+	ml_pte pte = at.pte;
+
+	ENTRY_CHANGE(f, g->t, at.entry, pte, pte | codec_announce(f));
+	write_back(g->t, g->op, at.entry, 1);
+	gather_leaf(f, g, va, at.level);
+	gather_flush(f, g);
+	return entry_load(f, at.entry);
+}
+
+/*
+ * The table, filled after at.pte, takes the place of the leaf under the eyes of walkers that bear
+ * both. They hold the old size until the operation's invalidation: a hint of the new level would
+ * miss it. Returns the leaf as it was last.
+ */
+ML_PART ml_pte split_pass(const struct ml_format *f, struct gather *g, struct place at, ml_va va,
+			  ml_pte *table, ml_pa pa, struct hole hole)
+{
+	struct ml_table *t = g->t;
+	const ml_pte silent = ~(t->announces ? codec_announce(f) : 0);
+	ml_pte now = t->announces ? announce(f, g, at, va) : at.pte, leaf = at.pte;
+
+	do {
+		if ((now & silent) != leaf) { /* hardware marked it meanwhile */
+			leaf = now & silent;
+			fill_split(f, t, table, leaf, at.level, hole);
+		}
+		publish(t, g->op, table, table_entries(f, at.level - 1));
+		if (!t->hardware_ad) {
+			entry_link(f, at.entry, codec_table(f, pa));
+			break;
+		}
+	} while (!entry_replace(f, at.entry, &now, codec_table(f, pa)));
+	publish(t, g->op, at.entry, 1);
+	gather_leaf(f, g, va, at.level);
+	return leaf;
+}
+
 /*
  * Replace the leaf at `at`, no member of a group, by a table of leaves of the level below, without
  * those in the hole. Returns the leaf as it was last.
@@ -149,18 +235,18 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 
 	ML_ASSERT(codec_is_leaf(f, leaf, at.level));
 	fill_split(f, t, table, leaf, at.level, hole);
-	if (t->live && f->break_size) {
+	if (t->guaranteed)
+		t->owed--;
+	tally(t, &t->stats.splits, 1);
+	if (t->live && !t->break_size)
+		return split_pass(f, g, at, va, table, pa, hole);
+	if (t->live) {
 		leaf = break_entries(f, g, at.entry, 1, ml_align_down(va, f->level_shift[at.level]),
 				     at.level);
 		if (leaf != at.pte) /* hardware marked it meanwhile */
 			fill_split(f, t, table, leaf, at.level, hole);
-	} else {
-		gather_subtree_range(f, g, va, at.level);
 	}
-	if (t->guaranteed)
-		t->owed--;
 	link_table(f, t, g->op, at.entry, table, pa, at.level - 1);
-	tally(t, &t->stats.splits, 1);
 	return leaf;
 }
 

@@ -40,6 +40,28 @@ ML_PART uint64_t count_split(const struct ml_format *f, const struct ml_table *t
 	}
 }
 
+/* Whether a leaf that would come apart has to be broken, and must not be. */
+ML_PART int check_split(const struct ml_format *f, const struct ml_table *t, ml_va va, ml_va last,
+			unsigned rung)
+{
+	if (!never_breaks(t, va, last) || t->hitless)
+		return ML_OK;
+	for (;;) {
+		const struct place at = descend(f, t, va, 0);
+		const ml_va end = split_skip(f, at, va, last);
+
+		if (is_larger(f, at, rung)) {
+			const struct span span = leaf_span(f, at, va);
+
+			if (never_fault_in(t, span.first, span.last))
+				return ML_ERR_NEVER_FAULT;
+		}
+		if (end == last)
+			return ML_OK;
+		va = end + 1;
+	}
+}
+
 ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			  unsigned rung, struct ml_op *op)
 {
@@ -51,6 +73,9 @@ ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va v
 		return error;
 	if (rung >= f->rung_count)
 		return ML_ERR_SIZE;
+	error = check_split(f, t, va, last, rung);
+	if (error)
+		return error;
 	begin(t, op);
 	error = open_change(t, op, &c, count_split(f, t, va, last, rung));
 	if (error)

@@ -27,6 +27,7 @@ static uint64_t map_step_bytes(const struct ml_table *t, const struct ml_step *s
 		.va = step->va,
 		.extents = &extent,
 		.count = 1,
+		.prot = step->prot,
 		.rungs = mapping_rungs(f, t, step->va, step->va + (step->len - 1)),
 	};
 	struct mapping_cursor at = mapping_start(&m);

@@ -6,6 +6,9 @@
 #include "table/map.h"
 #include "table/ops.h"
 
+#define ERRATA \
+	(ML_ERRATUM_NO_GROUPS | ML_ERRATUM_SMALL_EXEC | ML_ERRATUM_ONE_SIZE | ML_ERRATUM_REPEAT)
+
 /* The rung of lock_unit, or ML_RUNG_MAX. */
 static unsigned unit_rung(const struct ml_format *format, uint64_t lock_unit)
 {
@@ -52,6 +55,8 @@ static int check_config(const struct ml_format *format, const struct ml_table_co
 		return ML_ERR_CONFIG;
 	if (config->fold > ML_FOLD_BLOCK || (config->high && format->sign_extended))
 		return ML_ERR_CONFIG;
+	if (config->bbm > format->bbm_most || config->errata & ~ERRATA)
+		return ML_ERR_CONFIG;
 	if (config->live && (!platform->invalidate || !platform->complete))
 		return ML_ERR_CONFIG;
 	return check_lock_unit(format, config);
@@ -68,6 +73,26 @@ static void configure_locking(struct ml_table *t, const struct ml_table_config *
 		return;
 	t->top = t->format->rungs[rung].level;
 	t->rungs &= ((uint32_t)2 << rung) - 1;
+}
+
+/* What a live change needs, decided once: of the format, of the walkers, of their errata. */
+static void choose_policy(struct ml_table *t, const struct ml_format *f,
+			  const struct ml_table_config *config)
+{
+	const bool one_size = config->errata & ML_ERRATUM_ONE_SIZE;
+	unsigned rung;
+
+	t->announces = f->break_size && f->announce_bit && config->bbm == 1 && !one_size;
+	t->break_size = one_size || (f->break_size && config->bbm < 2 && !t->announces);
+	t->break_group = one_size || (f->break_group && config->bbm < 2);
+	t->hitless = !t->announces && !t->break_size && !t->break_group;
+	t->repeats = config->errata & ML_ERRATUM_REPEAT;
+	t->small_exec = config->errata & ML_ERRATUM_SMALL_EXEC;
+	t->careful = t->small_exec;
+	t->each_member = config->each_member;
+	for (rung = 1; config->errata & ML_ERRATUM_NO_GROUPS && rung < f->rung_count; rung++)
+		if (f->rungs[rung].lg2_entries)
+			t->rungs &= ~((uint32_t)1 << rung);
 }
 
 /* Everything but the root. */
@@ -94,6 +119,7 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 	t->ad_unit = config->ad_unit;
 	t->memo_prot = ~(ml_prot)0; /* none that can be mapped */
 	configure_locking(t, config);
+	choose_policy(t, format, config);
 	ml_types_init(&t->types, format, config->types);
 	top = t->levels - 1u;
 	t->va_bits = (uint8_t)(format->level_shift[top] + format->index_bits[top]);
@@ -108,7 +134,7 @@ static void choose_ways(struct ml_table *t)
 {
 	t->direct = t->base && !t->foreign && t->levels == t->format->levels_default;
 	t->plain = t->direct && !t->platform->table_sync && !t->platform->assert_locked &&
-		   !t->shared_count && !t->pinned_count && !t->units;
+		   !t->shared_count && !t->pinned_count && !t->units && !t->never_fault;
 }
 
 int ml_table_init(struct ml_table *t, const struct ml_format *format,
@@ -204,6 +230,55 @@ void ml_table_fini(struct ml_table *t, struct ml_op *op)
 void ml_table_set_live(struct ml_table *t, bool live)
 {
 	t->live = live;
+}
+
+/* Whether leaves stand in the range that are larger than its piece. */
+static bool holds_larger(const struct ml_table *t, const struct ml_never_fault *range)
+{
+	struct ml_cursor cursor = { range->va, range->va + (range->len - 1), false };
+	struct ml_run run;
+
+	while (ml_run_next(t, &cursor, &run))
+		if (ML_BIT(t->format->rungs[run.rung].shift) > range->piece)
+			return true;
+	return false;
+}
+
+int ml_never_fault(struct ml_table *t, struct ml_never_fault *range)
+{
+	const uint64_t page = ML_BIT(t->format->page_shift);
+	const uint64_t piece = range->piece ? range->piece : page;
+	int error = check_change(t->format, t, range->va, range->len);
+
+	if (error)
+		return error;
+	if (piece & (piece - 1) || piece < page)
+		return ML_ERR_SIZE;
+	if ((range->va | range->len) & (piece - 1))
+		return ML_ERR_ALIGN;
+	if (never_fault_in(t, range->va, range->va + (range->len - 1)))
+		return ML_ERR_ARGUMENT;
+	range->piece = piece;
+	if (!t->hitless && holds_larger(t, range))
+		return ML_ERR_EXISTS;
+	begin(t, NULL);
+	range->next = t->never_fault;
+	t->never_fault = range;
+	t->careful = true;
+	choose_ways(t);
+	return ML_OK;
+}
+
+void ml_may_fault(struct ml_table *t, struct ml_never_fault *range)
+{
+	struct ml_never_fault **link = &t->never_fault;
+
+	begin(t, NULL);
+	while (*link != range)
+		link = &(*link)->next;
+	*link = range->next;
+	t->careful = t->small_exec || t->never_fault;
+	choose_ways(t);
 }
 
 ml_pa ml_table_root(const struct ml_table *t)

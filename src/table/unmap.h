@@ -85,7 +85,7 @@ ML_PART void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte
 
 		entry_store(f, up.entry, 0);
 		write_back(t, g->op, up.entry, 1);
-		gather_subtree(f, g, va, up.pte, ++level, true);
+		gather_subtree(f, g, va, up.pte, ++level, GATHER_EMPTY);
 		from = index_of(f, va, level);
 		to = from + 1;
 		table = up.entry - from;
@@ -162,7 +162,7 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 		if (codec_is_table(f, pte, level)) {
 			entry_store(f, p + i, 0);
 			write_back(g->t, g->op, p + i, 1);
-			gather_subtree(f, g, va, pte, level, false);
+			gather_subtree(f, g, va, pte, level, GATHER_SUBTREE);
 			continue;
 		}
 		first = ml_min(first, va);
@@ -179,6 +179,55 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 		removed_end(f, g, &run, level);
 	else if (first <= last)
 		gather_range(g, first, last, level, shift);
+}
+
+/*
+ * The group around p, at va, loses members from va to last: unfold it. Where that breaks it, they
+ * do not come back, and what walkers held of them is gone with the rest.
+ */
+ML_PART void unmap_cut(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va, ml_va last,
+		       unsigned level)
+{
+	const unsigned rung = f->group_rung[level], shift = f->level_shift[level];
+	const unsigned size = 1u << f->rungs[rung].lg2_entries;
+	const unsigned from = index_of(f, va, level) & (size - 1);
+	const unsigned count = (unsigned)ml_min(size - from, ((last - va) >> shift) + 1);
+	struct ml_table *t = g->t;
+	ml_pte first;
+
+	if (!t->live || !t->break_group) {
+		group_convert(f, g, p, va, level, false);
+		return;
+	}
+	p -= from;
+	first = break_entries(f, g, p, size, ml_align_down(va, f->rungs[rung].shift), level) &
+		~codec_group(f);
+	entry_put_run(f, p, from, first, ML_BIT(shift), false);
+	entry_put_run(f, p + from + count, size - from - count,
+		      first + ((uint64_t)(from + count) << shift), ML_BIT(shift), false);
+	publish(t, g->op, p, size);
+	tally(t, &t->stats.splits, 1);
+	if (t->guaranteed)
+		t->owed -= count * tables_owed(f, level);
+	gather_leaves(f, g, va, first + ((uint64_t)from << shift), count, level);
+}
+
+/* Take count entries from `at` on out, [va, end], where there may be groups at the ends. */
+ML_INLINE void unmap_groups(const struct ml_format *f, struct gather *g, struct place at, ml_va va,
+			    ml_va end, unsigned count)
+{
+	const ml_va tail = ml_max(va, ml_align_down(end, f->rungs[f->group_rung[at.level]].shift));
+	unsigned whole = count;
+
+	if (group_is_cut(f, at.pte, va, end, at.level))
+		unmap_cut(f, g, at.entry, va, end, at.level);
+	if (group_is_cut(f, entry_load(f, at.entry + count - 1), tail, end, at.level))
+		whole = (unsigned)((tail - va) >> f->level_shift[at.level]);
+	unmap_entries(f, g, at.entry, va, whole, at.level);
+	if (whole == count)
+		return;
+	unmap_cut(f, g, at.entry + whole, tail, end, at.level);
+	unmap_entries(f, g, at.entry + whole, tail, count - whole, at.level);
 }
 
 /* Unmap what one table holds of [va, last]; returns the last address dealt with. */
@@ -198,8 +247,10 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct sup
 	}
 	count = covered_entries(f, va, last, stop);
 	end = va + (((uint64_t)count << f->level_shift[stop]) - 1);
-	unfold_ends(f, g, at.entry, va, count, stop);
-	unmap_entries(f, g, at.entry, va, count, stop);
+	if (codec_group(f) && f->group_rung[stop])
+		unmap_groups(f, g, at, va, end, count);
+	else
+		unmap_entries(f, g, at.entry, va, count, stop);
 	ML_PORT_PUBLISH();
 	index = index_of(f, va, stop);
 	prune(f, g, va, at.entry - index, index, index + count, stop, top);
@@ -259,7 +310,7 @@ ML_PART void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va,
 
 	gather_open(&g, t, op);
 	if (entry_load(f, entry) & codec_group(f))
-		group_convert(f, &g, entry, va, level, false);
+		unmap_cut(f, &g, entry, va, entry_last(f, va, level), level);
 	unmap_entries(f, &g, entry, va, 1, level);
 	ML_PORT_PUBLISH();
 	prune(f, &g, va, entry - index, index, index + 1, level, top_level(f, t, va, va));
@@ -313,6 +364,8 @@ ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, m
 	struct place at;
 	int error = check_change(f, t, va, len);
 
+	if (!error)
+		error = check_cuts(f, t, va, va + len - 1);
 	if (error)
 		return error;
 	begin(t, op);

@@ -55,6 +55,9 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 		.guaranteed = setting->guaranteed,
 		.track_ad = setting->track_ad,
 		.hardware_ad = setting->hardware_ad,
+		.each_member = setting->each_member,
+		.bbm = setting->bbm,
+		.errata = setting->errata,
 		.ad_unit = setting->ad_shift ? units[setting->ad_shift] : NULL,
 		.lock_unit = setting->unit_shift ? (uint64_t)1 << setting->unit_shift : 0,
 		.ops = setting->any ? &ml_table_ops_any : NULL,
@@ -71,6 +74,9 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 				: rig_open(&j->rig, setting->world, &wish);
 	if (error)
 		return judge_fail(j, "ml_table_init says %s", ml_error_name(error));
+	error = setting->never.len ? ml_never_fault(&j->rig.table, &j->setting.never) : ML_OK;
+	if (error)
+		return judge_fail(j, "ml_never_fault says %s", ml_error_name(error));
 	if (j->watched)
 		watch_begin(&j->watch, &j->rig, setting->hardware_ad);
 	return true;
@@ -167,6 +173,84 @@ static uint64_t map_causes(const struct judge *j, const struct action *a)
 	return causes;
 }
 
+/* Whether a leaf must not be broken: somebody may be using it. */
+static bool stands_firm(const struct judge *j, ml_va first, ml_va last)
+{
+	return j->rig.table.live && setting_never_faults(&j->setting, first, last);
+}
+
+/* Whether an end of the range cuts a leaf that cannot be cut without a break, and stands firm. */
+static bool cuts_firm(const struct judge *j, ml_va va, ml_va last)
+{
+	for (size_t i = 0; i < j->run_count && !setting_is_hitless(&j->setting); i++) {
+		const struct ml_run *run = &j->runs[i];
+		const uint64_t bytes = (uint64_t)1 << j->rig.facts->format->rungs[run->rung].shift;
+		const ml_va run_last = run->va + (run->length - 1), first = va & ~(bytes - 1);
+		const ml_va end = last | (bytes - 1);
+
+		if (va >= run->va && va <= run_last && first != va &&
+		    stands_firm(j, first, first + (bytes - 1)))
+			return true;
+		if (last >= run->va && last <= run_last && end != last &&
+		    stands_firm(j, end - (bytes - 1), end))
+			return true;
+	}
+	return false;
+}
+
+static bool splits_firm(const struct judge *j, ml_va va, ml_va last, unsigned rung)
+{
+	for (size_t i = 0; i < j->run_count && !setting_is_hitless(&j->setting); i++) {
+		const struct ml_run *run = &j->runs[i];
+		const uint64_t bytes = (uint64_t)1 << j->rig.facts->format->rungs[run->rung].shift;
+		const ml_va run_last = run->va + (run->length - 1);
+		const ml_va from = (va > run->va ? va : run->va) & ~(bytes - 1);
+		const ml_va to = (last < run_last ? last : run_last) | (bytes - 1);
+
+		if (run->rung > rung && run->va <= last && run_last >= va &&
+		    stands_firm(j, from, to))
+			return true;
+	}
+	return false;
+}
+
+/* Whether what must never fault is mapped in the range. */
+static bool holds_firm(const struct judge *j, ml_va va, ml_va last)
+{
+	const struct ml_never_fault *never = &j->setting.never;
+	const ml_va end = never->va + (never->len - 1);
+
+	return stands_firm(j, va, last) &&
+	       reference_bytes(&j->model, va > never->va ? va : never->va, last < end ? last : end);
+}
+
+/* What the policy of the table refuses, of an action that is right otherwise. */
+static uint64_t policy_causes(const struct judge *j, const struct action *a)
+{
+	const ml_va last = a->va + (a->len - 1);
+	bool firm = false;
+
+	if (a->kind == ACTION_UNMAP || a->kind == ACTION_UNMAP_STEP)
+		firm = cuts_firm(j, a->va, last);
+	else if (a->kind == ACTION_SPLIT)
+		firm = splits_firm(j, a->va, last, a->rung);
+	else if (a->replace &&
+		 (a->kind == ACTION_MAP || a->kind == ACTION_MAP_STEP || a->kind == ACTION_EXTENTS))
+		firm = holds_firm(j, a->va, last);
+	return firm ? CAUSE(ML_ERR_NEVER_FAULT) : 0;
+}
+
+/* What it may refuse of a change of protection: the order of events tells whether it has to. */
+static bool policy_may_refuse(const struct judge *j, const struct action *a, int error)
+{
+	if (a->kind != ACTION_PROTECT)
+		return false;
+	if (error == ML_ERR_NEVER_FAULT)
+		return stands_firm(j, a->va, a->va + (a->len - 1));
+	return error == ML_ERR_SIZE && j->setting.errata & ML_ERRATUM_SMALL_EXEC &&
+	       a->prot & (ML_EXEC | ML_PEXEC);
+}
+
 static uint64_t protect_causes(const struct judge *j, const struct action *a)
 {
 	const struct reference *r = &j->model;
@@ -182,8 +266,8 @@ static uint64_t protect_causes(const struct judge *j, const struct action *a)
 	return 0;
 }
 
-/* A bit for each error the action may be refused with; 0: it must succeed. */
-static uint64_t causes_of(const struct judge *j, const struct action *a)
+/* What is wrong with the call itself. */
+static uint64_t call_causes(const struct judge *j, const struct action *a)
 {
 	switch (a->kind) {
 	case ACTION_MAP:
@@ -195,6 +279,14 @@ static uint64_t causes_of(const struct judge *j, const struct action *a)
 	default:
 		return va_causes(j, a);
 	}
+}
+
+/* A bit for each error the action may be refused with; 0: it must succeed. */
+static uint64_t causes_of(const struct judge *j, const struct action *a)
+{
+	const uint64_t causes = call_causes(j, a);
+
+	return causes ? causes : policy_causes(j, a);
 }
 
 /* ---- calling ----------------------------------------------------------------------- */
@@ -368,7 +460,7 @@ static bool extents_planned(struct judge *j, const struct action *a)
 
 		while (i < a->extent_count && a->extents[i].pa == pa + length)
 			length += a->extents[i++].length;
-		if (!judge_planned(j, va, length, pa))
+		if (!judge_planned(j, va, length, pa, a->prot))
 			return false;
 		va += length;
 	}
@@ -435,7 +527,7 @@ static bool judge_done(struct judge *j, const struct action *a, const struct ml_
 		return false;
 	switch (a->kind) {
 	case ACTION_MAP:
-		return judge_planned(j, a->va, a->len, a->pa);
+		return judge_planned(j, a->va, a->len, a->pa, a->prot);
 	case ACTION_EXTENTS:
 		return extents_planned(j, a);
 	case ACTION_SPLIT:
@@ -464,7 +556,7 @@ static bool judge_result(struct judge *j, const struct action *a, int error, uin
 					  "allocation %u failed, but only %" PRIu64
 					  " tables are said to be needed",
 					  a->fail, op->tables_needed);
-	} else if (!(causes & CAUSE(error))) {
+	} else if (!(causes & CAUSE(error)) && !policy_may_refuse(j, a, error)) {
 		return judge_fail(j, "refused with %s (causes 0x%" PRIx64 ")", ml_error_name(error),
 				  causes);
 	}

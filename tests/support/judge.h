@@ -57,7 +57,7 @@ bool judge_unchanged(struct judge *j, const struct ml_stats *stats, bool every_b
 bool judge_removed(struct judge *j, ml_va first, ml_va last);
 
 /* verify.c: the leaves of [va, va + len) are at least as large as the plan of the mapping. */
-bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa);
+bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa, ml_prot prot);
 
 /* verify.c: no leaf in the range is larger than the rung / could still be folded up to it. */
 bool judge_split(struct judge *j, ml_va first, ml_va last, unsigned rung);

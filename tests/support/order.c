@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * The order of events, from the rules: Arm ARM D8.16 (break-before-make), Intel SDM 4.10
- * (a size change goes through not-present), facts X6 and A11, S0.19; catalogue B-02, B-10,
- * B-13, B-61.
+ * (a size change goes through not-present), facts X6, A11 and A14 (what FEAT_BBM 1 and 2 relax),
+ * S0.19; catalogue B-02, B-10, B-13, B-51, B-61.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -143,7 +143,7 @@ static void add_stale(struct order *o, const struct order_table *table, unsigned
 		return;
 	}
 	o->stale[o->stale_count++] =
-		(struct order_stale){ va, va + (bytes - 1), entry, table->level, link, false };
+		(struct order_stale){ va, va + (bytes - 1), entry, table->level, link, false, 0 };
 }
 
 static bool is_stale(const struct order *o, const ml_pte *entry)
@@ -196,10 +196,14 @@ static void on_complete(struct order *o)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < o->stale_count; i++) {
-		if (!o->stale[i].covered)
-			o->stale[kept++] = o->stale[i];
-		else if (o->stale[i].table)
-			leave_tables(o, &o->stale[i]);
+		struct order_stale *stale = &o->stale[i];
+
+		stale->rounds += stale->covered;
+		stale->covered = false;
+		if (stale->rounds < (o->repeated ? 2 : 1))
+			o->stale[kept++] = *stale;
+		else if (stale->table)
+			leave_tables(o, stale);
 	}
 	o->stale_count = kept;
 }
@@ -224,11 +228,81 @@ static bool present(const struct ml_entry *entry)
 	return entry->kind == ML_KIND_LEAF || entry->kind == ML_KIND_TABLE;
 }
 
+/* Arm ARM D8.3.2: nT, bit 16 of a block; toy has one, too. */
+static bool announced(const struct order *o, ml_pte pte, unsigned level)
+{
+	switch (format_of(o)->encoding) {
+	case ML_ENCODING_ARM64:
+		return level && pte >> 16 & 1;
+	case ML_ENCODING_TOY:
+		return level && pte >> 12 & 1;
+	default:
+		return false;
+	}
+}
+
+/* What an entry is but for its marks, its group and whether it announces. */
+static bool same_attributes(const struct ml_entry *a, const struct ml_entry *b)
+{
+	return ((a->prot ^ b->prot) & ~ML_PROT_AD) == 0;
+}
+
+/*
+ * Whether the table at pa, of this level, translates as the leaf above does: all of it, or what is
+ * there of it.
+ */
+static bool translates_alike(const struct order *o, ml_pa pa, unsigned level,
+			     const struct ml_entry *leaf, bool all)
+{
+	struct {
+		ml_pa table;
+		ml_pa frame;
+		unsigned index;
+	} stack[ML_LEVEL_MAX] = { [0] = { 0 } };
+	const unsigned top = level;
+
+	stack[level].table = pa;
+	stack[level].frame = leaf->pa;
+	for (;;) {
+		const unsigned index = stack[level].index++;
+		const ml_pa frame =
+			stack[level].frame + ((ml_pa)index << format_of(o)->level_shift[level]);
+		struct ml_entry entry;
+		const ml_pte *entries;
+
+		if (index == 1u << format_of(o)->index_bits[level]) {
+			if (level++ == top)
+				return true;
+			continue;
+		}
+		entries = ml_arena_pointer(o->rig->arena, stack[level].table, table_bytes(o));
+		entry = decode(o, entries[index], level);
+		if (entry.kind == ML_KIND_TABLE) {
+			level--;
+			stack[level].table = entry.pa;
+			stack[level].frame = frame;
+			stack[level].index = 0;
+		} else if (entry.kind == ML_KIND_LEAF
+				   ? entry.pa != frame || !same_attributes(&entry, leaf)
+				   : all) {
+			return false;
+		}
+	}
+}
+
+/* Whether a block and the table in its place may pass each other without a break. */
+static bool size_may_change(const struct order *o, ml_pte block, unsigned level)
+{
+	return o->bbm == 2 || (o->bbm == 1 && announced(o, block, level));
+}
+
 /* Whether one leaf may become the other without a break: Arm ARM D8.16.1; x86-64 allows more. */
 static bool leaf_may_become(const struct order *o, const struct ml_entry *old,
 			    const struct ml_entry *new)
 {
-	if (old->pa != new->pa || old->group != new->group)
+	if (old->pa != new->pa)
+		return false;
+	if (old->group != new->group && (o->bbm < 2 || !same_attributes(old, new)))
 		return false;
 	if (format_of(o)->encoding == ML_ENCODING_X86_64)
 		return true;
@@ -253,11 +327,66 @@ static void check_group(struct order *o, const struct order_table *table, unsign
 
 		if (member.kind != ML_KIND_LEAF || (!member.group && !leaf->group))
 			continue;
-		if (member.group != leaf->group ||
+		if ((member.group != leaf->group &&
+		     (o->bbm < 2 || !same_attributes(&member, leaf))) ||
 		    member.pa - i * bytes != leaf->pa - index * bytes)
 			fail(o, "va 0x%" PRIx64 ": a group has members that contradict each other",
 			     entry_va(o, table, index));
 	}
+}
+
+/*
+ * Whether nobody minds the old leaf: group membership changed where walkers bear that, or the
+ * announcement was taken back; and beyond it marks were added at most.
+ */
+static bool may_linger(const struct order *o, const struct ml_event *event, unsigned level)
+{
+	const struct ml_entry old = decode(o, event->old, level);
+	const struct ml_entry new = decode(o, event->value, level);
+	const bool silent = announced(o, event->old, level) && !announced(o, event->value, level);
+
+	return new.kind == ML_KIND_LEAF &&old.pa == new.pa &&same_attributes(&old, &new) &&
+	       !(old.prot & ~new.prot &ML_PROT_AD) &&
+	       ((o->bbm == 2 && old.group != new.group) || (silent && old.group == new.group));
+}
+
+/* A link becomes something else. */
+static void on_unlink(struct order *o, struct order_table *table, unsigned index, ml_pte *entry,
+		      const struct ml_event *event)
+{
+	const struct ml_entry old = decode(o, event->old, table->level);
+	const struct ml_entry new = decode(o, event->value, table->level);
+
+	if (present(&new) && o->rig->table.live &&
+	    (new.kind != ML_KIND_LEAF || !size_may_change(o, event->value, table->level) ||
+	     !translates_alike(o, old.pa, table->level - 1u, &new, true)))
+		fail(o, "va 0x%" PRIx64 ": a link was replaced without a break",
+		     entry_va(o, table, index));
+	add_stale(o, table, index, entry, true);
+	reach(o, old.pa, table->level - 1u, entry_va(o, table, index), false);
+}
+
+/* A leaf becomes something else, or nothing. */
+static void on_unmap(struct order *o, struct order_table *table, unsigned index, ml_pte *entry,
+		     const struct ml_event *event)
+{
+	const struct ml_entry old = decode(o, event->old, table->level);
+	const struct ml_entry new = decode(o, event->value, table->level);
+	bool may = !present(&new) || !o->rig->table.live;
+
+	if (!may && new.kind == ML_KIND_LEAF)
+		may = leaf_may_become(o, &old, &new) &&
+		      (announced(o, event->value, table->level) ||
+		       !announced(o, event->old, table->level) || !is_stale(o, entry));
+	else if (!may)
+		may = size_may_change(o, event->old, table->level) &&
+		      (o->bbm == 2 || !is_stale(o, entry)) &&
+		      translates_alike(o, new.pa, table->level - 1u, &old, false);
+	if (!may)
+		fail(o, "va 0x%" PRIx64 ": 0x%" PRIx64 " became 0x%" PRIx64 " without a break",
+		     entry_va(o, table, index), event->old, event->value);
+	if (!may_linger(o, event, table->level))
+		add_stale(o, table, index, entry, false);
 }
 
 /* A store that a walker may see. */
@@ -277,24 +406,13 @@ static void on_store(struct order *o, const struct ml_event *event)
 		return;
 	old = decode(o, event->old, table->level);
 	new = decode(o, event->value, table->level);
-	if (old.kind == ML_KIND_TABLE) {
-		if (present(&new) && o->rig->table.live)
-			fail(o, "va 0x%" PRIx64 ": a link was replaced without a break",
-			     entry_va(o, table, index));
-		add_stale(o, table, index, entry, true);
-		reach(o, old.pa, table->level - 1u, entry_va(o, table, index), false);
-	}
-	if (old.kind == ML_KIND_LEAF) {
-		if (o->rig->table.live && present(&new) &&
-		    (new.kind != ML_KIND_LEAF || !leaf_may_become(o, &old, &new)))
-			fail(o,
-			     "va 0x%" PRIx64 ": 0x%" PRIx64 " became 0x%" PRIx64 " without a break",
-			     entry_va(o, table, index), event->old, event->value);
-		add_stale(o, table, index, entry, false);
-	} else if (present(&new) && o->rig->table.live && is_stale(o, entry)) {
+	if (old.kind == ML_KIND_TABLE)
+		on_unlink(o, table, index, entry, event);
+	else if (old.kind == ML_KIND_LEAF)
+		on_unmap(o, table, index, entry, event);
+	else if (present(&new) && o->rig->table.live && is_stale(o, entry))
 		fail(o, "va 0x%" PRIx64 ": made again before the break was complete",
 		     entry_va(o, table, index));
-	}
 	if (new.kind == ML_KIND_TABLE)
 		reach(o, new.pa, table->level - 1u, entry_va(o, table, index), true);
 	if (new.kind == ML_KIND_LEAF && o->rig->table.live)
@@ -357,6 +475,44 @@ static void note_store(struct order *o, enum ml_event_kind kind)
 		o->unpublished = false;
 }
 
+/*
+ * Whether a group whose members differ for now is all there: what may differ in them, check_group()
+ * judges.
+ */
+static bool group_stands(const struct order *o, const struct ml_model_result *seen)
+{
+	const struct ml_format *f = format_of(o);
+	unsigned size = 1;
+
+	for (unsigned rung = 0; rung < f->rung_count; rung++)
+		if (f->rungs[rung].level == seen->level)
+			size = 1u << f->rungs[rung].lg2_entries;
+	for (unsigned i = 0; i < size; i++) {
+		const ml_pa at = (seen->entry_pa & ~(ml_pa)(size * 8 - 1)) + i * 8;
+		const ml_pte *member = ml_arena_pointer(o->rig->arena, at, sizeof(*member));
+
+		if (decode(o, *member, seen->level).kind != ML_KIND_LEAF)
+			return false;
+	}
+	return true;
+}
+
+/* Every page that must stay translates, as it did, by an entry that cannot fault. */
+static void check_kept(struct order *o)
+{
+	for (size_t i = 0; i < o->kept_count; i++) {
+		struct ml_model_result seen;
+		enum ml_model_fault fault =
+			ml_model_walk(&o->rig->model, o->kept[i].va, ML_MODEL_READ, false, &seen);
+
+		if (fault == ML_MODEL_GROUP && group_stands(o, &seen))
+			fault = ML_MODEL_OK;
+		if (fault || seen.pa != o->kept[i].pa || announced(o, seen.entry, seen.level))
+			fail(o, "va 0x%" PRIx64 ": an access would have faulted (%s)",
+			     o->kept[i].va, ml_model_fault_name(fault));
+	}
+}
+
 static void hear(void *cookie, const struct ml_event *event)
 {
 	struct order *o = cookie;
@@ -388,13 +544,35 @@ static void hear(void *cookie, const struct ml_event *event)
 	default:
 		break;
 	}
+	if (event->kind <= ML_EVENT_EXCHANGE && event->kind != ML_EVENT_FILL)
+		check_kept(o);
 }
 
-void order_begin(struct order *o, struct rig *rig)
+void order_keep(struct order *o, ml_va va, ml_va last)
+{
+	const uint64_t page = rig_page(o->rig), pages = (last - va) / page + 1;
+	const uint64_t step = pages > ORDER_KEPT / 2 ? pages / (ORDER_KEPT / 2) + 1 : 1;
+
+	for (uint64_t i = 0; i < pages && o->kept_count < ORDER_KEPT; i += step) {
+		/* from both ends in turn */
+		const ml_va at = i / step % 2 ? va + i * page : va + (pages - 1 - i) * page;
+		struct ml_model_result seen;
+
+		if (ml_model_walk(&o->rig->model, at, ML_MODEL_READ, false, &seen) != ML_MODEL_OK)
+			continue;
+		o->kept[o->kept_count].va = at;
+		o->kept[o->kept_count++].pa = seen.pa;
+	}
+}
+
+void order_begin(struct order *o, struct rig *rig, const struct ml_table_config *wish)
 {
 	struct order_table *root;
 
 	o->rig = rig;
+	o->bbm = wish && !(wish->errata & ML_ERRATUM_ONE_SIZE) ? wish->bbm : 0;
+	o->repeated = wish && wish->errata & ML_ERRATUM_REPEAT;
+	o->kept_count = 0;
 	o->failed = false;
 	o->table_count = 0;
 	o->stale_count = 0;
@@ -415,6 +593,7 @@ bool order_operation(struct order *o)
 	o->stored = false;
 	o->unpublished = false;
 	o->invalidations = 0;
+	o->kept_count = 0;
 	return !o->failed;
 }
 

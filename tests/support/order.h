@@ -11,6 +11,7 @@
 
 #define ORDER_TABLES 8192
 #define ORDER_STALE 32768
+#define ORDER_KEPT 64
 
 /* One table of the arena. */
 struct order_table {
@@ -27,25 +28,42 @@ struct order_stale {
 	ml_va first, last;
 	ml_pte *entry;
 	uint8_t level;
-	bool table;   /* a link was removed: last-level forms do not help */
-	bool covered; /* an invalidation for it was issued */
+	bool table;     /* a link was removed: last-level forms do not help */
+	bool covered;   /* an invalidation for it was issued, */
+	uint8_t rounds; /* and completed so often */
 };
 
 struct order {
 	struct rig *rig;
+	unsigned bbm;  /* what the walkers bear: 0, 1 or 2, errata taken into account */
+	bool repeated; /* one invalidation is not enough: two, each completed */
 	struct ml_trace trace;
 	bool failed;
 	char message[300];
 	bool stored;      /* something visible in this operation */
 	bool unpublished; /* stores that walkers need not see yet */
 	uint64_t invalidations;
-	size_t table_count, stale_count;
+	size_t table_count, stale_count, kept_count;
+	struct {
+		ml_va va;
+		ml_pa pa;
+	} kept[ORDER_KEPT]; /* pages that must translate after every store */
 	struct order_table tables[ORDER_TABLES];
 	struct order_stale stale[ORDER_STALE];
 };
 
-/* Listen from now on; the table is empty, and the order large: keep it static. */
-void order_begin(struct order *order, struct rig *rig);
+/*
+ * Listen from now on; the table is empty, and the order large: keep it static. The wish is what the
+ * table was opened with.
+ */
+void order_begin(struct order *order, struct rig *rig, const struct ml_table_config *wish);
+
+/*
+ * Until the next operation begins, what is mapped of [va, last] has to stay so, and never by an
+ * entry that may fault: as many pages as there is room for are watched, those at the ends among
+ * them.
+ */
+void order_keep(struct order *order, ml_va va, ml_va last);
 
 /* An operation begins; ends: nothing stale may be left. Both return false after a fault. */
 bool order_operation(struct order *order);

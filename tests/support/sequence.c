@@ -106,6 +106,43 @@ static void make_coarse(struct setting *setting)
 		setting->unit_shift = facts->coarse_shift;
 }
 
+bool setting_is_hitless(const struct setting *setting)
+{
+	return setting->bbm == 2 && !(setting->errata & ML_ERRATUM_ONE_SIZE);
+}
+
+bool setting_never_faults(const struct setting *setting, ml_va first, ml_va last)
+{
+	const struct ml_never_fault *never = &setting->never;
+
+	return never->len && first <= never->va + (never->len - 1) && last >= never->va;
+}
+
+/* How the table changes while it is live: half of them as the most careful ones do. */
+static void draw_policy(struct source *s, struct setting *setting)
+{
+	const struct window *w = &worlds[setting->world].windows[setting->window];
+	const struct ml_format *f = worlds[setting->world].format;
+	unsigned piece;
+
+	setting->bbm = (uint8_t)(source_chance(s, 1, 2) ? 1 + source_below(s, 2) : 0);
+	setting->errata = (uint8_t)(source_chance(s, 1, 4) ? source_below(s, 16) : 0);
+	setting->each_member = source_chance(s, 1, 4);
+	if (w->coarse) {
+		setting->errata &= (uint8_t)~ML_ERRATUM_SMALL_EXEC;
+		return;
+	}
+	if (!source_chance(s, 1, 4))
+		return;
+	piece = f->rungs[source_below(s, f->rung_count)].shift;
+	if (w->bytes >> piece < 2)
+		piece = f->page_shift;
+	setting->never.piece = (uint64_t)1 << piece;
+	setting->never.va = w->first + (source_below(s, w->bytes >> piece) << piece);
+	setting->never.len = w->bytes - (setting->never.va - w->first);
+	setting->never.len = (1 + source_below(s, setting->never.len >> piece)) << piece;
+}
+
 struct setting sequence_setting(struct source *s)
 {
 	static const uint8_t units[] = { 0, 0, 0, 0, 12, 15, 16, 21 };
@@ -133,6 +170,7 @@ struct setting sequence_setting(struct source *s)
 		setting.unit_shift = f->rungs[source_below(s, f->rung_count)].shift;
 	if (worlds[setting.world].windows[setting.window].coarse)
 		make_coarse(&setting);
+	draw_policy(s, &setting);
 	return setting;
 }
 
@@ -345,6 +383,12 @@ void sequence_print_setting(const struct setting *setting)
 	       setting->hardware_ad ? ", hardware A/D" : "", setting->any ? ", any" : "",
 	       setting->hooked ? ", hooked" : "", setting->rungs, setting->pa_bits,
 	       setting->ad_shift, setting->unit_shift, setting->window);
+	printf("# its walkers: BBM %u, errata 0x%x%s", setting->bbm, setting->errata,
+	       setting->each_member ? ", each member" : "");
+	if (setting->never.len)
+		printf(", never fault 0x%" PRIx64 "+0x%" PRIx64 " in pieces of 0x%" PRIx64,
+		       setting->never.va, setting->never.len, setting->never.piece);
+	putchar('\n');
 }
 
 void sequence_print_action(size_t number, const struct action *a)

@@ -46,7 +46,16 @@ struct setting {
 	uint8_t ad_shift; /* lg2 of the accessed/dirty unit; 0: none is told */
 	uint8_t unit_shift; /* lg2 of lock_unit; 0: one writer */
 	uint8_t window;   /* index of the window its actions fall into */
+	uint8_t bbm, errata;
+	bool each_member;
+	struct ml_never_fault never; /* declared before anything is mapped; len 0: not */
 };
+
+/* Whether walkers of such a table bear every change of size. */
+bool setting_is_hitless(const struct setting *setting);
+
+/* Whether [first, last] meets what must never fault. */
+bool setting_never_faults(const struct setting *setting, ml_va first, ml_va last);
 
 enum action_kind {
 	ACTION_MAP,

@@ -280,7 +280,15 @@ static unsigned largest_shift(const struct judge *j)
 	return j->setting.ad_shift ? j->setting.ad_shift : 63;
 }
 
-bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa)
+/* Whether the policy of the table may keep leaves there smaller than they could be. */
+static bool chooses_less(const struct judge *j, ml_va first, ml_va last, ml_prot prot)
+{
+	if (j->setting.errata & ML_ERRATUM_SMALL_EXEC && prot & (ML_EXEC | ML_PEXEC))
+		return true;
+	return !setting_is_hitless(&j->setting) && setting_never_faults(&j->setting, first, last);
+}
+
+bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa, ml_prot prot)
 {
 	const struct ml_format *f = j->rig.facts->format;
 	struct ml_plan plan = { va, pa, len, len, j->rig.table.rungs };
@@ -289,7 +297,8 @@ bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa)
 	while (ml_plan_next(f, &plan, &run)) {
 		struct ml_translation found;
 
-		if (f->rungs[run.rung].shift > largest_shift(j))
+		if (f->rungs[run.rung].shift > largest_shift(j) ||
+		    chooses_less(j, run.va, run.va + (leaf_bytes(j, run.rung) - 1), prot))
 			continue;
 		if (ml_translate(&j->rig.table, run.va, &found) ||
 		    ml_translation_rung(&j->rig.table, &found) < run.rung)
@@ -349,6 +358,8 @@ bool judge_folded(struct judge *j, ml_va first, ml_va last, unsigned rung)
 		const struct ml_run *run = &j->runs[i];
 		const unsigned up = next_rung(j, run->rung);
 
+		if (chooses_less(j, run->va, run->va + (run->length - 1), run->prot))
+			continue;
 		if (up <= rung && up < j->rig.facts->format->rung_count &&
 		    run_holds(j, run, first, last, up))
 			return judge_fail(
