@@ -204,7 +204,7 @@ bool entries_open(struct entries *e, enum world world, const struct ml_table_con
 		e->va += span; /* not the first table */
 	e->va += (entries - e->count) * e->step;
 	if (order) {
-		order_begin(order, &e->rig);
+		order_begin(order, &e->rig, wish);
 		order_operation(order);
 	}
 	if (ml_pte_ensure(&e->rig.table, e->va, e->step, level, NULL))
