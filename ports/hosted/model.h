@@ -44,7 +44,7 @@ struct model_isa {
 		     struct ml_model_result *result);
 	/* The leaf as hardware leaves it after an access that is allowed. */
 	uint64_t (*marked)(const struct ml_model *model, uint64_t leaf, bool write);
-	uint64_t not_translated; /* arm64: the nT bit of blocks */
+	uint64_t not_translated; /* arm64: the nT bit of blocks; toy has one */
 };
 
 extern const struct model_isa ml_model_x86_64;

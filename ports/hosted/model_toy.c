@@ -20,6 +20,7 @@
 #define DIRTY MODEL_BIT(6)
 #define EXECUTE MODEL_BIT(7)
 #define SOFTWARE MODEL_BITS(11, 10)
+#define NOT_TRANSLATED MODEL_BIT(12)
 
 static bool covers(const struct ml_model *model, ml_va va)
 {
@@ -101,4 +102,5 @@ const struct model_isa ml_model_toy = {
 	.prot = prot,
 	.mark = mark,
 	.marked = marked,
+	.not_translated = NOT_TRANSLATED,
 };

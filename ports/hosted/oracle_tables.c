@@ -436,8 +436,15 @@ static void old_leaf(struct ml_oracle *o, const struct oracle_leaf *old,
 		return;
 	ml_oracle_hold(o, old);
 	touch(o, old->space, old->first, old->last);
-	if (!made)
-		breaks(o, old->space, old->first, old->last);
+}
+
+/* A leaf is gone, or says nT: an access may fault. One that only is not accessed was asked for. */
+static bool may_fault(const struct ml_oracle *o, const struct model_isa *isa,
+		      const struct change *c, enum model_sort is)
+{
+	if (is == MODEL_LEAF)
+		return o->rules->not_translated && c->level && c->new & isa->not_translated;
+	return is != MODEL_TABLE;
 }
 
 /* RISC-V 4.2.1: that nothing was mapped may be held, too. */
@@ -496,6 +503,8 @@ static void change_place(struct ml_oracle *o, const struct oracle_place *place, 
 
 	if (had && live)
 		old_leaf(o, &old, has ? &made : NULL);
+	if (had && live && may_fault(o, ml_model_isa(model), c, is))
+		breaks(o, old.space, old.first, old.last);
 	if (was == MODEL_TABLE || is == MODEL_TABLE)
 		change_tables(o, place, c, was, is);
 	if (!live)

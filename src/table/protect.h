@@ -360,6 +360,9 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 			if (edited(f, g->t, e, at.pte) == at.pte)
 				return ml_min(last, entry_last(f, va, at.level));
 			split_place(f, g, supply, at, va);
+			/* of one type only may walkers hold two sizes */
+			if (e->edit->mask & (ML_TYPE_MASK | ML_GLOBAL))
+				gather_flush(f, g);
 			return va - 1;
 		}
 	}

@@ -78,7 +78,7 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 	if (error)
 		return judge_fail(j, "ml_never_fault says %s", ml_error_name(error));
 	if (j->watched)
-		watch_begin(&j->watch, &j->rig, setting->hardware_ad);
+		watch_begin(&j->watch, &j->rig, &j->setting);
 	return true;
 }
 

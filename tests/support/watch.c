@@ -8,19 +8,26 @@
 static const enum ml_oracle_agent agents[] = { ML_ORACLE_CPU, ML_ORACLE_CPU, ML_ORACLE_LAZY,
 					       ML_ORACLE_NOBODY };
 
-static enum ml_oracle_rules rules_of(const struct rig *rig)
+static enum ml_oracle_rules rules_of(const struct rig *rig, const struct setting *setting)
 {
-	return rig->model.kind == ML_MODEL_X86_64 ? ML_ORACLE_X86 : ML_ORACLE_ARM64_BBM0;
+	const unsigned bbm = setting->errata & ML_ERRATUM_ONE_SIZE ? 0 : setting->bbm;
+
+	if (rig->model.kind == ML_MODEL_X86_64)
+		return bbm == 2 ? ML_ORACLE_X86_LENIENT : ML_ORACLE_X86;
+	return bbm == 2   ? ML_ORACLE_ARM64_BBM2
+	       : bbm == 1 ? ML_ORACLE_ARM64_BBM1
+			  : ML_ORACLE_ARM64_BBM0;
 }
 
-void watch_begin(struct watch *w, struct rig *rig, bool marks)
+void watch_begin(struct watch *w, struct rig *rig, const struct setting *setting)
 {
 	struct ml_model model = rig->model;
 
-	model.hardware_accessed = marks;
-	model.hardware_dirty = marks;
+	model.hardware_accessed = setting->hardware_ad;
+	model.hardware_dirty = setting->hardware_ad;
+	w->setting = setting;
 	w->rig = rig;
-	w->oracle = ml_oracle_new(rules_of(rig), agents);
+	w->oracle = ml_oracle_new(rules_of(rig, setting), agents);
 	if (!w->oracle)
 		exit(2);
 	ml_oracle_enter(w->oracle, 0, &model, rig->table.live);
@@ -42,10 +49,26 @@ void watch_told(struct watch *w, const struct ml_run *run)
 	ml_oracle_told(w->oracle, run->va, run->length, run->pa, run->prot);
 }
 
-/* The reference as the oracle asks for it. */
-static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
+/* The reference as the oracle asks for it, and what must never fault. */
+struct promised {
+	const struct reference *reference;
+	const struct ml_never_fault *never;
+};
+
+/* Addresses up to page->last are alike in this, too. */
+static void promise_never(const struct ml_never_fault *never, ml_va va, struct ml_oracle_page *page)
 {
-	const struct reference *r = map;
+	const ml_va end = never->va + (never->len - 1);
+
+	page->never_faults = never->len && va >= never->va && va <= end;
+	if (page->never_faults && page->last > end)
+		page->last = end;
+	else if (never->len && va < never->va && page->last >= never->va)
+		page->last = never->va - 1;
+}
+
+static void promise_page(const struct reference *r, ml_va va, struct ml_oracle_page *page)
+{
 	const size_t index = reference_index(r, va);
 	const struct reference_span *span = &r->spans[index];
 
@@ -61,9 +84,20 @@ static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
 	page->prot = span->prot;
 }
 
+static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
+{
+	const struct promised *promised = map;
+
+	promise_page(promised->reference, va, page);
+	promise_never(promised->never, va, page);
+}
+
 const char *watch_settled(struct watch *w, const struct reference *model)
 {
-	ml_oracle_end(w->oracle, promise, &w->before, model);
+	const struct promised before = { &w->before, &w->setting->never };
+	const struct promised after = { model, &w->setting->never };
+
+	ml_oracle_end(w->oracle, promise, &before, &after);
 	return ml_oracle_fault(w->oracle);
 }
 

@@ -8,8 +8,10 @@
 
 #include "reference.h"
 #include "rig.h"
+#include "sequence.h"
 
 struct watch {
+	const struct setting *setting;
 	struct rig *rig;
 	struct ml_oracle *oracle;
 	struct ml_trace trace;
@@ -17,10 +19,10 @@ struct watch {
 };
 
 /*
- * Listen from now on, under the rules that the table's format promises to keep: two CPUs, a lazy
- * one, and a device. marks: hardware sets accessed and dirty. The rig stays where it is.
+ * Listen from now on, under the rules that the table's format and the setting promise to keep: two
+ * CPUs, a lazy one, and a device. Both arguments stay where they are.
  */
-void watch_begin(struct watch *watch, struct rig *rig, bool marks);
+void watch_begin(struct watch *watch, struct rig *rig, const struct setting *setting);
 
 /* An operation begins, on what the model says now, that may lose these of accessed and dirty. */
 void watch_operation(struct watch *watch, const struct reference *model, ml_prot may_lose);
