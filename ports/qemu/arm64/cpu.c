@@ -78,7 +78,10 @@ void isa_use(ml_pa kernel, ml_pa root)
 	DO("isb");
 }
 
-/* The forms for every ASID, on all CPUs: there is one table at a time. */
+/*
+ * The forms for every ASID, on all CPUs: there is one table at a time. No range forms: with them
+ * QEMU 7.2 goes on to translate what is gone.
+ */
 void isa_invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
 {
 	const struct ml_tlb_arm64 space = { .page_shift = 12,
