@@ -294,14 +294,15 @@ struct ml_oracle_invalidation {
 };
 
 /*
- * Hardware that marks leaves whenever it may, right before an event is heard. `below` draws a
- * number below its argument; `memory` gives the entry at a physical address, or NULL; `marked`
- * hears what was marked. All borrow.
+ * Hardware that marks leaves whenever it may, right before an event is heard, in operations that
+ * may lose nothing. `below` draws a number below its argument; `memory` gives the entry at a
+ * physical address, or NULL; `marked` hears what a mark stands for: a leaf, or a whole group. All
+ * borrow.
  */
 struct ml_oracle_actor {
 	uint64_t (*below)(void *cookie, uint64_t limit); /* NULL: there is none */
 	uint64_t *(*memory)(void *cookie, ml_pa pa);
-	void (*marked)(void *cookie, ml_va va, uint64_t length, ml_prot bits);
+	void (*marked)(void *cookie, ml_va va, uint64_t length, ml_pa pa, ml_prot bits);
 	void *cookie;
 };
 

@@ -54,8 +54,8 @@ static void mark_entry(struct ml_oracle *o, ml_pa entry_pa, ml_va va, unsigned l
 	const uint64_t bytes = MODEL_BIT(ml_model_shift(isa, level));
 	const bool write = o->actor.below(o->actor.cookie, 2) && model->hardware_dirty;
 	uint64_t *memory = o->actor.memory(o->actor.cookie, entry_pa);
-	uint64_t old, made;
 	struct oracle_mark mark;
+	uint64_t old, made, page_bytes;
 
 	if (!memory)
 		return;
@@ -65,6 +65,7 @@ static void mark_entry(struct ml_oracle *o, ml_pa entry_pa, ml_va va, unsigned l
 	made = isa->marked(model, old, write);
 	if (made == old)
 		return;
+	page_bytes = old & isa->group ? bytes << isa->lg2_group : bytes;
 	__atomic_store_n(memory, htole64(made), __ATOMIC_RELAXED);
 	mark.first = va & ~(bytes - 1);
 	mark.last = mark.first + (bytes - 1);
@@ -73,7 +74,8 @@ static void mark_entry(struct ml_oracle *o, ml_pa entry_pa, ml_va va, unsigned l
 		    ML_PROT_AD;
 	*oracle_add(&o->marks) = mark;
 	if (o->actor.marked)
-		o->actor.marked(o->actor.cookie, mark.first, bytes, mark.bits);
+		o->actor.marked(o->actor.cookie, va & ~(page_bytes - 1), page_bytes,
+				mark.pa & ~(page_bytes - 1), mark.bits);
 }
 
 /* A leaf of a table that was unlinked, and that a walk cache may still lead to. */
@@ -108,7 +110,8 @@ void ml_oracle_act(struct ml_oracle *o)
 {
 	const struct oracle_space *space = &o->spaces[o->space];
 
-	if (!o->actor.below || !o->operating || !space->live || !space->model.hardware_accessed)
+	if (!o->actor.below || !o->operating || !space->live || !space->model.hardware_accessed ||
+	    o->may_lose)
 		return;
 	if (o->touched.first > o->touched.last || o->actor.below(o->actor.cookie, 4) != 0)
 		return;
@@ -126,10 +129,11 @@ void ml_oracle_check_marks(struct ml_oracle *o, ml_oracle_promise *promise, cons
 		struct ml_model_result seen = { 0 };
 		ml_prot lost = mark->bits & ~o->may_lose;
 
+		/* Where writing was taken away, dirty may be kept in a way of software's own. */
 		promise(after, mark->first, &page);
 		ml_model_walk(&o->spaces[o->space].model, mark->first, ML_MODEL_READ, false, &seen);
 		if (page.mapped && page.pa == mark->pa && seen.pa == mark->pa)
-			lost &= ~seen.prot;
+			lost &= ~(seen.prot & ML_WRITE ? seen.prot : seen.prot | ML_DIRTY);
 		if (lost)
 			ml_oracle_fail(o,
 				       "(f) va 0x%" PRIx64 ": it was marked %s, and nobody heard",

@@ -77,8 +77,10 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 	error = setting->never.len ? ml_never_fault(&j->rig.table, &j->setting.never) : ML_OK;
 	if (error)
 		return judge_fail(j, "ml_never_fault says %s", ml_error_name(error));
-	if (j->watched)
+	if (j->watched) {
 		watch_begin(&j->watch, &j->rig, &j->setting);
+		watch_hardware(&j->watch, probe_seed, &j->before);
+	}
 	return true;
 }
 
@@ -97,8 +99,10 @@ static void watch_for(struct judge *j, const struct action *a)
 {
 	memcpy(j->before.spans, j->model.spans, j->model.count * sizeof(j->model.spans[0]));
 	j->before.count = j->model.count;
-	if (j->watched)
+	if (j->watched) {
 		watch_operation(&j->watch, &j->model, may_lose(j, a));
+		j->watch.quiet = a->replace; /* by the same frames: which of both was marked? */
+	}
 }
 
 static bool watched_well(struct judge *j)
@@ -523,6 +527,8 @@ static bool judge_done(struct judge *j, const struct action *a, const struct ml_
 	if (a->sink && removes && !judge_removed(j, a->va, last))
 		return false;
 	model_change(j, a);
+	if (j->watched)
+		watch_marks(&j->watch, &j->model);
 	if (!judge_table(j, j->actions % 4 == 0))
 		return false;
 	switch (a->kind) {

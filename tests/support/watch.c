@@ -37,10 +37,60 @@ void watch_begin(struct watch *w, struct rig *rig, const struct setting *setting
 	ml_trace_to(&w->trace);
 }
 
+static uint64_t below(void *cookie, uint64_t limit)
+{
+	struct watch *w = cookie;
+
+	if (w->quiet || w->mark_count == WATCH_MARKS)
+		return limit - 1;
+	return source_below(&w->hardware, limit);
+}
+
+static uint64_t *memory_at(void *cookie, ml_pa pa)
+{
+	const struct watch *w = cookie;
+
+	return ml_arena_pointer(w->rig->arena, pa, sizeof(uint64_t));
+}
+
+static void marked(void *cookie, ml_va va, uint64_t length, ml_pa pa, ml_prot bits)
+{
+	struct watch *w = cookie;
+
+	reference_protect(w->told, va, va + (length - 1), bits, bits);
+	w->marks[w->mark_count++] = (struct watch_mark){ va, length, pa, bits };
+}
+
+void watch_hardware(struct watch *w, uint64_t seed, struct reference *before)
+{
+	const struct ml_oracle_actor actor = { below, memory_at, marked, w };
+
+	w->hardware = source_seeded(seed);
+	w->told = before;
+	ml_oracle_act_with(w->oracle, &actor);
+}
+
+void watch_marks(const struct watch *w, struct reference *after)
+{
+	for (size_t i = 0; i < w->mark_count; i++) {
+		const struct watch_mark *mark = &w->marks[i];
+
+		for (uint64_t at = 0; at < mark->length; at += rig_page(w->rig)) {
+			const ml_va va = mark->va + at;
+			const struct reference_span *span = reference_find(after, va);
+
+			if (span && span->pa + (va - span->first) == mark->pa + at)
+				reference_protect(after, va, va + (rig_page(w->rig) - 1),
+						  mark->bits, mark->bits);
+		}
+	}
+}
+
 void watch_operation(struct watch *w, const struct reference *model, ml_prot may_lose)
 {
 	memcpy(w->before.spans, model->spans, model->count * sizeof(model->spans[0]));
 	w->before.count = model->count;
+	w->mark_count = 0;
 	ml_oracle_begin(w->oracle, 0, 0, may_lose);
 }
 

@@ -10,12 +10,26 @@
 #include "rig.h"
 #include "sequence.h"
 
+#define WATCH_MARKS 512
+
+struct watch_mark {
+	ml_va va;
+	uint64_t length;
+	ml_pa pa;
+	ml_prot bits;
+};
+
 struct watch {
 	const struct setting *setting;
 	struct rig *rig;
 	struct ml_oracle *oracle;
 	struct ml_trace trace;
 	struct reference before; /* the model when the operation began */
+	struct source hardware;  /* what it marks, and when */
+	struct reference *told;  /* of what is marked while an operation runs */
+	struct watch_mark marks[WATCH_MARKS];
+	size_t mark_count;
+	bool quiet; /* hardware marks nothing during this operation */
 };
 
 /*
@@ -23,6 +37,12 @@ struct watch {
  * CPUs, a lazy one, and a device. Both arguments stay where they are.
  */
 void watch_begin(struct watch *watch, struct rig *rig, const struct setting *setting);
+
+/* Hardware marks leaves in the middle of operations, too; `before` learns of it at once. */
+void watch_hardware(struct watch *watch, uint64_t seed, struct reference *before);
+
+/* The operation is done: what it left mapped may have been marked meanwhile. */
+void watch_marks(const struct watch *watch, struct reference *after);
 
 /* An operation begins, on what the model says now, that may lose these of accessed and dirty. */
 void watch_operation(struct watch *watch, const struct reference *model, ml_prot may_lose);
