@@ -354,6 +354,31 @@ TEST(bits_of_others_survive_adoption)
 	t_eq(boot.arena->in_use, 0);
 }
 
+/* Entries in which every bit is set are leaves of x86-64 like others: an edit does not pass them. */
+TEST(leaves_with_every_bit_set_are_edited)
+{
+	struct ml_table_config config;
+	struct ml_table table;
+	struct ml_op op = { 0 };
+	struct rig boot;
+	ml_pte *entry;
+
+	boot_table(&boot, WORLD_X86_4);
+	entry = entry_at(&boot, 2 * M, 0);
+	for (unsigned i = 0; i < 16; i++)
+		entry[i] = ~(ml_pte)0;
+	config = config_of(&boot);
+	config.live = false;
+	T_REQUIRE(t_eq(ml_table_adopt(&table, boot.facts->format, &config,
+				      ml_table_root(&boot.table), TABLES),
+		       ML_OK));
+	t_eq(ml_protect(&table, 2 * M, 64 * K, ML_USER, 0, &op), ML_OK);
+	t_eq(op.bytes, 64 * K);
+	for (unsigned i = 0; i < 16; i++)
+		t_eq(entry[i] & 7, 3); /* present, writable, no user */
+	ml_table_fini(&table, NULL);
+}
+
 /* Whatever single bit is flipped in whatever entry: refused or sound, never astray. */
 TEST(every_single_bit_flipped)
 {

@@ -134,7 +134,7 @@ TEST(alike_leaves_are_edited_alike)
 			const ml_pte pte = leaf.place.level || i & 1 ? any : leaf.pte;
 			const ml_pte flipped = pte ^ alike.flip;
 
-			if ((flipped & alike.need) != alike.need)
+			if (!alike.need || (flipped & alike.need) != alike.need)
 				continue;
 			taken++;
 			t_ok((flipped & alike.keep) != pte);

@@ -83,14 +83,14 @@ ML_INLINE struct ml_edit_bits edit_bits(const struct ml_format *f, const struct 
  */
 struct ml_edit_alike {
 	ml_pte flip; /* bits that come, */
-	ml_pte need; /* what every entry has once they are flipped, */
+	ml_pte need; /* what every entry has once they are flipped (0: there is no form), */
 	ml_pte keep; /* and all but the bits that go */
 };
 
-/* A form that no entry has: every entry is edited by itself. */
-#define EDIT_NONE_ALIKE                   \
-	{                                 \
-		0, ~(ml_pte)0, ~(ml_pte)0 \
+/* No form: every entry is edited by itself. */
+#define EDIT_NONE_ALIKE \
+	{               \
+		0, 0, 0 \
 	}
 
 /* Written leaves, as most are that lose writing (protects) or the mark of it. */

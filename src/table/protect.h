@@ -126,6 +126,8 @@ ML_INLINE unsigned edit_alike_run(const struct ml_format *f, ml_pte *p, unsigned
 ML_PART unsigned edit_alike_entries(const struct ml_format *f, ml_pte *p, unsigned count,
 				    struct ml_edit_alike alike)
 {
+	if (!alike.need)
+		return 0;
 	if (!alike.flip)
 		return edit_alike_run(f, p, count, 0, alike.need, alike.keep);
 	return edit_alike_run(f, p, count, alike.flip, alike.need, alike.keep);
