@@ -79,14 +79,16 @@ void isa_use(ml_pa kernel, ml_pa root)
 }
 
 /*
- * The forms for every ASID, on all CPUs: there is one table at a time. No range forms: with them
- * QEMU 7.2 goes on to translate what is gone.
+ * Forms for every ASID, on all CPUs: there is one table at a time. QEMU 7.2 takes one range of
+ * 4 GiB or more for none; without range forms so much is everything.
  */
 void isa_invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
 {
 	const struct ml_tlb_arm64 space = { .page_shift = 12,
 					    .tags = ML_TLB_ANY,
-					    .has_ttl = READ("id_aa64mmfr2_el1") >> 48 & 0xf };
+					    .has_ttl = READ("id_aa64mmfr2_el1") >> 48 & 0xf,
+					    .has_range = READ("id_aa64isar0_el1") >> 57 & 7 &&
+							 !(what->length >> 32) };
 	struct ml_tlb_arm64_cursor cursor;
 	struct ml_tlb_arm64_op tlbi;
 
@@ -99,6 +101,10 @@ void isa_invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation
 			DO_WITH("tlbi vaae1is", tlbi.operand);
 		else if (tlbi.tlbi == ML_TLBI_VAALE1)
 			DO_WITH("tlbi vaale1is", tlbi.operand);
+		else if (tlbi.tlbi == ML_TLBI_RVAAE1) /* assemblers before Armv8.4 lack the names */
+			DO_WITH("sys #0, c8, c2, #3", tlbi.operand);
+		else if (tlbi.tlbi == ML_TLBI_RVAALE1)
+			DO_WITH("sys #0, c8, c2, #7", tlbi.operand);
 		else
 			DO("tlbi vmalle1is");
 	}
