@@ -344,6 +344,27 @@ ML_INLINE void unfold_cut_ends(const struct ml_format *f, struct gather *g, cons
 		   ml_align_down(end, f->rungs[f->group_rung[e->level]].shift), end);
 }
 
+/*
+ * The leaf at `at` is cut by [va, last] and changes: go one size down. Where that breaks it, what
+ * changes is made as it is to be.
+ */
+ML_PART void edit_split(const struct ml_format *f, struct gather *g, struct supply *supply,
+			const struct editor *e, struct place at, ml_va va, ml_va last)
+{
+	const struct ml_table *t = g->t;
+	struct hole hole;
+	ml_pte leaf;
+
+	if (!t->live || !t->break_size || at.pte & codec_group(f)) {
+		split_place(f, g, supply, at, va);
+		return;
+	}
+	hole = hole_of(f, at, va, last, e->edit);
+	leaf = split_leaf(f, g, supply, at, va, hole);
+	if (g->op && edited(f, t, e, leaf) != leaf)
+		g->op->bytes += (uint64_t)(hole.to - hole.from) << f->level_shift[at.level - 1];
+}
+
 /* Protect what one table holds of [va, last]; returns the last address dealt with. */
 ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct supply *supply,
 			   struct editor *e, ml_va va, ml_va last)
@@ -361,7 +382,7 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 		if (!ml_aligned(va, shift) || entry_last(f, va, at.level) > last) {
 			if (edited(f, g->t, e, at.pte) == at.pte)
 				return ml_min(last, entry_last(f, va, at.level));
-			split_place(f, g, supply, at, va);
+			edit_split(f, g, supply, e, at, va, last);
 			/* of one type only may walkers hold two sizes */
 			if (e->edit->mask & (ML_TYPE_MASK | ML_GLOBAL))
 				gather_flush(f, g);

@@ -8,6 +8,7 @@
 #ifndef ML_TABLE_RESIZE_H
 #define ML_TABLE_RESIZE_H
 
+#include "format/edit.h"
 #include "table/careful.h"
 #include "table/gather.h"
 
@@ -140,14 +141,49 @@ ML_INLINE ml_pte split_first(const struct ml_format *f, const struct ml_table *t
 	return rung && t->rungs >> rung & 1 ? first | codec_group(f) : first;
 }
 
-/* Entries of a new table that will hold nothing; from == to: none. */
+/* Entries of a new table that will hold nothing, or something else; from == to: none. */
 struct hole {
 	unsigned from, to;
+	const struct ml_edit *edit; /* what becomes of them; NULL: nothing */
 };
 
+/* The entries that lie wholly inside [va, last], of the table that replaces the leaf at `at`. */
+ML_INLINE struct hole hole_of(const struct ml_format *f, struct place at, ml_va va, ml_va last,
+			      const struct ml_edit *edit)
+{
+	const unsigned shift = f->level_shift[at.level - 1];
+	const ml_va start = ml_align_down(va, f->level_shift[at.level]);
+	const ml_va end = ml_min(last, entry_last(f, va, at.level));
+	struct hole hole = { 0, 0, edit };
+
+	hole.from = (unsigned)((va - start + (ML_BIT(shift) - 1)) >> shift);
+	hole.to = (unsigned)ml_max(hole.from, (end - start + 1) >> shift);
+	return hole;
+}
+
+/* Fill the hole with what the edit makes of the leaves; whole groups of it are groups. */
+ML_PART void fill_edited(const struct ml_format *f, const struct ml_table *t, ml_pte *table,
+			 ml_pte first, unsigned level, struct hole hole)
+{
+	const struct ml_edit_bits bits = edit_bits(f, &t->types, hole.edit, level);
+	const unsigned rung = f->group_rung[level];
+	const unsigned size = rung ? 1u << f->rungs[rung].lg2_entries : 1;
+	unsigned i;
+
+	for (i = hole.from; i < hole.to; i++) {
+		const unsigned group = i & ~(size - 1);
+		const bool whole = group >= hole.from && group + size <= hole.to;
+		const ml_pte pte = (whole ? first : first & ~codec_group(f)) +
+				   ((uint64_t)i << f->level_shift[level]);
+
+		entry_fill(f, table + i,
+			   edit_apply(f, &t->types, hole.edit, hole.edit->kind, bits, pte, level));
+	}
+}
+
 /*
- * Fill the table that replaces a leaf: count entries from first on, the hole left out. Groups
- * that the hole cuts are none.
+ * Fill the table that replaces a leaf, the hole left out or changed. Groups that the hole cuts are
+ * none.
  */
 ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_pte *table,
 			ml_pte leaf, unsigned level, struct hole hole)
@@ -166,7 +202,10 @@ ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_
 	}
 	entry_put_run(f, table, head, first, step, true);
 	entry_put_run(f, table + head, hole.from - head, single + head * step, step, true);
-	entry_clear_run(f, table + hole.from, hole.to - hole.from);
+	if (hole.edit)
+		fill_edited(f, t, table, first, below, hole);
+	else
+		entry_clear_run(f, table + hole.from, hole.to - hole.from);
 	entry_put_run(f, table + hole.to, tail - hole.to, single + hole.to * step, step, true);
 	entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
 }
@@ -254,7 +293,7 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct supply *supply,
 			   struct place at, ml_va va)
 {
-	const struct hole none = { 0, 0 };
+	const struct hole none = { 0, 0, NULL };
 
 	if (at.pte & codec_group(f))
 		group_convert(f, g, at.entry, va, at.level, false);

@@ -230,6 +230,35 @@ ML_INLINE void unmap_groups(const struct ml_format *f, struct gather *g, struct 
 	unmap_entries(f, g, at.entry + whole, tail, count - whole, at.level);
 }
 
+/*
+ * The leaf at `at` is cut by [va, last]: go one size down. Where that breaks it, what goes is left
+ * out of what is made.
+ */
+ML_PART void unmap_split(const struct ml_format *f, struct gather *g, struct supply *supply,
+			 struct place at, ml_va va, ml_va last)
+{
+	const unsigned below = at.level - 1;
+	struct ml_table *t = g->t;
+	struct hole hole;
+	ml_pte leaf;
+
+	if (!t->live || !t->break_size || at.pte & codec_group(f)) {
+		split_place(f, g, supply, at, va);
+		return;
+	}
+	hole = hole_of(f, at, va, last, NULL);
+	leaf = split_leaf(f, g, supply, at, va, hole);
+	if (hole.from == hole.to)
+		return;
+	if (t->guaranteed)
+		t->owed -= (hole.to - hole.from) * tables_owed(f, below);
+	leaf = codec_relevel(f, leaf, at.level, below) +
+	       ((uint64_t)hole.from << f->level_shift[below]);
+	va = ml_align_down(va, f->level_shift[at.level]) +
+	     ((uint64_t)hole.from << f->level_shift[below]);
+	gather_leaves(f, g, va, leaf, hole.to - hole.from, below);
+}
+
 /* Unmap what one table holds of [va, last]; returns the last address dealt with. */
 ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct supply *supply,
 			 ml_va va, ml_va last, unsigned top)
@@ -242,7 +271,7 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct sup
 	if (at.level > stop) {
 		if (!codec_is_leaf(f, at.pte, at.level))
 			return ml_min(last, entry_last(f, va, at.level));
-		split_place(f, g, supply, at, va);
+		unmap_split(f, g, supply, at, va, last);
 		return va - 1;
 	}
 	count = covered_entries(f, va, last, stop);
@@ -341,7 +370,7 @@ ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct p
 {
 	const unsigned below = at.level - 1, from = index_of(f, va, below);
 	const uint32_t count = (uint32_t)(len >> f->level_shift[below]);
-	const struct hole hole = { from, from + count };
+	const struct hole hole = { from, from + count, NULL };
 	struct change c;
 	ml_pte leaf;
 	int error = open_change(t, op, &c, 1);
