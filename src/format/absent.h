@@ -77,7 +77,7 @@ ML_INLINE unsigned absent_kind(const struct ml_format *f, ml_pte pte)
 		return ABSENT_NO;
 	if ((pte & at.hidden_mask) == at.hidden)
 		return ABSENT_HIDDEN;
-	return (pte & at.other_mask) == at.other ? pte >> at.kind_shift & 3 : ABSENT_NO;
+	return (pte & at.other_mask) == at.other ? (unsigned)(pte >> at.kind_shift) & 3 : ABSENT_NO;
 }
 
 /* kind is 1 to 3, and the payload fits. */
