@@ -83,8 +83,8 @@ run: all ## what larger leaves do on this CPU
 
 # ---- tests -----------------------------------------------------------------------
 
-TESTS := $(wildcard tests/*.c)
-TEST_HELPERS := $(filter-out tests/mmu/%,$(wildcard tests/*/*.c))
+TESTS := $(wildcard tests/*.c tests/catalogue/*.c)
+TEST_HELPERS := $(filter-out tests/mmu/% tests/catalogue/%,$(wildcard tests/*/*.c))
 ON_PROCESS := tests/process% tests/mmu_process% tests/kvm% tests/mmu_kvm%
 PROCESS_TESTS := $(patsubst %.c,$(O)/plain/%,$(filter $(ON_PROCESS),$(TESTS)))
 HOSTED_TESTS := $(patsubst %.c,$(O)/hosted/%,$(filter-out $(ON_PROCESS),$(TESTS)))

@@ -165,11 +165,17 @@ static struct {
 	void *cookie;
 } listener;
 
+/* Whether the table of the entries is still one. */
+static bool is_there(const struct entries *e)
+{
+	return ml_arena_pointer(e->rig.arena, ml_arena_address(e->rig.arena, e->p), 8);
+}
+
 static void hear(void *cookie, const struct ml_event *event)
 {
 	struct entries *e = cookie;
 
-	if (!e->mixed && e->rig.table.live)
+	if (!e->mixed && e->rig.table.live && is_there(e))
 		e->mixed = entries_groups(e, false);
 	listener.next(listener.cookie, event);
 }
