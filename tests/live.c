@@ -155,6 +155,27 @@ TEST(a_part_of_a_block)
 	}
 }
 
+/* The end of one block and the beginning of the next. */
+TEST(a_range_that_cuts_two_blocks)
+{
+	FOR_EACH_SCENE(s)
+	{
+		for (unsigned bbm = 0; bbm <= 2; bbm++) {
+			const struct ml_table_config wish = policy(bbm, 0);
+			const uint64_t half = s->block / 2;
+			struct rig rig;
+
+			put_up(&rig, s, &wish);
+			t_eq(ml_map(&rig.table, s->at, 2 * s->block, s->at, ML_RW, NULL), ML_OK);
+			listen(&rig);
+			t_eq(ml_unmap(&rig.table, s->at + half, s->block, NULL), ML_OK);
+			t_str(told(), of(s, bbm, "aFbiwlFbiwl", "aFciwlbFciwlbiw", "aFlbFlbiw"));
+			t_eq(rig_bytes(&rig), s->block);
+			t_ok(rig_close(&rig));
+		}
+	}
+}
+
 TEST(a_group)
 {
 	FOR_EACH_SCENE(s)

@@ -43,9 +43,9 @@ struct setting {
 	bool hooked; /* no base: every table through the platform's hook */
 	uint32_t rungs;
 	uint8_t pa_bits;
-	uint8_t ad_shift; /* lg2 of the accessed/dirty unit; 0: none is told */
+	uint8_t ad_shift;   /* lg2 of the accessed/dirty unit; 0: none is told */
 	uint8_t unit_shift; /* lg2 of lock_unit; 0: one writer */
-	uint8_t window;   /* index of the window its actions fall into */
+	uint8_t window;     /* index of the window its actions fall into */
 	uint8_t bbm, errata;
 	bool each_member;
 	struct ml_never_fault never; /* declared before anything is mapped; len 0: not */
