@@ -262,6 +262,8 @@ struct ml_table {
 	bool hollow;  /* tables may be empty: the calls of pte.h leave them where they are */
 	bool direct;  /* default levels, own tables at base + pa: walked in the short way */
 	bool plain;   /* ... and nothing is lent, borrowed or asked of the platform in between */
+	ml_pte run_hint;     /* what runs of small leaves get that are whole groups: */
+	uint64_t run_mask;   /* those whose page numbers and count have none of these bits */
 	ml_prot memo_prot;   /* the protection last mapped, */
 	ml_pte memo_bits[3]; /* and its leaves of levels 0 to 2, without an address */
 	uint32_t shared_first, shared_count; /* root entries borrowed from another table */

@@ -180,12 +180,31 @@ ML_PART void set_run(const struct ml_format *f, struct gather *g, ml_va va, ml_p
 	publish(g->t, g->op, p, count);
 }
 
-ML_INLINE void pte_set(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *p,
-		       unsigned level, ml_pte pte, unsigned count)
+/*
+ * Leaves of level 0 of which all groups are whole, or where none folds: nothing around them
+ * matters. False if it is not that simple.
+ */
+ML_INLINE bool set_quickly(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *p,
+			   ml_pte pte, unsigned count)
+{
+	const unsigned shift = f->level_shift[0];
+	const uint64_t pages = (va | codec_leaf_pa(f, pte, 0)) >> shift | count;
+
+	if (pages & t->run_mask || !codec_is_leaf(f, pte, 0) ||
+	    (count == 1 && codec_is_leaf(f, entry_load(f, p), 0)))
+		return false;
+	pte = (pte & ~codec_group(f)) | t->run_hint;
+	ML_ASSERT(count == 1 || entries_are_free(f, p, count));
+	entry_put_run(f, p, count, pte, ML_BIT(shift), false);
+	publish(t, NULL, p, count);
+	return true;
+}
+
+ML_PART void set_general(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *p,
+			 unsigned level, ml_pte pte, unsigned count)
 {
 	struct gather g;
 
-	begin(t, NULL);
 	gather_open(&g, t, NULL);
 	if (codec_is_leaf(f, pte, level))
 		pte &= ~codec_group(f);
@@ -194,6 +213,14 @@ ML_INLINE void pte_set(const struct ml_format *f, struct ml_table *t, ml_va va, 
 	else
 		set_run(f, &g, va, p, level, pte, count);
 	gather_close(f, &g);
+}
+
+ML_INLINE void pte_set(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *p,
+		       unsigned level, ml_pte pte, unsigned count)
+{
+	begin(t, NULL);
+	if (level || !set_quickly(f, t, va, p, pte, count))
+		set_general(f, t, va, p, level, pte, count);
 }
 
 /* ---- reading ----------------------------------------------------------------------- */

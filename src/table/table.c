@@ -95,6 +95,17 @@ static void choose_policy(struct ml_table *t, const struct ml_format *f,
 			t->rungs &= ~((uint32_t)1 << rung);
 }
 
+/* Runs of small leaves, set by the caller, that need no second look. */
+static void configure_runs(struct ml_table *t)
+{
+	const unsigned rung = t->format->group_rung[0];
+
+	if (!rung || t->fold == ML_FOLD_MAP || !(t->rungs >> rung & 1))
+		return;
+	t->run_mask = t->ad_unit ? ~(uint64_t)0 : ML_BIT(t->format->rungs[rung].lg2_entries) - 1;
+	t->run_hint = codec_group(t->format);
+}
+
 /* Everything but the root. */
 static void configure(struct ml_table *t, const struct ml_format *format,
 		      const struct ml_table_config *config)
@@ -120,6 +131,7 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 	t->memo_prot = ~(ml_prot)0; /* none that can be mapped */
 	configure_locking(t, config);
 	choose_policy(t, format, config);
+	configure_runs(t);
 	ml_types_init(&t->types, format, config->types);
 	top = t->levels - 1u;
 	t->va_bits = (uint8_t)(format->level_shift[top] + format->index_bits[top]);
