@@ -351,7 +351,7 @@ static uint64_t whole_unit(void *cookie, ml_pa pa)
 	return (uint64_t)1 << 40;
 }
 
-static struct ml_table_config draw_config(struct run *r)
+static struct ml_table_config draw_config(struct run *r, const struct ml_format *f)
 {
 	const struct ml_table_config config = {
 		.fold = source_chance(&r->s, 1, 6)   ? ML_FOLD_MAP
@@ -361,6 +361,9 @@ static struct ml_table_config draw_config(struct run *r)
 		.track_ad = source_chance(&r->s, 3, 4),
 		.hardware_ad = source_chance(&r->s, 1, 2),
 		.ad_unit = source_chance(&r->s, 3, 4) ? whole_unit : NULL,
+		.bbm = (uint8_t)source_below(&r->s, f->bbm_most + 1u),
+		.errata = source_chance(&r->s, 1, 8) ? ML_ERRATUM_REPEAT : 0,
+		.each_member = source_chance(&r->s, 1, 4),
 		.ops = source_chance(&r->s, 1, 4) ? &ml_table_ops_any : NULL,
 	};
 
@@ -374,7 +377,7 @@ static void one_case(struct run *r, enum world world, unsigned level, uint64_t s
 	const uint64_t tables = level && f->block_rung[level] ? ENTRIES_MOST : 0;
 
 	r->s = source_seeded(seed);
-	config = draw_config(r);
+	config = draw_config(r, f);
 	r->track_ad = config.track_ad;
 	config.rungs = ((uint32_t)1 << f->rung_count) - 1;
 	if (config.fold == ML_FOLD_BLOCK && level > 1)

@@ -23,9 +23,10 @@
  *   ml_ptep_clear_flush_young() invalidate; after any other call that took something away the
  *   caller does, with ml_flush_range(), before it relies on it.
  * - Folding by itself happens where the table's policy (ml_table_config.fold) is not ML_FOLD_MAP:
- *   never in a table that must not fault for a moment (S1.23). ML_FOLD_BLOCK folds groups here, and
- *   no tables. Groups fold over one ad_unit only; where ad_unit is NULL, or answers ML_AD_UNREAD,
- *   raw frames need nothing else (S0.5).
+ *   never in a table that must not fault for a moment (S1.23), nor in a range of ml_never_fault();
+ *   there the caller sees to it that no less than a piece changes at once. ML_FOLD_BLOCK folds
+ *   groups here, and no tables. Groups fold over one ad_unit only; where ad_unit is NULL, or
+ *   answers ML_AD_UNREAD, raw frames need nothing else (S0.5).
  * - Setters ignore the mark of a group in the value given: what ml_ptep_get() returned may be set
  *   again (S1.18).
  */
@@ -74,7 +75,8 @@ ML_API void ml_pte_withdraw(struct ml_table *t, unsigned level, uint64_t count, 
 
 /*
  * The value of a leaf at `level`. Accessed, and dirty if writable, are set unless t tracks them.
- * Errors: ML_ERR_PROT, ML_ERR_SIZE (no leaf at that level), ML_ERR_ALIGN, ML_ERR_PA_RANGE; *pte is
+ * Errors: ML_ERR_PROT, ML_ERR_SIZE (no leaf at that level, or, by ML_ERRATUM_SMALL_EXEC, no
+ * executable one), ML_ERR_ALIGN, ML_ERR_PA_RANGE; *pte is
  * written on success only.
  */
 ML_API ML_MUST_CHECK int ml_pte_make(const struct ml_table *t, ml_pa pa, ml_prot prot,

@@ -61,6 +61,8 @@ int ml_pte_make(const struct ml_table *t, ml_pa pa, ml_prot prot, unsigned level
 	int error = ml_format_encode(t->format, &t->types, pa, mapping_prot(t, prot), level, false,
 				     &made);
 
+	if (!error && level && t->small_exec && is_executable(prot))
+		error = ML_ERR_SIZE;
 	if (!error)
 		error = check_pa(t->format, t, pa, ML_BIT(t->format->level_shift[level]));
 	if (!error)
@@ -216,8 +218,10 @@ void ml_flush_range(struct ml_table *t, ml_va va, uint64_t len, unsigned level, 
 	if (len)
 		gather_range(&g, va, va + (len - 1), any ? GATHER_LEVELS : level,
 			     any ? t->format->page_shift : t->format->level_shift[level]);
-	if (gather_issue(&g) && wait)
-		gather_wait(&g);
+	if (wait || t->repeats) /* what goes out twice is complete in between */
+		gather_invalidate(&g);
+	else
+		(void)gather_issue(&g);
 }
 
 void ml_flush_wait(struct ml_table *t)

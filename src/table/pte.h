@@ -121,23 +121,32 @@ ML_PART void set_one(const struct ml_format *f, struct gather *g, ml_va va, ml_p
 		(void)fold_group(f, g, p, pte, va, level, rung);
 }
 
-/* Whole groups from p on, count entries of them; folded where one unit covers them. */
-ML_INLINE void put_groups(const struct ml_format *f, const struct ml_table *t, ml_pte *p,
+/* Whether the whole group at va, of which the first is pte, may be made folded. */
+ML_INLINE bool group_may_be(const struct ml_format *f, const struct ml_table *t, ml_pte pte,
+			    ml_va va, unsigned level, unsigned shift)
+{
+	if (t->careful && careful_of_fold(f, t, pte, va, level, shift))
+		return false;
+	return one_ad_unit(t, codec_leaf_pa(f, pte, level), shift);
+}
+
+/* Whole groups from p on, count entries of them. */
+ML_INLINE void put_groups(const struct ml_format *f, const struct ml_table *t, ml_pte *p, ml_va va,
 			  unsigned count, ml_pte pte, unsigned level, unsigned rung)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
 	const unsigned size = 1u << f->rungs[rung].lg2_entries, shift = f->rungs[rung].shift;
 	unsigned i;
 
-	if (!t->ad_unit) {
+	if (!t->ad_unit && !t->careful) {
 		entry_put_run(f, p, count, pte | codec_group(f), step, false);
 		return;
 	}
 	for (i = 0; i < count; i += size) {
 		const ml_pte first = pte + i * step;
-		const bool one = one_ad_unit(t, codec_leaf_pa(f, first, level), shift);
+		const bool may = group_may_be(f, t, first, va + i * step, level, shift);
 
-		entry_put_run(f, p + i, size, one ? first | codec_group(f) : first, step, false);
+		entry_put_run(f, p + i, size, may ? first | codec_group(f) : first, step, false);
 	}
 }
 
@@ -152,7 +161,7 @@ ML_INLINE void set_folding(const struct ml_format *f, struct gather *g, ml_va va
 	const unsigned tail = head + whole;
 
 	entry_put_run(f, p, head, pte, step, false);
-	put_groups(f, g->t, p + head, whole, pte + head * step, level, rung);
+	put_groups(f, g->t, p + head, va + head * step, whole, pte + head * step, level, rung);
 	entry_put_run(f, p + tail, count - tail, pte + tail * step, step, false);
 	publish(g->t, g->op, p, count);
 	if (head)

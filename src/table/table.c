@@ -96,13 +96,15 @@ static void choose_policy(struct ml_table *t, const struct ml_format *f,
 }
 
 /* Runs of small leaves, set by the caller, that need no second look. */
-static void configure_runs(struct ml_table *t)
+static void choose_runs(struct ml_table *t)
 {
 	const unsigned rung = t->format->group_rung[0];
 
 	if (!rung || t->fold == ML_FOLD_MAP || !(t->rungs >> rung & 1))
 		return;
-	t->run_mask = t->ad_unit ? ~(uint64_t)0 : ML_BIT(t->format->rungs[rung].lg2_entries) - 1;
+	t->run_mask = ML_BIT(t->format->rungs[rung].lg2_entries) - 1;
+	if (t->ad_unit || t->careful)
+		t->run_mask = ~(uint64_t)0;
 	t->run_hint = codec_group(t->format);
 }
 
@@ -131,7 +133,7 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 	t->memo_prot = ~(ml_prot)0; /* none that can be mapped */
 	configure_locking(t, config);
 	choose_policy(t, format, config);
-	configure_runs(t);
+	choose_runs(t);
 	ml_types_init(&t->types, format, config->types);
 	top = t->levels - 1u;
 	t->va_bits = (uint8_t)(format->level_shift[top] + format->index_bits[top]);
@@ -278,6 +280,7 @@ int ml_never_fault(struct ml_table *t, struct ml_never_fault *range)
 	t->never_fault = range;
 	t->careful = true;
 	choose_ways(t);
+	choose_runs(t);
 	return ML_OK;
 }
 
@@ -291,6 +294,7 @@ void ml_may_fault(struct ml_table *t, struct ml_never_fault *range)
 	*link = range->next;
 	t->careful = t->small_exec || t->never_fault;
 	choose_ways(t);
+	choose_runs(t);
 }
 
 ml_pa ml_table_root(const struct ml_table *t)

@@ -175,7 +175,7 @@ static void hear(void *cookie, const struct ml_event *event)
 {
 	struct entries *e = cookie;
 
-	if (!e->mixed && e->rig.table.live && is_there(e))
+	if (!e->mixed && e->rig.table.live && e->rig.table.break_group && is_there(e))
 		e->mixed = entries_groups(e, false);
 	listener.next(listener.cookie, event);
 }
