@@ -16,10 +16,11 @@ ML_PART ml_pte group_gathered(const struct ml_format *f, const ml_pte *p, ml_pte
 	unsigned i;
 
 	for (i = 0; i < count; i++) {
-		const ml_pte member = entry_load(f, p - at + i);
+		const ml_pte differ = entry_load(f, p - at + i) ^ (pte + step * i - step * at);
 
-		if (member & codec_valid(f))
-			bits |= member ^ (pte + step * i - step * at);
+		if (!(differ &
+		      ~codec_ad_bits(f, pte))) /* else a writer is taking the group apart */
+			bits |= differ;
 	}
 	return codec_merge_ad(f, pte, bits);
 }
