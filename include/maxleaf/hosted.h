@@ -100,6 +100,8 @@ struct ml_doors {
 	uint64_t exchanges; /* ML_PORT_EXCHANGE and ML_PORT_COMPARE_EXCHANGE */
 	uint64_t publishes;
 	struct ml_trace *trace; /* set by ml_trace_to() */
+	/* NULL: nobody. Called before every access to an entry, a failing compare-exchange too. */
+	void (*turn)(const void *entry, bool writes);
 };
 
 extern ML_API __thread struct ml_doors ml_doors;

@@ -18,15 +18,23 @@ _Noreturn void ml_hosted_assert(const char *condition, const char *file, int lin
 #define ML_DOOR static inline __attribute__((always_inline))
 #define ML_DOOR_TRACED __builtin_expect(ml_doors.trace != NULL, 0)
 
+ML_DOOR void ml_door_turn(const void *entry, bool writes)
+{
+	if (__builtin_expect(ml_doors.turn != NULL, 0))
+		ml_doors.turn(entry, writes);
+}
+
 ML_DOOR ml_pte ml_door_load(const ml_pte *entry)
 {
 	ml_doors.loads++;
+	ml_door_turn(entry, false);
 	return __atomic_load_n(entry, __ATOMIC_RELAXED);
 }
 
 ML_DOOR void ml_door_store(ml_pte *entry, ml_pte value)
 {
 	ml_doors.stores++;
+	ml_door_turn(entry, true);
 	if (ML_DOOR_TRACED)
 		ml_trace_exchange(ML_EVENT_STORE, entry, value);
 	else
@@ -36,6 +44,7 @@ ML_DOOR void ml_door_store(ml_pte *entry, ml_pte value)
 ML_DOOR void ml_door_fill(ml_pte *entry, ml_pte value)
 {
 	ml_doors.fills++;
+	ml_door_turn(entry, true);
 	if (ML_DOOR_TRACED)
 		ml_trace_exchange(ML_EVENT_FILL, entry, value);
 	else
@@ -45,6 +54,7 @@ ML_DOOR void ml_door_fill(ml_pte *entry, ml_pte value)
 ML_DOOR void ml_door_link(ml_pte *entry, ml_pte value)
 {
 	ml_doors.links++;
+	ml_door_turn(entry, true);
 	if (ML_DOOR_TRACED)
 		ml_trace_exchange(ML_EVENT_LINK, entry, value);
 	else
@@ -54,6 +64,7 @@ ML_DOOR void ml_door_link(ml_pte *entry, ml_pte value)
 ML_DOOR ml_pte ml_door_exchange(ml_pte *entry, ml_pte value)
 {
 	ml_doors.exchanges++;
+	ml_door_turn(entry, true);
 	if (ML_DOOR_TRACED)
 		return ml_trace_exchange(ML_EVENT_EXCHANGE, entry, value);
 	return __atomic_exchange_n(entry, value, __ATOMIC_ACQ_REL);
@@ -61,10 +72,12 @@ ML_DOOR ml_pte ml_door_exchange(ml_pte *entry, ml_pte value)
 
 ML_DOOR bool ml_door_compare_exchange(ml_pte *entry, ml_pte *old, ml_pte value)
 {
-	bool stored = __atomic_compare_exchange_n(entry, old, value, false, __ATOMIC_ACQ_REL,
-						  __ATOMIC_RELAXED);
+	bool stored;
 
 	ml_doors.exchanges++;
+	ml_door_turn(entry, true);
+	stored = __atomic_compare_exchange_n(entry, old, value, false, __ATOMIC_ACQ_REL,
+					     __ATOMIC_RELAXED);
 	if (stored && ML_DOOR_TRACED)
 		ml_trace_exchanged(entry, value, *old);
 	return stored;
