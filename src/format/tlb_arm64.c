@@ -131,7 +131,7 @@ unsigned ml_tlb_arm64_start(struct ml_tlb_arm64_cursor *cursor, const struct ml_
 		count = by_range;
 	/* Combined entries of both stages are found by the VA alone: D8.14.5. */
 	cursor->closing = space->stage2 ? ML_TLBI_VMALLE1 : ML_TLBI_COUNT;
-	if (count && count <= (space->most ? space->most : MOST))
+	if (count && count + space->stage2 <= (space->most ? space->most : MOST))
 		return (unsigned)count + space->stage2;
 	cursor->pages = 0;
 	cursor->closing = (uint8_t)everything(space);
