@@ -71,6 +71,12 @@ endif
 native-clang: $(O)/native-clang/core.a
 .PHONY: native-clang
 
+# ---- mutants: deliberate mistakes, and the tests that notice them ---------------------
+
+mutants: ## every deliberate mistake in the library is noticed by a test
+	@MAKE='$(MAKE)' tools/mutants tests/mutants.list $(O)/mutants
+.PHONY: mutants
+
 # ---- lint, size -----------------------------------------------------------------------
 
 lint: ## formatting, clang-tidy, shellcheck, spelling, licence lines

@@ -9,6 +9,7 @@ static struct entries entries;
 static struct order order;
 
 static const struct setting folding = { .fold = ML_FOLD_COMPLETE };
+static const struct setting small = { .rungs = 3 }; /* pages and their groups */
 static const struct setting marking = { .fold = ML_FOLD_COMPLETE,
 					.track_ad = true,
 					.hardware_ad = true };
@@ -45,24 +46,33 @@ static void take_down(void)
 	t_ok(entries_close(&entries, &order));
 }
 
+/* Member `marked` was written through; somebody faults on the member after it. */
+static void fault_beside(unsigned marked)
+{
+	const unsigned other = (marked + 1) % entries.size;
+	const ml_va va = entries_va(&entries, other);
+	struct ml_model_result seen;
+	ml_pte gathered;
+
+	t_ok(rig_touch(&entries.rig, entries_va(&entries, marked), true, &seen));
+	gathered = ml_ptep_get(&entries.rig.table, va, entries.p + other, 0);
+	t_ok(ml_pte_prot(&entries.rig.table, gathered, 0) & ML_DIRTY);
+	t_ok(ml_ptep_set_access_flags(&entries.rig.table, va, entries.p + other, 0, gathered,
+				      true));
+	for (unsigned i = 0; i < entries.size; i++)
+		t_eq(literal(i).prot & (ML_RW | ML_PROT_AD), ML_RW | ML_PROT_AD);
+	t_eq(entries.rig.arena->pending, 0);
+}
+
 TEST(b_01_one_member_was_marked_and_the_others_kept_faulting)
 {
-	FOR_EACH_WORLD_WITH_GROUPS(world)
-	{
-		struct ml_model_result seen;
-		ml_pte gathered;
-
-		T_REQUIRE(put_group(world, ML_RW | ML_USER));
-		t_ok(rig_touch(&entries.rig, entries_va(&entries, 1), true, &seen));
-		gathered = ml_ptep_get(&entries.rig.table, entries.va, entries.p, 0);
-		t_ok(ml_pte_prot(&entries.rig.table, gathered, 0) & ML_DIRTY);
-		t_ok(ml_ptep_set_access_flags(&entries.rig.table, entries.va, entries.p, 0,
-					      gathered, true));
-		for (unsigned i = 0; i < entries.size; i++)
-			t_eq(literal(i).prot & (ML_RW | ML_PROT_AD), ML_RW | ML_PROT_AD);
-		t_eq(entries.rig.arena->pending, 0);
-		take_down();
-	}
+	for (unsigned marked = 0; marked < 16; marked++)
+		FOR_EACH_WORLD_WITH_GROUPS(world)
+		{
+			T_REQUIRE(put_group(world, ML_RW | ML_USER));
+			fault_beside(marked % entries.size);
+			take_down();
+		}
 }
 
 TEST(b_02_a_folded_group_was_edited_in_place)
@@ -224,6 +234,16 @@ TEST(b_06_the_level_hint_of_a_group_was_wrong)
 		}
 		fine(scene_close());
 	}
+	/* several at once: none, and the step of the smallest */
+	T_REQUIRE(fine(scene_open(WORLD_ARM_LOW, NULL)));
+	fine(scene_map(4 * G, 2 * M, 0, ML_RW));
+	fine(scene_unmap(4 * G, 2 * M - 4 * K)); /* a page is left */
+	fine(scene_map(4 * G + 2 * M, 2 * M, 0, ML_RW));
+	fine(scene_map(4 * G, 4 * K, 0, ML_RW)); /* the table stays */
+	fine(scene_unmap(4 * G + 2 * M - 4 * K, 2 * M + 4 * K));
+	t_eq(scene_invalidation(0)->level, 0xff);
+	t_eq(scene_invalidation(0)->stride_shift, 12);
+	fine(scene_close());
 }
 
 TEST(b_07_what_another_member_was_marked_with_was_lost)
@@ -302,6 +322,16 @@ TEST(b_08_the_lock_of_the_wrong_level_was_taken)
 	}
 }
 
+/* Two groups, without [from, to) of their pages. */
+static void unmap_part(enum world world, unsigned from, unsigned to)
+{
+	T_REQUIRE(fine(scene_open(world, &small)));
+	fine(scene_map(scene.va, 2 * scene.group, 0, ML_RW));
+	t_eq(scene_leaf(scene.va), scene.group);
+	fine(scene_unmap(scene.va + from * scene.page, (to - from) * scene.page));
+	fine(scene_close());
+}
+
 TEST(b_09_the_hint_stayed_where_a_part_was_unmapped)
 {
 	FOR_EACH_WORLD_WITH_GROUPS(world)
@@ -309,13 +339,8 @@ TEST(b_09_the_hint_stayed_where_a_part_was_unmapped)
 		const unsigned pages = 1u << worlds[world].format->rungs[1].lg2_entries;
 
 		for (unsigned from = 0; from < pages; from++)
-			for (unsigned to = from + 1; to <= pages; to++) {
-				T_REQUIRE(fine(scene_open(world, &folding)));
-				fine(scene_map(scene.va, scene.group, 0, ML_RW));
-				fine(scene_unmap(scene.va + from * scene.page,
-						 (to - from) * scene.page));
-				T_REQUIRE(fine(scene_close()));
-			}
+			for (unsigned to = from + 1; to <= 2 * pages; to++)
+				unmap_part(world, from, to);
 	}
 }
 
@@ -414,6 +439,11 @@ TEST(b_12_a_group_was_seen_half_folded)
 		fine(scene_protect(scene.va, scene.group, ML_WRITE, ML_WRITE));
 		fine(scene_fold(scene.va, scene.group, scene.group));
 		t_eq(scene_leaf(scene.va), scene.group);
+		/* parts of two at once */
+		fine(scene_map(scene.va + scene.group, scene.group, 2 * scene.group, ML_RW));
+		fine(scene_protect(scene.va + scene.page, scene.group, ML_WRITE, 0));
+		t_eq(scene_leaf(scene.va), scene.page);
+		t_eq(scene_leaf(scene.va + scene.group), scene.page);
 		fine(scene_unmap(scene.va + scene.page, scene.group - scene.page));
 		fine(scene_close());
 	}
