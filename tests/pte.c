@@ -366,3 +366,38 @@ TEST(hidden_leaves_have_no_hint)
 		t_ok(maps(&e, e.size - 1, e.size - 1));
 	}
 }
+
+/* S1.23: where no access may fault, and for executable leaves under the erratum, nothing folds. */
+TEST(careful_places_fold_nothing)
+{
+	const struct ml_table_config small = { .fold = ML_FOLD_COMPLETE,
+					       .live = true,
+					       .errata = ML_ERRATUM_SMALL_EXEC };
+	struct entries e;
+
+	FOR_EACH_GROUPED(e, &folding)
+	{
+		struct ml_never_fault range = { .va = e.va, .len = e.size * e.step };
+
+		t_eq(ml_never_fault(&e.rig.table, &range), ML_OK);
+		set(&e, 0, leaf(&e, 0, ML_RW), e.count & ~(e.size - 1));
+		t_eq(entries_folded(&e), (e.count & ~(e.size - 1)) - e.size);
+		set(&e, 0, leaf(&e, 0, ML_READ), 1);
+		set(&e, 0, leaf(&e, 0, ML_RW), 1);
+		t_ok(!entries_hinted(&e, 0));
+		t_eq(invalidations(&e), 0);
+		ml_may_fault(&e.rig.table, &range);
+		set(&e, 0, leaf(&e, 0, ML_RW), 1);
+		t_ok(entries_hinted(&e, 0));
+	}
+	FOR_EACH_GROUPED(e, &small)
+	{
+		ml_pte pte = 0;
+
+		t_eq(ml_pte_make(&e.rig.table, 0, ML_READ | ML_PEXEC, e.level, &pte),
+		     e.level ? ML_ERR_SIZE : ML_OK);
+		if (e.level == 0)
+			set(&e, 0, pte, e.size);
+		t_eq(entries_folded(&e), 0);
+	}
+}
