@@ -45,6 +45,8 @@ include mk/flags.mk mk/variant.mk
 
 HOSTED_PORT := -DML_PORT_HEADER='"hosted_port.h"' -Iports/hosted
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# Entries go through doors that say what the sanitizer cannot know.
+TSAN := -fsanitize=thread -DML_PORT_HEADER='"support/dependent_loads.h"' -Itests
 TEST_INCLUDES := -Isrc -Itests -Iports/hosted -Iports/process -Icli
 
 $(eval $(call variant,plain,$(CC),$(call core-flags,$(CC)) $(call stack-flags,$(CC)) $(OPTIMISE),$\
@@ -58,6 +60,9 @@ $(eval $(call variant,asan,$(CC),$(call core-flags,$(CC)) -O1 $(SANITIZE) $(HOST
 # once more, with the hosted port's doors and under a name of their own.
 $(eval $(call variant,heard,$(CC),$(call core-flags,$(CC)) $(OPTIMISE) $(HOSTED_PORT) $\
 	-Dml_table_ops_any=ml_table_ops_heard,))
+
+$(eval $(call variant,tsan,$(CC),$(call core-flags,$(CC)) -O1 $(TSAN),$\
+	$(call hosted-flags,$(CC)) -O1 $(TSAN) $(TEST_INCLUDES)))
 
 # ---- libraries and tool ----------------------------------------------------------
 
@@ -93,14 +98,21 @@ REPLAYS := $(patsubst fuzz/%.c,$(O)/asan/fuzz/%,$(wildcard fuzz/*_fuzzer.c))
 ifneq ($(filter test test-programs,$(MAKECMDGOALS)),)
 CAN_SANITIZE := $(shell echo 'int main(void) { return 0; }' | \
 	$(CC) $(SANITIZE) -x c - -o /dev/null 2>/dev/null && echo yes)
+# It must run, too: some kernels lay memory out as this sanitizer cannot bear.
+CAN_TSAN := $(shell mkdir -p $(O) && echo 'int main(void) { return 0; }' | \
+	$(CC) -fsanitize=thread -x c - -o $(O)/can-tsan 2>/dev/null && \
+	$(O)/can-tsan 2>/dev/null && echo yes)
 endif
-SANITIZED := $(if $(CAN_SANITIZE),$(ASAN_TESTS) $(REPLAYS))
+TSAN_TESTS := $(O)/tsan/tests/threads
+SANITIZED := $(if $(CAN_SANITIZE),$(ASAN_TESTS) $(REPLAYS)) $(if $(CAN_TSAN),$(TSAN_TESTS))
 HOSTED := $(wildcard ports/hosted/*.c) $(TEST_HELPERS)
 
 $(HOSTED_TESTS): $(O)/hosted/%: $(O)/hosted/%.o $(HOSTED:%.c=$(O)/hosted/%.o) $(O)/hosted/core.a
 	$(call link,$(CC) -pthread)
 $(ASAN_TESTS): $(O)/asan/%: $(O)/asan/%.o $(HOSTED:%.c=$(O)/asan/%.o) $(O)/asan/core.a
 	$(call link,$(CC) -pthread $(SANITIZE))
+$(TSAN_TESTS): $(O)/tsan/%: $(O)/tsan/%.o $(O)/tsan/tests/support/source.o $(O)/tsan/core.a
+	$(call link,$(CC) -pthread -fsanitize=thread)
 $(PROCESS_TESTS): $(O)/plain/%: $(O)/plain/%.o $(TEST_HELPERS:%.c=$(O)/plain/%.o) $(LIBRARIES)
 	$(call link,$(CC) -pthread)
 $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
@@ -117,7 +129,7 @@ $(O)/plain/tests/mmu_kvm: $(MMU_BODIES:%=$(O)/plain/%) $(O)/plain/tests/mmu/mach
 
 ALL_TESTS := $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
 QEMU_TESTS := $(sort $(wildcard tests/qemu*.t))
-SLOW := %/random %/toy %/oracle_toy %/oracle_random tests/symbols.t tests/cross.t $(QEMU_TESTS) # first, so that the others run beside them
+SLOW := %/random %/toy %/interleave %/oracle_toy %/oracle_random tests/symbols.t tests/cross.t $(QEMU_TESTS) # first, so that the others run beside them
 EXAMPLES := $(patsubst %.c,$(O)/plain/%,$(wildcard examples/*.c))
 $(EXAMPLES): $(O)/plain/%: $(O)/plain/%.o $(LIBRARIES)
 	$(call link,$(CC) -pthread)
@@ -132,6 +144,7 @@ test: deps-test all test-programs ## everything that shows it is right, under pr
 deps-test:
 	@tools/deps test
 	$(if $(CAN_SANITIZE),,@echo '# SKIP the ASan and UBSan build: $(CC) cannot link it here')
+	$(if $(CAN_TSAN),,@echo '# SKIP the TSan build: $(CC) cannot link it here, or it does not run')
 
 # The second make sees the compilers that tools/deps installs.
 qemu: all ## the boards under QEMU: the tests of what real MMUs do with the tables
@@ -142,9 +155,12 @@ qemu: all ## the boards under QEMU: the tests of what real MMUs do with the tabl
 asan: $(ASAN_TESTS) $(REPLAYS) ## the hosted tests under ASan and UBSan, full length
 	@ML_TEST_FULL=1 $(TEST_ENV) tools/run-tests $^
 
+tsan: $(TSAN_TESTS) ## threads that pass each other, under ThreadSanitizer, full length
+	@ML_TEST_FULL=1 $(TEST_ENV) tools/run-tests $^
+
 stress: $(HOSTED_TESTS) ## the random tests for long, with a seed of the clock
 	@ML_TEST_OPS=$(STRESS_OPS) SEED=$$(date +%s) $(TEST_ENV) tools/run-tests $^
-.PHONY: test deps-test test-programs qemu asan stress
+.PHONY: test deps-test test-programs qemu asan tsan stress
 
 # ---- the rest --------------------------------------------------------------------
 
