@@ -16,6 +16,7 @@
 
 #include "support/explore.h"
 #include "support/source.h"
+#include "support/toy_page.h"
 #include "t.h"
 
 #define PAGE ((uint64_t)0x1000)
@@ -83,7 +84,7 @@ static struct grave graves[GRAVES];
 static unsigned grave_count, moment_count;
 static char moments[MOMENTS][TABLES * TABLE_BYTES];
 static const struct setup *setup_now;
-static bool exploring;
+static bool exploring, poison_seen;
 
 /* ---- the platform ------------------------------------------------------------------ */
 
@@ -276,11 +277,28 @@ static void run_task(void *cookie, unsigned number)
 	leave(number);
 }
 
+/* Whether a walker could see what was in a table before it was filled, or after it was freed. */
+static bool shows_poison(void)
+{
+	const uint64_t *root = (const uint64_t *)(const void *)now.table.root;
+
+	for (unsigned i = 0; i < 4; i++) {
+		const uint64_t *table =
+			(const uint64_t *)(const void *)(now.table.base + (root[i] & 0xfffe0));
+
+		for (unsigned k = 0; (root[i] & 3) == 1 && k < 4; k++)
+			if (table[k] == POISON)
+				return true;
+	}
+	return false;
+}
+
 static void note_moment(void *cookie)
 {
 	(void)cookie;
 	if (moment_count == MOMENTS)
 		exit(2);
+	poison_seen |= shows_poison();
 	memcpy(moments[moment_count++], now.memory, sizeof(now.memory));
 }
 
@@ -290,63 +308,23 @@ static void begin_run(void *cookie)
 	memset(results, 0, sizeof(results));
 	grave_count = 0;
 	moment_count = 0;
+	poison_seen = false;
 	note_moment(cookie);
 }
 
 /* ---- judging readers --------------------------------------------------------------- */
 
-/* What one page translates to: by the layout that format/toy.h describes, not by its code. */
-struct page {
-	uint64_t pte; /* 0: not mapped */
-	uint64_t pa;
-	unsigned level;
-};
-
-#define VALID 1u
-#define LEAF 2u
-#define GROUP 4u
+#define MARKS 0x60u /* accessed, dirty */
 #define WRITE 8u
-#define MARKS 0x60u
-
-static uint64_t word_at(const char *memory, uint64_t pa)
-{
-	uint64_t word;
-
-	memcpy(&word, memory + (pa - POOL_PA), sizeof(word));
-	return word;
-}
-
-/* The entry at index of a table, with the marks of its group. */
-static uint64_t entry_at(const char *memory, uint64_t table, unsigned index, unsigned level)
-{
-	const uint64_t pte = word_at(memory, table + 8 * index);
-	const uint64_t other = word_at(memory, table + 8 * (index ^ 1));
-	const uint64_t step = PAGE << 2 * level;
-
-	if (pte & GROUP && pte & LEAF && ((pte ^ other ^ step) & ~(uint64_t)MARKS) == 0)
-		return pte | (other & MARKS);
-	return pte;
-}
-
-static struct page page_at(const char *memory, unsigned number)
-{
-	uint64_t pte = entry_at(memory, ml_table_root(&now.table), number / 4, 1);
-	const bool table = (pte & (VALID | LEAF)) == VALID;
-	const uint64_t inside = table ? 0 : number % 4 * PAGE;
-
-	if (table)
-		pte = entry_at(memory, pte & 0xfffe0, number % 4, 0);
-	if (!(pte & VALID))
-		return (struct page){ 0, 0, 0 };
-	return (struct page){ pte, (pte & (table ? 0xff000 : 0xfc000)) + inside, table ? 0 : 1 };
-}
+#define GROUP 4u
 
 /* Whether `is` holds of the page at one of the moments, both included. */
 static bool once(unsigned since, unsigned until, unsigned number,
-		 bool (*is)(const struct page *page, const void *said), const void *said)
+		 bool (*is)(const struct toy_page *page, const void *said), const void *said)
 {
 	for (unsigned i = since; i <= until; i++) {
-		const struct page page = page_at(moments[i], number);
+		const struct toy_page page =
+			toy_page(moments[i], POOL_PA, ml_table_root(&now.table), number);
 
 		if (is(&page, said))
 			return true;
@@ -354,7 +332,7 @@ static bool once(unsigned since, unsigned until, unsigned number,
 	return false;
 }
 
-static bool is_translated(const struct page *page, const void *said)
+static bool is_translated(const struct toy_page *page, const void *said)
 {
 	const struct result *result = said;
 	const struct ml_translation *found = &result->found;
@@ -365,7 +343,7 @@ static bool is_translated(const struct page *page, const void *said)
 	       found->pa == page->pa;
 }
 
-static bool is_walked(const struct page *page, const void *said)
+static bool is_walked(const struct toy_page *page, const void *said)
 {
 	const struct ml_walk *walk = said;
 	const struct ml_walk_entry *end = &walk->entries[walk->count - 1];
@@ -376,7 +354,7 @@ static bool is_walked(const struct page *page, const void *said)
 	       ((end->pte ^ page->pte) & ~(uint64_t)MARKS) == 0;
 }
 
-static bool is_hole(const struct page *page, const void *said)
+static bool is_hole(const struct toy_page *page, const void *said)
 {
 	(void)said;
 	return !page->pte;
@@ -388,7 +366,7 @@ struct said {
 	unsigned rung;
 };
 
-static bool is_in_run(const struct page *page, const void *what)
+static bool is_in_run(const struct toy_page *page, const void *what)
 {
 	const struct said *said = what;
 
@@ -406,7 +384,8 @@ static bool walk_holds(const struct result *result)
 		bool held = false;
 
 		for (unsigned k = result->since; k <= result->until; k++)
-			held |= word_at(moments[k], table + 8 * entry->index) == entry->pte;
+			held |= toy_word(moments[k], POOL_PA, table + 8 * entry->index) ==
+				entry->pte;
 		if (!held || entry->table != table)
 			return false;
 		table = entry->pte & 0xfffe0;
@@ -477,7 +456,8 @@ static struct outcome outcome_now(unsigned count)
 			     .used = now.pool.used };
 
 	for (unsigned i = 0; i < PAGES; i++) {
-		const struct page page = page_at(now.memory, i);
+		const struct toy_page page =
+			toy_page(now.memory, POOL_PA, ml_table_root(&now.table), i);
 
 		o.pages[i].pte = page.pte;
 		o.pages[i].level = page.level;
@@ -508,6 +488,8 @@ static const char *what_is_wrong(unsigned count)
 {
 	const struct outcome is = outcome_now(count);
 
+	if (poison_seen)
+		return "a table was linked before it was filled, or after it was freed";
 	for (unsigned i = 0; i < count; i++)
 		if (tasks[i].kind >= TRANSLATE && !reader_is_right(i))
 			return "a reader says what never was";
