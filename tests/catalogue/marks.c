@@ -74,8 +74,8 @@ TEST(b_71_an_entry_that_was_not_present_became_present)
 
 /*
  * A reader of member 3 (toy: 1) while its group changes. Without the lock it may find nothing there
- * for a moment, or be told to come again; it is never told of another frame, nor of an entry of
- * software's that nobody made.
+ * for a moment, or be told to come again; it is never told of another frame, of marks that nobody
+ * made, nor of an entry of software's that nobody made.
  */
 static struct {
 	unsigned member, reads, astray;
@@ -100,7 +100,8 @@ static void read_member(void *cookie, const struct ml_event *event)
 	if (error == ML_ERR_CONTENDED || !pte)
 		return;
 	reader.astray += ml_pte_kind(&entries.rig.table, pte, 0) != ML_KIND_LEAF ||
-			 ml_pte_pa(&entries.rig.table, pte, 0) != reader.member * entries.step;
+			 ml_pte_pa(&entries.rig.table, pte, 0) != reader.member * entries.step ||
+			 ml_pte_prot(&entries.rig.table, pte, 0) & ML_PROT_AD;
 }
 
 /* The lock is free again: whoever takes it finds the leaf, and takes it out. */
@@ -119,8 +120,8 @@ static void still_there(void)
 static bool put_read_group(enum world world, struct ml_trace *trace)
 {
 	T_REQUIRE_VALUE(entries_open(&entries, world, &marking, 0, NULL), false);
-	ml_set_ptes(&entries.rig.table, entries.va, entries.p, 0,
-		    leaf_of(ML_RW | ML_USER | ML_PROT_AD, 0), entries.size);
+	ml_set_ptes(&entries.rig.table, entries.va, entries.p, 0, leaf_of(ML_RW | ML_USER, 0),
+		    entries.size);
 	t_eq(entries_folded(&entries), entries.size);
 	reader.member = entries.size > 3 ? 3 : 1;
 	reader.reads = reader.astray = 0;
@@ -138,7 +139,7 @@ TEST(b_72_an_entry_that_was_broken_for_a_moment_looked_empty)
 		T_REQUIRE(put_read_group(world, &trace));
 		ml_pte_clear(&entries.rig.table, entries.va, entries.p, 0);
 		ml_set_pte_at(&entries.rig.table, entries.va, entries.p, 0,
-			      leaf_of(ML_RW | ML_USER | ML_PROT_AD, 0));
+			      leaf_of(ML_RW | ML_USER, 0));
 		ml_trace_to(NULL);
 		t_eq(entries_folded(&entries), entries.size);
 		still_there();
@@ -290,6 +291,56 @@ TEST(b_77_a_dirty_mark_was_lost_when_rights_changed)
 		t_eq(ml_pte_prot(t, entries.p[0], 0), ML_RW | ML_ACCESSED | (state & ML_DIRTY));
 		take_down();
 	}
+}
+
+/* Whoever changes a leaf that hardware may mark meanwhile does it in one access. */
+static void note_plain_store(void *cookie, const struct ml_event *event)
+{
+	unsigned *plain = cookie;
+	const ml_pte *entry = event->pointer;
+
+	if (entry < entries.p || entry >= entries.p + entries.count)
+		return; /* a table goes */
+	if ((event->kind == ML_EVENT_STORE || event->kind == ML_EVENT_LINK) && event->old & 1)
+		++*plain;
+}
+
+TEST(b_78_hardware_marked_a_leaf_between_load_and_store)
+{
+	for (unsigned level = 0; level < 2; level++)
+		FOR_EACH_WORLD(world)
+		{
+			struct ml_table *t = &entries.rig.table;
+			unsigned plain = 0;
+			struct ml_trace trace = { .watch = note_plain_store,
+						  .cookie = &plain,
+						  .forget = true };
+			const ml_pte more = ML_RW | ML_PROT_AD;
+			struct ml_op op = { .sink = count_bytes };
+
+			T_REQUIRE(t_ok(entries_open(&entries, world, &marking, level, NULL)));
+			ml_set_ptes(t, entries.va, entries.p, level, leaf_of(ML_RW, level),
+				    entries.count);
+			reader.member = entries.count - 1;
+			trace.arena = entries.rig.arena;
+			ml_trace_to(&trace);
+			ml_ptep_set_access_flags(t, entries.va, entries.p, level,
+						 leaf_of(more, level), true);
+			ml_ptep_test_and_clear_young(t, entries.va, entries.p, level);
+			ml_wrprotect_ptes(t, entries.va, entries.p, level, entries.count);
+			t_eq(ml_protect(t, entries.va, 2 * entries.step, ML_ACCESSED, ML_ACCESSED,
+					NULL),
+			     ML_OK);
+			ml_ptep_get_and_clear(t, entries.va, entries.p, level);
+			ml_get_and_clear_full_ptes(t, entries_va(&entries, 1), entries.p + 1, level,
+						   entries.count - 2);
+			t_eq(ml_unmap(t, entries_va(&entries, reader.member), entries.step, &op),
+			     ML_OK);
+			ml_trace_to(NULL);
+			t_ok(trace.kinds[ML_EVENT_EXCHANGE] > entries.count);
+			t_eq(plain, 0);
+			t_ok(entries_close(&entries, NULL));
+		}
 }
 
 /* A second memory that holds what the events say was stored, and nothing else. */
