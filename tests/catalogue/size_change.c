@@ -234,29 +234,39 @@ TEST(b_23_a_part_of_a_large_leaf_was_removed_wrongly)
 	}
 }
 
+/* Unmap what ends with a leaf and begins `before` it, while every allocation fails. */
+static void remove_whole(uint64_t leaf, uint64_t before)
+{
+	uint64_t allocs;
+
+	if (before)
+		fine(scene_map(scene.va + leaf - before, before, 0, ML_RW));
+	fine(scene_map(scene.va + leaf, leaf, leaf, ML_RW));
+	fine(scene_map(scene.va + 2 * leaf, leaf, 4 * leaf, ML_RW));
+	allocs = scene.judge.rig.arena->allocs;
+	fine(scene_do(&(struct action){ .kind = ACTION_UNMAP,
+					.va = scene.va + leaf - before,
+					.len = before + leaf,
+					.sink = true,
+					.fail = 1 }));
+	t_ok(!scene.refused);
+	t_eq(scene.judge.rig.arena->allocs, allocs);
+	t_eq(scene_leaf(scene.va + leaf), 0);
+	t_eq(scene_events(ML_EVENT_FILL), 0);
+}
+
 TEST(b_24_removing_an_aligned_leaf_shattered_it)
 {
-	FOR_EACH_WORLD(world)
-	{
-		const uint64_t leaf = world == WORLD_TOY ? 16 * K : 1 * G;
-		uint64_t allocs;
+	for (unsigned i = 0; i < 3; i++) /* the leaf, and another before it, and a page */
+		FOR_EACH_WORLD(world)
+		{
+			const uint64_t leaf = world == WORLD_TOY ? 16 * K : 1 * G;
+			const uint64_t befores[] = { 0, leaf, 4 * K };
 
-		T_REQUIRE(fine(scene_open(world, NULL)));
-		fine(scene_map(scene.va, leaf, 0, ML_RW));
-		fine(scene_map(scene.va + leaf, leaf, 2 * leaf,
-			       ML_RW)); /* frames not in sequence */
-		allocs = scene.judge.rig.arena->allocs;
-		fine(scene_do(&(struct action){ .kind = ACTION_UNMAP,
-						.va = scene.va,
-						.len = leaf,
-						.sink = true,
-						.fail = 1 }));
-		t_ok(!scene.refused);
-		t_eq(scene.judge.rig.arena->allocs, allocs);
-		t_eq(scene_leaf(scene.va), 0);
-		t_eq(scene_events(ML_EVENT_FILL), 0);
-		fine(scene_close());
-	}
+			T_REQUIRE(fine(scene_open(world, NULL)));
+			remove_whole(leaf, befores[i]);
+			fine(scene_close());
+		}
 }
 
 TEST(b_25_a_large_leaf_was_never_reported_gone)
