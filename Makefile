@@ -164,7 +164,7 @@ stress: $(HOSTED_TESTS) ## the random tests for long, with a seed of the clock
 
 # ---- the rest --------------------------------------------------------------------
 
-include mk/qemu.mk mk/extra.mk
+include mk/qemu.mk mk/proofs.mk mk/extra.mk
 
 clean: ## remove everything that was built
 	rm -rf $(O)
