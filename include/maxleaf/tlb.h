@@ -30,7 +30,8 @@ extern "C" {
 
 /*
  * One invalidation: everything cached for [va, va + length) in one table's address space. No leaf
- * that must go reaches over an end.
+ * that must go reaches over an end. Links may: of a table in which nothing was left the range need
+ * name no more than one address below it, for one drops every entry on the way to it, too.
  */
 struct ml_invalidation {
 	ml_va va;

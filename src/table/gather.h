@@ -92,6 +92,25 @@ ML_INLINE void gather_subtree_range(const struct ml_format *f, struct gather *g,
 	g->tables = true;
 }
 
+/*
+ * An entry that linked a table in which nothing is left. What walkers held of the leaves is gone
+ * or gathered already; any address below the link drops it (Arm ARM D8.14, Intel SDM 4.10.4.1).
+ */
+ML_INLINE void gather_link_range(const struct ml_format *f, struct gather *g, ml_va va,
+				 unsigned level)
+{
+	const unsigned shift = f->level_shift[level];
+
+	if (g->first <= ml_align_last(va, shift) && g->last >= ml_align_down(va, shift)) {
+		g->stride = (uint8_t)ml_min(g->stride, shift);
+		g->level = GATHER_LEVELS;
+	} else {
+		va = ml_align_down(va, f->page_shift);
+		gather_range(g, va, ml_align_last(va, f->page_shift), GATHER_LEVELS, f->page_shift);
+	}
+	g->tables = true;
+}
+
 /* Invalidate without waiting; whether there was anything. */
 ML_INLINE bool gather_issue(struct gather *g)
 {
@@ -295,9 +314,9 @@ ML_INLINE struct gather_item *gather_item(const struct ml_format *f, struct gath
 	return &g->items[g->items_count++];
 }
 
-/* The entry at va of this level linked a table and no longer does. */
-ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
-			      unsigned level, enum gather_what what)
+/* The table that the entry at va of this level linked waits until walkers have left it. */
+ML_INLINE void gather_table(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
+			    unsigned level, enum gather_what what)
 {
 	struct gather_item *item = gather_item(f, g);
 
@@ -306,7 +325,22 @@ ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va
 	item->count = 0;
 	item->level = (uint8_t)level;
 	item->what = (uint8_t)what;
+}
+
+/* The entry at va of this level linked a table and no longer does. */
+ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
+			      unsigned level, enum gather_what what)
+{
+	gather_table(f, g, va, link, level, what);
 	gather_subtree_range(f, g, va, level);
+}
+
+/* The same of a table in which nothing is left, at va the least. */
+ML_INLINE void gather_emptied(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
+			      unsigned level)
+{
+	gather_table(f, g, va, link, level, GATHER_EMPTY);
+	gather_link_range(f, g, va, level);
 }
 
 /* count leaf entries from va on were removed; pte is the first with accessed and dirty merged. */

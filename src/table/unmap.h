@@ -85,7 +85,7 @@ ML_PART void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte
 
 		entry_store(f, up.entry, 0);
 		write_back(t, g->op, up.entry, 1);
-		gather_subtree(f, g, va, up.pte, ++level, GATHER_EMPTY);
+		gather_emptied(f, g, va, up.pte, ++level);
 		from = index_of(f, va, level);
 		to = from + 1;
 		table = up.entry - from;
