@@ -278,10 +278,21 @@ ML_INLINE bool edit_may_break(const struct ml_format *f, const struct ml_edit *e
 	       (f->break_group && edit->mask & (ML_USER | ML_EXEC | ML_PEXEC));
 }
 
-/* Whether a change of these bits is one that a walker may miss: of any but software's. */
-ML_INLINE bool edit_flushes(const struct ml_format *f, ml_pte bits)
+/*
+ * The bits whose change no walker needs to be told of: software's, and marks that come. Without
+ * accessed a leaf is not held (Arm ARM D8.5.1), or hardware would set the mark itself, as x86-64's
+ * does with dirty, too (Intel SDM 4.8). Others may hold a leaf that is not dirty as read-only.
+ */
+ML_INLINE ml_pte edit_silent(const struct ml_format *f, const struct ml_edit *edit)
 {
-	return (bits & ~codec_software(f)) != 0;
+	const ml_prot come = edit->mask & edit->value;
+	ml_pte bits = codec_software(f);
+
+	if (come & ML_ACCESSED)
+		bits |= codec_accessed(f);
+	if (come & ML_DIRTY && f->encoding == ML_ENCODING_X86_64)
+		bits |= X86_DIRTY;
+	return bits;
 }
 
 #endif

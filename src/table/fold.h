@@ -87,26 +87,33 @@ ML_INLINE bool congruent(const struct ml_format *f, ml_pte pte, ml_va va, unsign
 	return ml_aligned(pa ^ ml_align_down(va, f->level_shift[level]), shift);
 }
 
-/* The entry p at va is pte: fold its group if that is complete. True if it is folded then. */
-ML_PART bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, ml_pte pte,
-			ml_va va, unsigned level, unsigned rung)
+/* The entry p at va is pte: whether its group is folded, or complete and may be. */
+ML_INLINE bool group_folds(const struct ml_format *f, const struct ml_table *t, const ml_pte *p,
+			   ml_pte pte, ml_va va, unsigned level, unsigned rung)
 {
 	const unsigned shift = f->rungs[rung].shift, count = 1u << f->rungs[rung].lg2_entries;
 	const unsigned at = index_of(f, va, level) & (count - 1);
 	const struct known known = { pte, at, at, at + 1 };
-	const struct ml_table *t = g->t;
 	unsigned misfit;
 
 	if (!codec_is_leaf(f, pte, level))
 		return false;
 	if (pte & codec_group(f))
 		return true;
-	if (!congruent(f, pte, va, level, shift) ||
-	    (ML_UNLIKELY(t->careful) && careful_of_fold(f, t, pte, va, level, shift)) ||
-	    !sequence_is_complete(f, p - at, count, known, level, &misfit) ||
-	    !one_ad_unit(t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift))
+	return congruent(f, pte, va, level, shift) &&
+	       !(ML_UNLIKELY(t->careful) && careful_of_fold(f, t, pte, va, level, shift)) &&
+	       sequence_is_complete(f, p - at, count, known, level, &misfit) &&
+	       one_ad_unit(t, ml_align_down(codec_leaf_pa(f, pte, level), shift), shift);
+}
+
+/* The same, and fold it. */
+ML_PART bool fold_group(const struct ml_format *f, struct gather *g, ml_pte *p, ml_pte pte,
+			ml_va va, unsigned level, unsigned rung)
+{
+	if (!group_folds(f, g->t, p, pte, va, level, rung))
 		return false;
-	group_convert(f, g, p, va, level, true);
+	if (!(pte & codec_group(f)))
+		group_convert(f, g, p, va, level, true);
 	return true;
 }
 
@@ -219,11 +226,14 @@ ML_PART void fold_completed(const struct ml_format *f, struct gather *g, ml_va v
 		const unsigned group = rung && t->rungs >> rung & 1 ? rung : 0;
 		struct place up;
 
-		if (group && !fold_group(f, g, p, pte, va, level, group))
+		if (group && !group_folds(f, t, p, pte, va, level, group))
 			return;
 		if (t->fold != ML_FOLD_BLOCK || !promotion(f, t, va, level) ||
-		    !table_folds(f, t, p, pte, va, level, group))
+		    !table_folds(f, t, p, pte, va, level, group)) {
+			if (group && !(pte & codec_group(f)))
+				group_convert(f, g, p, va, level, true);
 			return;
+		}
 		promote(f, g, p - index_of(f, va, level), va, level);
 		up = descend(f, t, va, ++level);
 		p = up.entry;

@@ -83,7 +83,7 @@ ML_INLINE ml_pte harvest_clear(const struct ml_format *f, struct gather *g,
 	if (!changed)
 		return merged;
 	publish(g->t, g->op, p, count);
-	if (edit_flushes(f, changed))
+	if (changed & h->editor.loud)
 		gather_range(g, va, va + ((uint64_t)count << shift) - 1, h->editor.level, shift);
 	return merged;
 }

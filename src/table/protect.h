@@ -11,7 +11,7 @@
 #include "table/unmap.h"
 
 /* Entries that are broken at once when a live change needs it; no group is larger. */
-#define BREAK_ENTRIES 128
+#define BREAK_ENTRIES 512
 
 /* An edit of one table's entries under way. */
 struct editor {
@@ -19,6 +19,7 @@ struct editor {
 	unsigned level;             /* at hand, */
 	struct ml_edit_bits bits;   /* and what the edit is there */
 	struct ml_edit_alike alike; /* level 0 */
+	ml_pte loud;                /* bits whose change walkers must be told of */
 };
 
 ML_INLINE ml_pte edited(const struct ml_format *f, const struct ml_table *t, const struct editor *e,
@@ -36,47 +37,91 @@ ML_INLINE struct editor editor_at(const struct ml_format *f, const struct ml_tab
 	e.level = level;
 	e.bits = edit_bits(f, &t->types, edit, level);
 	e.alike = edit_alike(f, edit->kind, e.bits);
+	e.loud = ~edit_silent(f, edit);
 	return e;
 }
 
 /* What a pass over entries did. */
 struct edit_result {
-	uint64_t changed; /* entries */
-	ml_pte bits;      /* that differ in any of them */
-	unsigned done;    /* entries looked at */
+	uint64_t changed;     /* entries */
+	ml_pte bits;          /* that differ in any of them, */
+	unsigned first, last; /* of which these are the ends */
+	unsigned done;        /* entries looked at */
 };
 
+#define EDIT_RESULT(count)          \
+	{                           \
+		0, 0, 0, 0, (count) \
+	}
+
+/* Entry i differs in these bits. */
+ML_INLINE void edit_note(struct edit_result *result, unsigned i, ml_pte bits)
+{
+	result->changed++;
+	result->bits |= bits;
+	result->last = i;
+}
+
 /*
- * Change one entry; atomically where hardware may mark it meanwhile. Returns the bits that
- * differ.
+ * Change one entry; atomically where hardware may mark it meanwhile. Whether it changed, and in
+ * which bits.
  */
-ML_INLINE ml_pte edit_entry(const struct ml_format *f, const struct ml_table *t,
-			    const struct editor *e, ml_pte *p, ml_pte pte, bool atomic)
+ML_INLINE bool edit_changes(const struct ml_format *f, const struct ml_table *t,
+			    const struct editor *e, ml_pte *p, ml_pte pte, bool atomic,
+			    ml_pte *bits)
 {
 	ml_pte to = edited(f, t, e, pte);
 
 	if (to == pte)
-		return 0;
+		return false;
 	if (!atomic) {
 		entry_store(f, p, to);
-		return pte ^ to;
+		*bits = pte ^ to;
+		return true;
 	}
 	while (!entry_replace(f, p, &pte, to)) {
 		to = edited(f, t, e, pte);
 		if (to == pte)
-			return 0;
+			return false;
 	}
-	return pte ^ to;
+	*bits = pte ^ to;
+	return true;
+}
+
+/* The same; returns the bits. */
+ML_INLINE ml_pte edit_entry(const struct ml_format *f, const struct ml_table *t,
+			    const struct editor *e, ml_pte *p, ml_pte pte, bool atomic)
+{
+	ml_pte bits = 0;
+
+	(void)edit_changes(f, t, e, p, pte, atomic, &bits);
+	return bits;
+}
+
+/* Entries from p on that are none, or stay as they are. */
+ML_INLINE unsigned edit_skip(const struct ml_format *f, const struct ml_table *t,
+			     const struct editor *e, const ml_pte *p, unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		const ml_pte pte = entry_load(f, p + i);
+
+		if (codec_is_leaf(f, pte, e->level) ? edited(f, t, e, pte) != pte
+						    : codec_is_table(f, pte, e->level))
+			break;
+	}
+	return i;
 }
 
 /* One entry after another. */
 ML_PART struct edit_result edit_loop(const struct ml_format *f, const struct ml_table *t,
 				     const struct editor *e, ml_pte *p, unsigned count, bool atomic)
 {
-	struct edit_result result = { 0, 0, count };
-	unsigned i;
+	struct edit_result result = EDIT_RESULT(count);
+	unsigned i = edit_skip(f, t, e, p, count);
 
-	for (i = 0; i < count; i++) {
+	for (result.first = i; i < count; i++) {
 		const ml_pte pte = entry_load(f, p + i);
 		ml_pte bits;
 
@@ -86,9 +131,8 @@ ML_PART struct edit_result edit_loop(const struct ml_format *f, const struct ml_
 			result.done = i;
 			break;
 		}
-		bits = edit_entry(f, t, e, p + i, pte, atomic);
-		result.changed += bits != 0;
-		result.bits |= bits;
+		if (edit_changes(f, t, e, p + i, pte, atomic, &bits))
+			edit_note(&result, i, bits);
 	}
 	return result;
 }
@@ -137,7 +181,7 @@ ML_PART unsigned edit_alike_entries(const struct ml_format *f, ml_pte *p, unsign
 ML_PART struct edit_result edit_quiet(const struct ml_format *f, const struct ml_table *t,
 				      const struct editor *e, ml_pte *p, unsigned count)
 {
-	struct edit_result result = { 0, 0, count };
+	struct edit_result result = EDIT_RESULT(count);
 	unsigned i = 0;
 
 	while (i < count) {
@@ -157,7 +201,7 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 {
 	const unsigned shift = f->level_shift[e->level];
 	uint64_t broken[BREAK_ENTRIES / 64] = { 0 };
-	struct edit_result result = { 0, 0, count };
+	struct edit_result result = EDIT_RESULT(count);
 	bool any = false;
 	unsigned i;
 
@@ -170,11 +214,13 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 		}
 		if (!codec_is_leaf(f, pte, e->level) || to == pte)
 			continue;
-		result.changed++;
 		if (!edit_breaks(f, pte, to, e->level)) {
-			result.bits |= edit_entry(f, g->t, e, p + i, pte, g->t->hardware_ad);
+			result.first = result.bits ? result.first : i;
+			edit_note(&result, i,
+				  edit_entry(f, g->t, e, p + i, pte, g->t->hardware_ad));
 			continue;
 		}
+		result.changed++;
 		entry_store(f, p + i,
 			    edited(f, g->t, e, entry_exchange(f, p + i, 0)) & ~codec_valid(f));
 		broken[i / 64] |= ML_BIT(i % 64);
@@ -246,8 +292,9 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, con
 	}
 	if (result.changed)
 		publish(g->t, g->op, p, result.done);
-	if (edit_flushes(f, result.bits))
-		gather_range(g, va, va + ((uint64_t)result.done << shift) - 1, e->level, shift);
+	if (result.bits & e->loud)
+		gather_range(g, va + ((uint64_t)result.first << shift),
+			     va + ((uint64_t)(result.last + 1) << shift) - 1, e->level, shift);
 	if (g->op)
 		g->op->bytes += result.changed << shift;
 	return result.done;
@@ -270,6 +317,8 @@ ML_PART void spread_marks(const struct ml_format *f, struct gather *g, const str
 	if (!result.changed)
 		return;
 	publish(g->t, g->op, p - at, count);
+	if (!(result.bits & e->loud))
+		return;
 	va = ml_align_down(va, f->rungs[f->group_rung[e->level]].shift);
 	gather_range(g, va, va + (((uint64_t)count << shift) - 1), e->level, shift);
 }
@@ -356,7 +405,7 @@ ML_PART void edit_split(const struct ml_format *f, struct gather *g, struct supp
 	ml_pte leaf;
 
 	if (!t->live || !t->break_size || at.pte & codec_group(f)) {
-		split_place(f, g, supply, at, va);
+		split_place(f, g, supply, at, va, false);
 		return;
 	}
 	hole = hole_of(f, at, va, last, e->edit);

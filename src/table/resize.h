@@ -145,6 +145,7 @@ ML_INLINE ml_pte split_first(const struct ml_format *f, const struct ml_table *t
 struct hole {
 	unsigned from, to;
 	const struct ml_edit *edit; /* what becomes of them; NULL: nothing */
+	bool plain;                 /* and none of the rest is to be in a group */
 };
 
 /* The entries that lie wholly inside [va, last], of the table that replaces the leaf at `at`. */
@@ -154,7 +155,7 @@ ML_INLINE struct hole hole_of(const struct ml_format *f, struct place at, ml_va 
 	const unsigned shift = f->level_shift[at.level - 1];
 	const ml_va start = ml_align_down(va, f->level_shift[at.level]);
 	const ml_va end = ml_min(last, entry_last(f, va, at.level));
-	struct hole hole = { 0, 0, edit };
+	struct hole hole = { 0, 0, edit, false };
 
 	hole.from = (unsigned)((va - start + (ML_BIT(shift) - 1)) >> shift);
 	hole.to = (unsigned)ml_max(hole.from, (end - start + 1) >> shift);
@@ -193,8 +194,8 @@ ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_
 	const unsigned entries = table_entries(f, below);
 	const unsigned head = hole.from & ~(size - 1), tail = (hole.to + size - 1) & ~(size - 1);
 	const uint64_t step = ML_BIT(f->level_shift[below]);
-	const ml_pte first = split_first(f, t, leaf, level);
-	const ml_pte single = first & ~codec_group(f);
+	const ml_pte grouped = split_first(f, t, leaf, level);
+	const ml_pte single = grouped & ~codec_group(f), first = hole.plain ? single : grouped;
 
 	if (hole.from == hole.to) {
 		entry_put_run(f, table, entries, first, step, true);
@@ -289,11 +290,14 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 	return leaf;
 }
 
-/* Go one size down at `at`: the leaf there reaches over what is about to change. */
+/*
+ * Go one size down at `at`: the leaf there reaches over what is about to change. Two, if groups
+ * would only come apart again.
+ */
 ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct supply *supply,
-			   struct place at, ml_va va)
+			   struct place at, ml_va va, bool plain)
 {
-	const struct hole none = { 0, 0, NULL };
+	const struct hole none = { 0, 0, NULL, plain };
 
 	if (at.pte & codec_group(f))
 		group_convert(f, g, at.entry, va, at.level, false);

@@ -85,7 +85,8 @@ ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va v
 		const ml_va end = split_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung)) {
-			split_place(f, &c.gather, &c.supply, at, va);
+			split_place(f, &c.gather, &c.supply, at, va,
+				    at.level && f->group_rung[at.level - 1] > rung);
 			continue;
 		}
 		if (end == last)

@@ -243,7 +243,7 @@ ML_PART void unmap_split(const struct ml_format *f, struct gather *g, struct sup
 	ml_pte leaf;
 
 	if (!t->live || !t->break_size || at.pte & codec_group(f)) {
-		split_place(f, g, supply, at, va);
+		split_place(f, g, supply, at, va, false);
 		return;
 	}
 	hole = hole_of(f, at, va, last, NULL);
@@ -370,7 +370,7 @@ ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct p
 {
 	const unsigned below = at.level - 1, from = index_of(f, va, below);
 	const uint32_t count = (uint32_t)(len >> f->level_shift[below]);
-	const struct hole hole = { from, from + count, NULL };
+	const struct hole hole = { from, from + count, NULL, false };
 	struct change c;
 	ml_pte leaf;
 	int error = open_change(t, op, &c, 1);

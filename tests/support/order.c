@@ -355,6 +355,21 @@ static void check_group(struct order *o, const struct order_table *table, unsign
 }
 
 /*
+ * Whether the leaf was marked and is the same otherwise. Without accessed nobody held it (Arm ARM
+ * D8.5.1) or its mark is set by who holds it, as x86-64's dirty is, too (Intel SDM 4.8).
+ */
+static bool marks_come(const struct order *o, const struct ml_entry *old,
+		       const struct ml_entry *new)
+{
+	const bool x86 = format_of(o)->encoding == ML_ENCODING_X86_64;
+	const ml_prot may = ML_ACCESSED | (x86 ? ML_DIRTY : 0);
+
+	return new->kind == ML_KIND_LEAF && old->pa == new->pa && old->group == new->group &&
+	       old->prot != new->prot && !(old->prot & ~new->prot) &&
+	       !(new->prot & ~old->prot & ~may);
+}
+
+/*
  * Whether nobody minds the old leaf: group membership changed where walkers bear that, or the
  * announcement was taken back; and beyond it marks were added at most.
  */
@@ -364,6 +379,9 @@ static bool may_linger(const struct order *o, const struct ml_event *event, unsi
 	const struct ml_entry new = decode(o, event->value, level);
 	const bool silent = announced(o, event->old, level) && !announced(o, event->value, level);
 
+	if (announced(o, event->old, level) == announced(o, event->value, level) &&
+	    marks_come(o, &old, &new))
+		return true;
 	return new.kind == ML_KIND_LEAF &&old.pa == new.pa &&same_attributes(&old, &new) &&
 	       !(old.prot & ~new.prot &ML_PROT_AD) &&
 	       ((o->bbm == 2 && old.group != new.group) || (silent && old.group == new.group));
