@@ -48,13 +48,15 @@ static void arena_invalidate(void *cookie, struct ml_op *op, const struct ml_inv
 
 	(void)op;
 	(void)what;
-	arena->invalidations++;
+	arena->flushes.invalidations++;
 }
 
 static void arena_complete(void *cookie, struct ml_op *op)
 {
-	(void)cookie;
+	struct arena *arena = cookie;
+
 	(void)op;
+	arena->flushes.completions++;
 }
 
 const struct ml_platform arena_platform = {

@@ -6,7 +6,7 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
-#include <maxleaf/table.h>
+#include <maxleaf/pte.h>
 
 #define KIB ((uint64_t)1 << 10)
 #define MIB ((uint64_t)1 << 20)
@@ -18,15 +18,22 @@
 #define BENCH_VA (256 * GIB)
 #define BENCH_PA (64 * GIB)
 #define BENCH_PROT ML_RW
+#define BENCH_TABLES ((unsigned)(GIB / BLOCK)) /* level-0 tables of the entry-level workloads */
 
 /* ---- arena.c: pre-faulted table memory behind a struct ml_platform ---------------- */
+
+/* Calls of the platform. */
+struct flushes {
+	uint64_t invalidations;
+	uint64_t completions;
+};
 
 struct arena {
 	char *memory;   /* physical address n is memory + n */
 	uint32_t *free; /* page numbers, the last given back on top */
 	uint32_t free_count;
 	uint32_t count;
-	uint64_t invalidations;
+	struct flushes flushes; /* so far */
 };
 
 extern const struct ml_platform arena_platform; /* its cookie is the struct arena */
@@ -74,6 +81,24 @@ limit_unmap_call limit_unmap_1g, limit_unmap_1g_read, limit_unmap_2m_table, limi
 translate_call limit_translate_x86_64, limit_translate_arm64;
 limit_protect_call limit_protect_plain, limit_protect_locked;
 
+/* ---- limit_pte.c: the same for single entries of a live table ------------------------ */
+
+/*
+ * A group of 64K of arm64, or `count` pages of a table, at va; hardware may mark entries at any
+ * time. What a change breaks is invalidated and complete before it is made again.
+ */
+void limit_complete_group(const struct limit_table *t, uint64_t *entry, uint64_t value, ml_va va);
+void limit_refold_group(const struct limit_table *t, uint64_t *entry, uint64_t value, ml_va va);
+void limit_write_protect(uint64_t *entries, unsigned count);
+uint64_t limit_take_out(uint64_t *entries, unsigned count); /* returns all of them, OR-ed */
+bool limit_group_young(uint64_t *group);
+uint64_t limit_harvest_dirty(uint64_t *entries, uint64_t *bits, bool arm64);
+void limit_flush(const struct limit_table *t, ml_va va, uint64_t len);
+
+/* What hardware does: mark one entry as accessed (arm64), or as dirty. */
+void limit_mark_accessed(uint64_t *entry);
+void limit_mark_dirty(uint64_t *entry, bool arm64);
+
 /* ---- a workload ------------------------------------------------------------------ */
 
 /* The library as workloads call it: through pointers, so that an empty call can stand in. */
@@ -84,6 +109,18 @@ struct bench_api {
 	int (*protect)(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask, ml_prot value,
 		       struct ml_op *op);
 	translate_call *translate;
+	int (*harvest)(struct ml_table *t, ml_va va, uint64_t len, struct ml_harvest *harvest,
+		       struct ml_op *op);
+	void (*set_ptes)(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level, ml_pte pte,
+			 unsigned count);
+	void (*set_pte_at)(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level, ml_pte pte);
+	void (*pte_clear)(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level);
+	ml_pte (*take_out)(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level,
+			   unsigned count);
+	void (*wrprotect_ptes)(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level,
+			       unsigned count);
+	int (*young)(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level);
+	void (*flush_range)(struct ml_table *t, ml_va va, uint64_t len, unsigned level, bool wait);
 };
 
 struct bench;
@@ -110,6 +147,13 @@ struct workload {
 	bool live;    /* and walkers set accessed/dirty */
 	bool sink;
 	bool groups_only; /* for formats with contiguous groups */
+	bool tracked;     /* accessed and dirty are read, in units of 2M */
+	/*
+	 * Calls of the platform: counted, and held against the least that the architecture asks for
+	 * in one unit, which are both `flushes`.
+	 */
+	bool flush_goal;
+	uint8_t flushes;
 	limit_map_call *limit_map;
 	limit_unmap_call *limit_unmap;
 	limit_protect_call *limit_protect;
@@ -129,6 +173,13 @@ struct bench {
 	struct limit_table limit;
 	struct limit_table view; /* the limit's eyes on the library's table */
 	translate_call *limit_translate;
+	struct arena *arena;
+	struct ml_table single;            /* live, and nothing in it folds */
+	ml_pte *ptes[BENCH_TABLES];        /* level-0 tables of `table`, */
+	ml_pte *single_ptes[BENCH_TABLES]; /* and of `single` */
+	ml_pte first;                      /* the leaf at BENCH_VA; others follow it */
+	uint64_t bits[GIB / PAGE / 64];    /* a harvest's dirty pages */
+	struct flushes flushes;            /* of one run of the library */
 	struct ml_op op;
 	struct ml_op *op_used; /* &op, or NULL where the workload needs none */
 	uint64_t seen; /* bytes that the sink heard of; sums that must not be optimised away */
@@ -141,9 +192,12 @@ extern const struct bench_api bench_empty;   /* calls that do nothing */
 extern const struct workload workloads[];
 extern const unsigned workload_count;
 
-/* Build the tables of a workload; fini gives all memory back. Returns an ml_error. */
+/*
+ * Build the tables of a workload; fini gives all memory back. ops: NULL, or what the library runs
+ * instead of the format's own. Returns an ml_error.
+ */
 int bench_init(struct bench *bench, const struct workload *work, const struct ml_format *format,
-	       struct arena *arena);
+	       struct arena *arena, const struct ml_table_ops *ops);
 void bench_fini(struct bench *bench);
 
 /* ---- measure.c ------------------------------------------------------------------- */
@@ -160,8 +214,20 @@ struct bench_result {
 /* Interleave both sides for about `seconds`. Returns an ml_error. */
 int measure(struct bench *bench, double seconds, struct bench_result *result);
 
-/* Run each side once and look at what it left behind. */
+/* Run each side once, look at what it left behind, and count calls of the platform. */
 bool measure_check(struct bench *bench);
+
+/* ---- breaks.c ---------------------------------------------------------------------- */
+
+#define NO_BREAK UINT64_MAX
+
+/*
+ * Run the library once with doors that are heard: the most stores between the one that breaks an
+ * entry and the one that makes it again. Not timed. *stores is NO_BREAK where nothing breaks.
+ * Returns an ml_error.
+ */
+int breaks_measure(const struct workload *work, const struct ml_format *format, struct arena *arena,
+		   uint64_t *stores);
 
 /* ---- main.c --------------------------------------------------------------------- */
 

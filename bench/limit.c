@@ -4,29 +4,11 @@
  * do for each workload, written by hand for that one shape. It checks for what is in the
  * way, allocates and frees through the same platform as the library and does nothing
  * else: no range splitting, no formats, no policies, no reporting.
- *
- * Every access to an entry is a relaxed atomic: no compiler turns these loops into vector
- * code or memset, so they use general registers alone, as the core must.
  */
 #include <string.h>
 
 #include "bench.h"
-
-#define ENTRIES 512u
-#define VALID ((uint64_t)1)
-#define ADDRESS ((uint64_t)0x0000fffffffff000)
-#define NOINLINE __attribute__((noinline))
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE uint64_t load(const uint64_t *entry)
-{
-	return __atomic_load_n(entry, __ATOMIC_RELAXED);
-}
-
-INLINE void store(uint64_t *entry, uint64_t value)
-{
-	__atomic_store_n(entry, value, __ATOMIC_RELAXED);
-}
+#include "entry.h"
 
 INLINE void link_table(uint64_t *entry, uint64_t value)
 {

@@ -124,33 +124,54 @@ static bool is_chosen(const struct arguments *arguments, const struct workload *
 	return arguments->chosen_count == 0;
 }
 
+/* The fields about flushing, of workloads that count it; *stores as breaks_measure() gave it. */
+static void print_flushes(const struct bench *bench, uint64_t stores)
+{
+	const struct workload *work = bench->work;
+	const double units = (double)work->units;
+
+	if (!work->flush_goal)
+		return;
+	printf(",\"invalidations\":%.6g,\"invalidations_least\":%u,\"completions\":%.6g,"
+	       "\"completions_least\":%u",
+	       (double)bench->flushes.invalidations / units, work->flushes,
+	       (double)bench->flushes.completions / units, work->flushes);
+	if (stores == NO_BREAK)
+		printf(",\"break_stores\":null");
+	else
+		printf(",\"break_stores\":%llu", (unsigned long long)stores);
+}
+
 static void print_result(const struct arguments *arguments, const struct bench *bench,
-			 const struct bench_result *result)
+			 const struct bench_result *result, uint64_t stores)
 {
 	const struct workload *work = bench->work;
 
-	if (arguments->json)
+	if (arguments->json) {
 		printf("{\"name\":\"%s\",\"format\":\"%s\",\"compiler\":\"%s\",\"unit\":\"%s\","
 		       "\"ns\":%.6g,\"limit_ns\":%.6g,\"ratio\":%.4g,\"ratio_low\":%.4g,"
-		       "\"ratio_high\":%.4g,\"rounds\":%u}\n",
+		       "\"ratio_high\":%.4g,\"rounds\":%u",
 		       work->name, bench->format->name, arguments->name, work->unit, result->ns,
 		       result->limit_ns, result->ratio, result->ratio_low, result->ratio_high,
 		       result->rounds);
-	else
+		print_flushes(bench, stores);
+		puts("}");
+	} else
 		printf("%-6s %-9s %10.4g ns/%-5s  limit %10.4g  ratio %6.3f (%.3f..%.3f, %u)\n",
 		       work->name, bench->format->name, result->ns, work->unit, result->limit_ns,
 		       result->ratio, result->ratio_low, result->ratio_high, result->rounds);
 	fflush(stdout);
 }
 
-static int time_one(const struct arguments *arguments, struct bench *bench, double seconds)
+static int time_one(const struct arguments *arguments, struct bench *bench, double seconds,
+		    uint64_t stores)
 {
 	struct bench_result result;
 	int error = measure(bench, seconds, &result);
 
 	if (error != 0)
 		return complain(bench->work, bench->format, ml_error_text(error));
-	print_result(arguments, bench, &result);
+	print_result(arguments, bench, &result, stores);
 	return EXIT_SUCCESS;
 }
 
@@ -162,7 +183,7 @@ __attribute__((noinline)) void bench_counted(struct bench *bench, const struct b
 }
 
 static void count_side(const struct arguments *arguments, struct bench *bench,
-		       const struct bench_side *side, const char *name)
+		       const struct bench_side *side, const char *name, uint64_t stores)
 {
 	if (side->before)
 		side->before(bench);
@@ -170,20 +191,22 @@ static void count_side(const struct arguments *arguments, struct bench *bench,
 	if (side->after)
 		side->after(bench);
 	printf("{\"name\":\"%s\",\"format\":\"%s\",\"compiler\":\"%s\",\"side\":\"%s\","
-	       "\"units\":%llu}\n",
+	       "\"units\":%llu",
 	       bench->work->name, bench->format->name, arguments->name, name,
 	       (unsigned long long)bench->work->units);
+	print_flushes(bench, stores);
+	puts("}");
 	fflush(stdout);
 }
 
 /* Three records: the library, the same calls doing nothing, the limit. */
-static int count_one(const struct arguments *arguments, struct bench *bench)
+static int count_one(const struct arguments *arguments, struct bench *bench, uint64_t stores)
 {
-	count_side(arguments, bench, bench->work->library, "library");
+	count_side(arguments, bench, bench->work->library, "library", stores);
 	bench->api = &bench_empty;
-	count_side(arguments, bench, bench->work->library, "empty");
+	count_side(arguments, bench, bench->work->library, "empty", stores);
 	bench->api = &bench_library;
-	count_side(arguments, bench, bench->work->limit, "limit");
+	count_side(arguments, bench, bench->work->limit, "limit", stores);
 	return bench->error ? complain(bench->work, bench->format, ml_error_text(bench->error))
 			    : EXIT_SUCCESS;
 }
@@ -192,17 +215,21 @@ static int run_one(const struct arguments *arguments, const struct workload *wor
 		   const struct ml_format *format, struct arena *arena, double seconds)
 {
 	static struct bench bench;
-	int error = bench_init(&bench, work, format, arena);
-	int status;
+	uint64_t stores = NO_BREAK;
+	int error = 0, status;
 
+	if (work->flush_goal)
+		error = breaks_measure(work, format, arena, &stores);
+	if (error == 0)
+		error = bench_init(&bench, work, format, arena, NULL);
 	if (error != 0)
 		return complain(work, format, ml_error_text(error));
 	if (!measure_check(&bench))
 		status = complain(work, format, "the run did not do its work");
 	else if (arguments->mode == MODE_COUNT)
-		status = count_one(arguments, &bench);
+		status = count_one(arguments, &bench, stores);
 	else
-		status = time_one(arguments, &bench, seconds);
+		status = time_one(arguments, &bench, seconds, stores);
 	bench_fini(&bench);
 	if (status == EXIT_SUCCESS && arena->free_count != arena->count - 1)
 		status = complain(work, format, "tables were lost");

@@ -153,14 +153,20 @@ int measure(struct bench *bench, double seconds, struct bench_result *result)
 	return bench->error;
 }
 
+/* *flushes gets what run() called the platform for. */
 static bool side_check(struct bench *bench, const struct bench_side *side,
-		       bool (*check)(struct bench *bench))
+		       bool (*check)(struct bench *bench), struct flushes *flushes)
 {
+	const struct flushes *now = &bench->arena->flushes;
+	struct flushes start;
 	bool right;
 
 	if (side->before)
 		side->before(bench);
+	start = *now;
 	side->run(bench);
+	flushes->invalidations = now->invalidations - start.invalidations;
+	flushes->completions = now->completions - start.completions;
 	right = check(bench);
 	if (side->after)
 		side->after(bench);
@@ -169,6 +175,13 @@ static bool side_check(struct bench *bench, const struct bench_side *side,
 
 bool measure_check(struct bench *bench)
 {
-	return side_check(bench, bench->work->library, bench->work->library_check) &&
-	       side_check(bench, bench->work->limit, bench->work->limit_check) && bench->error == 0;
+	const struct workload *work = bench->work;
+	const uint64_t least = work->units * work->flushes;
+	struct flushes limit;
+
+	if (!side_check(bench, work->library, work->library_check, &bench->flushes) ||
+	    !side_check(bench, work->limit, work->limit_check, &limit) || bench->error != 0)
+		return false;
+	/* What is said to be the least is what the limit makes do with. */
+	return !work->flush_goal || (limit.invalidations == least && limit.completions == least);
 }

@@ -13,6 +13,7 @@ function goals(names, ratio, instructions,    list, count, i) {
 }
 
 BEGIN {
+	LINE = "%-6s %-9s %-6s %9s %9s %6s %12s %9s %7s %6s %-16s %s\n"
 	goals("m4k m64k", 1.5, 4)
 	goals("m2m", 1.6, 0)
 	goals("x4k", 1.15, 58)
@@ -24,6 +25,7 @@ BEGIN {
 	goals("split", 1.3, 0)
 	goals("c4k", 1.5, 0)
 	goals("c4kl", 1.1, 0)
+	goals("s16 s512", 1.05, 0)
 }
 
 # The value of a key of this line's flat object, without quotes.
@@ -46,6 +48,15 @@ function field(key,    at, rest) {
 		order[key] = ++keys
 		key_of[keys] = key
 	}
+}
+
+# Calls of the platform, the same in every record of a workload that counts them.
+/"invalidations":/ {
+	invalidations[key] = field("invalidations")
+	completions[key] = field("completions")
+	invalidations_least[key] = field("invalidations_least")
+	completions_least[key] = field("completions_least")
+	break_stores[key] = field("break_stores")
 }
 
 /"ratio":/ {
@@ -92,11 +103,23 @@ function judge(goal, have, value, text) {
 		missed = 1
 }
 
-function number(have, value, form) {
-	return have ? sprintf(form, value) : "-"
+# Flushing is counted, so the goal is the least itself.
+function judge_flushes(key) {
+	goal_text = goal_text (goal_text == "" ? "" : ", ") \
+		invalidations_least[key] "+" completions_least[key] " flush"
+	judged++
+	if (invalidations[key] == invalidations_least[key] &&
+	    completions[key] == completions_least[key])
+		met++
+	else
+		missed = 1
 }
 
-function report(key,    part, name, timed, counted, spread) {
+function number(have, value, form) {
+	return have ? sprintf(value + 0 < 10000 ? form : "%.0f", value) : "-"
+}
+
+function report(key,    part, name, timed, counted, flushes, spread) {
 	split(key, part, SUBSEP)
 	name = part[1]
 	timed = key in ns
@@ -105,22 +128,34 @@ function report(key,    part, name, timed, counted, spread) {
 	missed = open_goals = 0
 	judge(ratio_goal[name], timed, ratio[key], ratio_goal[name] "x")
 	judge(instruction_goal[name], counted, instructions[key], instruction_goal[name] " instr")
+	flushes = key in invalidations
+	if (flushes)
+		judge_flushes(key)
 	verdict = missed ? "NO" : open_goals ? "not all measured" : goal_text == "" ? "" : "yes"
 	spread = timed ? sprintf("%.2f..%.2f", ratio_low[key], ratio_high[key]) : "-"
-	printf "%-6s %-9s %-6s %10s %10s %6s %12s %9s %-16s %s\n", name, part[2], unit[key],
+	printf LINE, name, part[2], unit[key],
 		number(timed, ns[key], "%.4g"), number(timed, limit_ns[key], "%.4g"),
 		number(timed, ratio[key], "%.2f"), spread,
-		number(counted, instructions[key], "%.4g"), goal_text == "" ? "-" : goal_text, verdict
+		number(counted, instructions[key], "%.4g"),
+		flushes ? invalidations[key] "+" completions[key] : "-",
+		flushes && break_stores[key] != "null" ? break_stores[key] : "-",
+		goal_text == "" ? "-" : goal_text, verdict
 	printf "{\"name\":\"%s\",\"format\":\"%s\",\"ns\":%s,\"limit_ns\":%s,\"ratio\":%s," \
 		"\"instructions\":%s,\"unit\":\"%s\",\"ratio_low\":%s,\"ratio_high\":%s," \
 		"\"limit_instructions\":%s,\"compiler\":\"%s\",\"instructions_compiler\":\"%s\"," \
+		"\"invalidations\":%s,\"invalidations_least\":%s,\"completions\":%s," \
+		"\"completions_least\":%s,\"break_stores\":%s," \
 		"\"goal\":\"%s\",\"met\":%s}\n", name, part[2],
 		timed ? ns[key] : "null", timed ? limit_ns[key] : "null",
 		timed ? ratio[key] : "null",
 		counted ? sprintf("%.6g", instructions[key]) : "null", unit[key],
 		timed ? ratio_low[key] : "null", timed ? ratio_high[key] : "null",
 		counted ? sprintf("%.6g", limit_instructions[key]) : "null", compiler[key],
-		counted_compiler[key], goal_text,
+		counted_compiler[key], flushes ? invalidations[key] : "null",
+		flushes ? invalidations_least[key] : "null",
+		flushes ? completions[key] : "null",
+		flushes ? completions_least[key] : "null",
+		flushes ? break_stores[key] : "null", goal_text,
 		verdict == "yes" ? "true" : verdict == "NO" ? "false" : "null" >json
 }
 
@@ -129,12 +164,14 @@ END {
 		print "maxleaf: bench: nothing to report" >"/dev/stderr"
 		exit 2
 	}
-	printf "%-6s %-9s %-6s %10s %10s %6s %12s %9s %-16s %s\n", "name", "format", "unit", "ns",
-		"limit ns", "ratio", "quartiles", "instr", "goal", "met"
+	printf LINE, "name", "format", "unit", "ns", "limit ns", "ratio", "quartiles", "instr",
+		"flushes", "broken", "goal", "met"
 	for (i = 1; i <= keys; i++)
 		report(key_of[i])
-	printf "\nns and instr: of one unit, the better of the compilers; ratio: median of paired " \
-		"rounds against the limit.\n%d of %d goals met", met, judged
+	print "\nns and instr: of one unit, the better of the compilers; ratio: median of paired rounds"
+	print "against the limit. flushes: invalidations + completions of one unit; broken: most stores"
+	print "between the one that breaks an entry and the one that makes it again."
+	printf "%d of %d goals met", met, judged
 	print not_measured ? ", " not_measured " more not measured" : ""
 	exit met < judged
 }

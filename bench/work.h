@@ -34,6 +34,21 @@ void churn_setup_far(struct bench *bench);
 bool churn_check(struct bench *bench);
 bool churn_limit_check(struct bench *bench);
 
+/* work_pte.c */
+extern const struct bench_side set_library, set_limit, complete_library, complete_limit;
+extern const struct bench_side refold_library, refold_limit, wrprotect_library, wrprotect_limit;
+extern const struct bench_side teardown_library, teardown_limit, young_library, young_limit;
+void pte_setup(struct bench *bench);
+void pte_fill_all(struct bench *bench); /* every entry, anew; never timed */
+bool set_limit_check(struct bench *bench);
+bool wrprotect_check(struct bench *bench);
+bool teardown_check(struct bench *bench);
+bool young_check(struct bench *bench);
+
+/* work_harvest.c */
+extern const struct bench_side harvest_library, harvest_limit;
+bool harvest_check(struct bench *bench);
+
 /* work_check.c: whether samples of the range translate as mapped, by leaves of the right size */
 bool work_library_mapped(struct bench *bench);
 bool work_library_unmapped(struct bench *bench);

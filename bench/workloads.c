@@ -22,6 +22,11 @@
 		 .library_check = protect_check, .limit_check = protect_limit_check
 #define CHURNS .library = &churn_library, .limit = &churn_limit, \
 	       .library_check = churn_check, .limit_check = churn_limit_check
+
+/* Calls of pte.h on a live table of 4K pages; the limit works on the library's own entries. */
+#define ENTRIES(name) .live = true, .flush_goal = true, .setup = pte_setup, \
+		      .library = &name##_library, .limit = &name##_limit
+#define FOLDED .fold = ML_FOLD_COMPLETE, .groups_only = true, LEAVES(16)
 /* clang-format on */
 #define CALLS(bytes) .call = (bytes), .stride = (bytes)
 #define LEAVES(shift) .leaf_shift = (shift), .leaf_shift_arm64 = (shift)
@@ -77,43 +82,31 @@ const struct workload workloads[] = {
 	{ "ch1f", "pair", 1024, .range = GIB, CALLS(PAGE), .first = 300 * PAGE, .offset = PAGE,
 	  CHURNS, .setup = churn_setup_far, .limit_map = limit_map_4k_leaf,
 	  .limit_unmap = limit_unmap_4k_leaf },
+	/*
+	 * What must be flushed: nothing for setting what was empty or for clearing accessed (S1.11);
+	 * once for a group that folds and once for one that unfolds, both of which break (A11); once
+	 * for all rights, entries or dirty marks that a batch takes away.
+	 */
+	{ "s16", "call", GIB_PAGES / 8 / 16, .range = GIB / 8, .call = 16 * PAGE, FOLDED,
+	  ENTRIES(set), .library_check = work_library_mapped, .limit_check = set_limit_check },
+	{ "s512", "call", GIB_BLOCKS / 8, .range = GIB / 8, .call = BLOCK, FOLDED, ENTRIES(set),
+	  .library_check = work_library_mapped, .limit_check = set_limit_check },
+	{ "s1f", "call", GIB_PAGES / 8 / 16, .range = GIB / 8, FOLDED, ENTRIES(complete),
+	  .flushes = 1, .library_check = work_library_mapped, .limit_check = work_library_mapped },
+	{ "refold", "pair", GIB_PAGES / 8 / 16, .range = GIB / 8, FOLDED, ENTRIES(refold),
+	  .flushes = 2, .library_check = work_library_mapped, .limit_check = work_library_mapped },
+	{ "wp2m", "2M", GIB_BLOCKS / 8, .range = GIB / 8, .call = BLOCK, FOLDED, ENTRIES(wrprotect),
+	  .flushes = 1, .library_check = wrprotect_check, .limit_check = wrprotect_check },
+	{ "td1g", "1G", 1, .range = GIB, FOLDED, ENTRIES(teardown), .flushes = 1,
+	  .library_check = teardown_check, .limit_check = teardown_check },
+	{ "y1g", "group", GIB_PAGES / 16, .range = GIB, FOLDED, ENTRIES(young), .tracked = true,
+	  .library_check = young_check, .limit_check = young_check },
+	{ "h1g", "1G", 1, .range = GIB, .offset = PAGE, LEAVES(12), ENTRIES(harvest),
+	  .tracked = true, .flushes = 1, .library_check = harvest_check,
+	  .limit_check = harvest_check },
 };
 
 const unsigned workload_count = sizeof(workloads) / sizeof(workloads[0]);
-
-const struct bench_api bench_library = {
-	.map = ml_map, .unmap = ml_unmap, .protect = ml_protect, .translate = ml_translate
-};
-
-static int no_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
-		  struct ml_op *op)
-{
-	(void)t, (void)va, (void)len, (void)pa, (void)prot, (void)op;
-	return 0;
-}
-
-static int no_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op)
-{
-	(void)t, (void)va, (void)len, (void)op;
-	return 0;
-}
-
-static int no_protect(struct ml_table *t, ml_va va, uint64_t len, ml_prot mask, ml_prot value,
-		      struct ml_op *op)
-{
-	(void)t, (void)va, (void)len, (void)mask, (void)value, (void)op;
-	return 0;
-}
-
-static int no_translate(const struct ml_table *t, ml_va va, struct ml_translation *translation)
-{
-	(void)t, (void)va, (void)translation;
-	return 0;
-}
-
-const struct bench_api bench_empty = {
-	.map = no_map, .unmap = no_unmap, .protect = no_protect, .translate = no_translate
-};
 
 /* The least a sink can do that an embedder would: add up what is gone. */
 static void count_bytes(void *cookie, const struct ml_run *run)
@@ -123,8 +116,14 @@ static void count_bytes(void *cookie, const struct ml_run *run)
 	bench->seen += run->length;
 }
 
+static uint64_t block_unit(void *cookie, ml_pa pa)
+{
+	(void)cookie, (void)pa;
+	return BLOCK;
+}
+
 int bench_init(struct bench *bench, const struct workload *work, const struct ml_format *format,
-	       struct arena *arena)
+	       struct arena *arena, const struct ml_table_ops *ops)
 {
 	const struct ml_table_config config = {
 		.platform = &arena_platform,
@@ -133,6 +132,9 @@ int bench_init(struct bench *bench, const struct workload *work, const struct ml
 		.fold = work->fold,
 		.live = work->live,
 		.hardware_ad = work->live,
+		.track_ad = work->tracked,
+		.ad_unit = work->tracked ? block_unit : NULL,
+		.ops = ops,
 	};
 	int error;
 
@@ -140,6 +142,7 @@ int bench_init(struct bench *bench, const struct workload *work, const struct ml
 	bench->work = work;
 	bench->format = format;
 	bench->api = &bench_library;
+	bench->arena = arena;
 	bench->limit_translate = format->encoding == ML_ENCODING_ARM64 ? limit_translate_arm64
 								       : limit_translate_x86_64;
 	if (work->sink) {
@@ -163,6 +166,8 @@ int bench_init(struct bench *bench, const struct workload *work, const struct ml
 
 void bench_fini(struct bench *bench)
 {
+	if (bench->single.format)
+		ml_table_fini(&bench->single, NULL);
 	ml_table_fini(&bench->table, NULL);
 	limit_fini(&bench->limit);
 }

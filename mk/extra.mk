@@ -9,7 +9,8 @@ bench-program = $(O)/bench-$(1)/maxleaf-bench
 
 define bench-compiler
 $(call variant,bench-$1,$1,$(call core-flags,$1) -O2,$(call hosted-flags,$1) -O2 -Ibench)
-$(call bench-program,$1): $(BENCH:%=$(O)/bench-$1/%) $(O)/bench-$1/core.a
+$(call bench-program,$1): $(BENCH:%=$(O)/bench-$1/%) $(O)/heard/src/inst/any.o \
+		$(O)/libmaxleaf-hosted.a $(O)/bench-$1/core.a
 	$$(call link,$1)
 endef
 ifneq ($(filter bench-%,$(MAKECMDGOALS)),)

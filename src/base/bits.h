@@ -27,6 +27,17 @@ ML_INLINE uint64_t ml_swap(uint64_t value)
 	return value >> 32 | value << 32;
 }
 
+/* How many bits are set. Written out, for the same reason. */
+ML_INLINE unsigned ml_count_bits(uint64_t value)
+{
+	const uint64_t pairs = 0x5555555555555555, nibbles = 0x3333333333333333;
+
+	value -= value >> 1 & pairs;
+	value = (value & nibbles) + (value >> 2 & nibbles);
+	value = (value + (value >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (unsigned)(value * 0x0101010101010101 >> 56);
+}
+
 ML_INLINE bool ml_aligned(uint64_t value, unsigned shift)
 {
 	return (value & (ML_BIT(shift) - 1)) == 0;

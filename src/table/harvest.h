@@ -106,14 +106,99 @@ ML_PART ml_va harvest_leaf(const struct ml_format *f, struct gather *g, struct h
 		h->wish->untracked_pages += ((ml_min(end, h->last) - va) >> f->page_shift) + 1;
 		return end;
 	}
-	if (h->editor.level != at.level)
-		h->editor = editor_at(f, g->t, h->editor.edit, at.level);
 	if (h->wish->clear && start >= h->first && end <= h->last)
 		pte = harvest_clear(f, g, h, first, count, start);
 	else if (count > 1)
 		pte = group_gathered(f, at.entry, at.pte, va, at.level);
 	harvest_note(f, h, pte, va, ml_min(end, h->last));
 	return end;
+}
+
+/* Marks of up to 64 pages: what is told of each, and which of them the walkers must forget. */
+struct harvested {
+	uint64_t accessed, dirty;
+	unsigned first, last; /* first > last: none */
+	bool changed;
+	unsigned count; /* pages looked at */
+};
+
+/* Clear the marks of page i; returns it as it was when they were cleared. */
+ML_PART ml_pte harvest_page(const struct ml_format *f, const struct ml_table *t,
+			    const struct harvester *h, ml_pte *p, ml_pte pte, unsigned i,
+			    struct harvested *found)
+{
+	const ml_pte bits = edit_entry(f, t, &h->editor, p, pte, t->live && t->hardware_ad);
+
+	found->changed |= bits != 0;
+	if (edit_flushes(f, bits)) {
+		found->first = (unsigned)ml_min(found->first, i);
+		found->last = i;
+	}
+	return edited(f, t, &h->editor, pte) ^ bits;
+}
+
+/*
+ * Base pages from p on that are no group and have the marks' unit asked about last; stops at any
+ * other entry.
+ */
+ML_INLINE void harvest_word(const struct ml_format *f, const struct ml_table *t,
+			    const struct harvester *h, ml_pte *p, unsigned most,
+			    struct harvested *found)
+{
+	const bool accessed = h->wish->clear & ML_ACCESSED, dirty = h->wish->clear & ML_DIRTY;
+	const uint64_t unit = h->unit, bytes = h->tracked ? h->unit_bytes : 0;
+	uint64_t accessed_bits = 0, dirty_bits = 0;
+	unsigned i;
+
+	for (i = 0; i < most; i++) {
+		ml_pte pte = entry_load(f, p + i);
+
+		if (!codec_is_leaf(f, pte, 0) || pte & codec_group(f) ||
+		    codec_leaf_pa(f, pte, 0) - unit >= bytes)
+			break;
+		if (!(pte & codec_accessed(f)) && !codec_is_dirty(f, pte))
+			continue;
+		if ((accessed && pte & codec_accessed(f)) || (dirty && codec_is_dirty(f, pte)))
+			pte = harvest_page(f, t, h, p + i, pte, i, found);
+		accessed_bits |= pte & codec_accessed(f) ? ML_BIT(i) : 0;
+		dirty_bits |= codec_is_dirty(f, pte) ? ML_BIT(i) : 0;
+	}
+	found->accessed = accessed_bits;
+	found->dirty = dirty_bits;
+	found->count = i;
+}
+
+/* As harvest_leaf(), of entries of level 0 up to last; returns how many it dealt with. */
+ML_PART uint64_t harvest_pages(const struct ml_format *f, struct gather *g, struct harvester *h,
+			       ml_pte *p, ml_va va, ml_va last)
+{
+	const unsigned shift = f->page_shift;
+	const uint64_t most = ((last - va) >> shift) + 1;
+	uint64_t done = 0;
+
+	while (done < most) {
+		const uint64_t at = ((va - h->first) >> shift) + done;
+		const unsigned room = (unsigned)ml_min(most - done, 64 - (at & 63));
+		const ml_va start = va + (done << shift);
+		struct harvested found = { 0, 0, 64, 0, false, 0 };
+
+		harvest_word(f, g->t, h, p + done, room, &found);
+		if (found.accessed && h->wish->accessed)
+			h->wish->accessed[at / 64] |= found.accessed << (at & 63);
+		if (found.dirty && h->wish->dirty)
+			h->wish->dirty[at / 64] |= found.dirty << (at & 63);
+		h->wish->accessed_pages += ml_count_bits(found.accessed);
+		h->wish->dirty_pages += ml_count_bits(found.dirty);
+		if (found.changed)
+			publish(g->t, g->op, p + done, found.count);
+		if (found.first <= found.last)
+			gather_range(g, start + ((uint64_t)found.first << shift),
+				     start + ((uint64_t)(found.last + 1) << shift) - 1, 0, shift);
+		done += found.count;
+		if (found.count < room)
+			break;
+	}
+	return done;
 }
 
 /* What one table holds of [va, last]; returns the last address dealt with. */
@@ -125,10 +210,16 @@ ML_PART ml_va harvest_table(const struct ml_format *f, struct gather *g, struct 
 		at.level + 1 < g->t->levels ? entry_last(f, va, at.level + 1) : h->last;
 	const ml_va last = ml_min(h->last, table_last);
 
+	if (h->editor.level != at.level)
+		h->editor = editor_at(f, g->t, h->editor.edit, at.level);
 	for (;;) {
-		const ml_va end = codec_is_leaf(f, at.pte, at.level) ? harvest_leaf(f, g, h, at, va)
-								     : entry_last(f, va, at.level);
+		ml_va end = entry_last(f, va, at.level);
+		const uint64_t pages = at.level ? 0 : harvest_pages(f, g, h, at.entry, va, last);
 
+		if (pages)
+			end = va + ((pages << f->page_shift) - 1);
+		else if (codec_is_leaf(f, at.pte, at.level))
+			end = harvest_leaf(f, g, h, at, va);
 		if (end >= last || codec_is_table(f, at.pte, at.level))
 			return ml_min(end, h->last);
 		at.entry += (end + 1 - ml_align_down(va, f->level_shift[at.level])) >>

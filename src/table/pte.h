@@ -344,14 +344,24 @@ ML_INLINE int pte_young(const struct ml_format *f, struct ml_table *t, ml_va va,
 	const struct editor e = editor_at(f, t, &edit, level);
 	const ml_pte pte = entry_load(f, p);
 	const struct members m = members_of(f, p, pte, va, level);
+	bool young = false;
 	struct gather g;
+	unsigned i;
 
 	begin(t, NULL);
 	if (!codec_is_leaf(f, pte, level))
 		return 0;
 	if (is_untracked(t, codec_leaf_pa(f, pte, level)))
 		return ML_ERR_UNTRACKED;
-	if (!edit_loop(f, t, &e, m.first, m.count, t->live && t->hardware_ad).changed)
+	for (i = 0; i < m.count; i++) {
+		const ml_pte one = entry_load(f, m.first + i);
+
+		if (!(one & codec_accessed(f)))
+			continue;
+		young = true;
+		(void)edit_entry(f, t, &e, m.first + i, one, t->live && t->hardware_ad);
+	}
+	if (!young)
 		return 0;
 	write_back(t, NULL, m.first, m.count);
 	if (flush) {
