@@ -227,6 +227,40 @@ TEST(one_member_speaks_for_its_group)
 	t_ok(rig_close(&now.rig));
 }
 
+static void keep_invalidation(void *cookie, const struct ml_event *event)
+{
+	struct ml_invalidation *what = cookie;
+
+	if (event->kind == ML_EVENT_INVALIDATE)
+		*what = event->what;
+}
+
+/* Base pages, of which the first and the last to be forgotten stand in the midst of others. */
+TEST(single_pages_are_forgotten_and_asked_about)
+{
+	struct ml_invalidation what = { 0 };
+	struct ml_trace trace = { .watch = keep_invalidation, .cookie = &what, .forget = true };
+	static struct answer answer;
+	struct ml_model_result seen;
+	uint64_t page;
+
+	T_REQUIRE(open_rig(WORLD_X86_4, true, false));
+	page = rig_page(&now.rig);
+	unit_bytes = 8 * page;
+	unread_from = 40 * page;
+	t_eq(ml_map(&now.rig.table, page_va(0), 64 * page, page, ML_RW, NULL), ML_OK);
+	t_ok(rig_touch(&now.rig, page_va(3), true, &seen));
+	t_ok(rig_touch(&now.rig, page_va(20), true, &seen));
+	ml_trace_to(&trace);
+	t_eq(ask(&answer, 0, 64, ML_PROT_AD), ML_OK);
+	ml_trace_to(NULL);
+	t_eq(answer.dirty[0], 1u << 3 | 1u << 20);
+	t_eq(answer.harvest.untracked_pages, 64 - 39); /* frames 40 to 64 */
+	t_eq(what.va, page_va(3));
+	t_eq(what.length, 18 * page);
+	t_ok(rig_close(&now.rig));
+}
+
 TEST(what_nobody_reads_is_untracked)
 {
 	const struct ml_table_config unread = { .track_ad = true };
