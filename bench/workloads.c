@@ -83,9 +83,9 @@ const struct workload workloads[] = {
 	  CHURNS, .setup = churn_setup_far, .limit_map = limit_map_4k_leaf,
 	  .limit_unmap = limit_unmap_4k_leaf },
 	/*
-	 * What must be flushed: nothing for setting what was empty or for clearing accessed (S1.11);
-	 * once for a group that folds and once for one that unfolds, both of which break (A11); once
-	 * for all rights, entries or dirty marks that a batch takes away.
+	 * What must be flushed: nothing for setting what was empty or clearing accessed (S1.11);
+	 * once for a group that folds and once for one that unfolds, both of which break (A11);
+	 * once for all rights, entries or dirty marks that a batch takes away.
 	 */
 	{ "s16", "call", GIB_PAGES / 8 / 16, .range = GIB / 8, .call = 16 * PAGE, FOLDED,
 	  ENTRIES(set), .library_check = work_library_mapped, .limit_check = set_limit_check },
