@@ -130,7 +130,7 @@ ML_PART ml_pte harvest_page(const struct ml_format *f, const struct ml_table *t,
 	const ml_pte bits = edit_entry(f, t, &h->editor, p, pte, t->live && t->hardware_ad);
 
 	found->changed |= bits != 0;
-	if (edit_flushes(f, bits)) {
+	if (bits & h->editor.loud) {
 		found->first = (unsigned)ml_min(found->first, i);
 		found->last = i;
 	}
