@@ -23,7 +23,7 @@ void pte_decode(const struct ml_format *format, const struct ml_types *types, ml
 /* --- for other commands ------------------------------------------------------------------- */
 
 struct pte_phrase {
-	char text[256];
+	char text[512];
 };
 
 /*

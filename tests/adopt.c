@@ -354,7 +354,7 @@ TEST(bits_of_others_survive_adoption)
 	t_eq(boot.arena->in_use, 0);
 }
 
-/* Entries in which every bit is set are leaves of x86-64 like others: an edit does not pass them. */
+/* Entries in which every bit is set are leaves of x86-64 like others: edits reach them. */
 TEST(leaves_with_every_bit_set_are_edited)
 {
 	struct ml_table_config config;

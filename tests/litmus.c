@@ -357,7 +357,7 @@ TEST(groups)
 	litmus_judge(groups, COUNT(groups), litmus_usual, true);
 }
 
-/* ---- devices ---------------------------------------------------------------------------------- */
+/* ---- devices ---------------------------------------------------------------------------- */
 
 static const struct litmus deaf[] = {
 	{ "a device that hears no broadcast",

@@ -47,7 +47,7 @@ TEST(reserved_bits)
 		T_CONTEXT("bit", bit);
 		ram[0][1] = LEAF | BIT(bit);
 		t_eq(ram_fault(&model, VA),
-		     high || bit == 12 || bit == 13 ? ML_MODEL_RESERVED : ML_MODEL_OK);
+		     high || bit == 13 ? ML_MODEL_RESERVED : ML_MODEL_OK); /* 12: nT of a block */
 		ram[0][1] = RAM_TABLE(1) | VALID;
 		ram[1][2] = LEAF | BIT(bit);
 		t_eq(ram_fault(&model, VA), high ? ML_MODEL_RESERVED : ML_MODEL_OK);

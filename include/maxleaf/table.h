@@ -26,8 +26,9 @@
  *    compare-exchange (who comes second gives its table back) and stay when they become empty,
  *    until ml_table_trim(). Such writers are ml_map, ml_map_extents, ml_unmap, ml_protect,
  *    ml_split, ml_fold, ml_harvest, ml_table_trim, the steps of mapping and unmapping, and pte.h's
- *    calls on levels whose entries are no larger than a unit; no other calls; the dry runs of mapping go under the same locks, and may count more tables than
- *    are taken then. All other calls that take a table that is not const (fini, share, set_live),
+ *    calls on levels whose entries are no larger than a unit; no other calls. The dry runs of
+ *    mapping go under the same locks, and may count more tables than are taken then. All other
+ *    calls that take a table that is not const (fini, share, set_live),
  *    ml_table_check and ml_table_stats need every unit's lock. An op and its reserve belong to one
  *    writer; the platform's callbacks and ad_unit are called by all of them at once. assert_locked
  *    learns from op->context what is locked.
@@ -173,14 +174,15 @@ struct ml_table_config {
 	uint8_t errata; /* ML_ERRATUM_* */
 	/*
 	 * The unit in which the embedder tracks accessed/dirty around pa: bytes, a power of two,
-	 * aligned to itself; or ML_AD_UNREAD where nobody reads them (raw frames of devices). No leaf
-	 * is chosen, and nothing folds, over more than one unit. NULL: nobody reads them anywhere.
+	 * aligned to itself; or ML_AD_UNREAD where nobody reads them (raw frames of devices). No
+	 * leaf is chosen, and nothing folds, over more than one unit. NULL: nobody reads them
+	 * anywhere.
 	 */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	/*
-	 * 0: one writer at a time. Else the bytes of one of format->rungs: writers of disjoint units
-	 * run at the same time (see "Locking"). Not with guaranteed, ML_FOLD_BLOCK or table_sync:
-	 * ML_ERR_CONFIG.
+	 * 0: one writer at a time. Else the bytes of one of format->rungs: writers of disjoint
+	 * units run at the same time (see "Locking"). Not with guaranteed, ML_FOLD_BLOCK or
+	 * table_sync: ML_ERR_CONFIG.
 	 */
 	uint64_t lock_unit;
 	/* NULL: the format's own; &ml_table_ops_any: the descriptor is read at run time. */
@@ -244,7 +246,7 @@ struct ml_table {
 	uint8_t va_bits;
 	uint8_t pa_bits;
 	uint8_t fold;
-	uint8_t top; /* the highest level at which one entry is one writer's: root, or lock_unit's */
+	uint8_t top; /* highest level whose entries are one writer's: the root, or lock_unit's */
 	bool units;  /* several writers: lock_unit was given */
 	bool live;
 	bool guaranteed;
@@ -447,14 +449,14 @@ struct ml_harvest {
 };
 
 /*
- * Read the marks of every leaf of [va, va + len) and clear what harvest->clear names (S1.11, S0.17).
- * All pages of a leaf or group share its marks, those of any member. What a leaf that reaches over
- * an end of the range says is told for the pages inside, and not cleared: ask for whole leaves to
- * see them clean. A page stored to before the call returns is told now, or the next time. On a live
- * table the marks are exchanged atomically and one invalidation covers all that were cleared; a
- * harvest that clears nothing makes none. Never splits, never allocates. Errors: range errors,
- * ML_ERR_SHARED, ML_ERR_PROT (clear names something else), ML_ERR_UNTRACKED (the table has no
- * ad_unit).
+ * Read the marks of every leaf of [va, va + len) and clear what harvest->clear names (S1.11,
+ * S0.17). All pages of a leaf or group share its marks, those of any member. What a leaf that
+ * reaches over an end of the range says is told for the pages inside, and not cleared: ask for
+ * whole leaves to see them clean. A page stored to before the call returns is told now, or the
+ * next time. On a live table the marks are exchanged atomically and one invalidation covers all
+ * that were cleared; a harvest that clears nothing makes none. Never splits, never allocates.
+ * Errors: range errors, ML_ERR_SHARED, ML_ERR_PROT (clear names something else), ML_ERR_UNTRACKED
+ * (the table has no ad_unit).
  */
 ML_API ML_MUST_CHECK int ml_harvest(struct ml_table *t, ml_va va, uint64_t len,
 				    struct ml_harvest *harvest, struct ml_op *op);
@@ -557,12 +559,13 @@ ML_API ML_MUST_CHECK bool ml_run_next(const struct ml_table *t, struct ml_cursor
  * tables of the lender below those entries are allocated and from then on kept, so that what
  * lender maps later is seen by t. Both tables must have one format, level count, layout and
  * cookie, and t's platform->table_pointer must know the lender's tables (ML_ERR_CONFIG where it
- * does not know those below the root) unless both have one base; t must be empty there; lender must hold no leaf in its root there (ML_ERR_EXISTS). A
- * table lends and borrows one range at most; a lender must outlive its borrowers, and be live
- * while one of them is (else ML_ERR_CONFIG). Changing the lender must invalidate for all
- * borrowers: map it global, or do so in the platform. The caller holds both tables' locks.
- * Flushes nothing: only empty entries change. Errors: range errors, ML_ERR_ALIGN (no whole root
- * entries), ML_ERR_CONFIG, ML_ERR_EXISTS, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
+ * does not know those below the root) unless both have one base; t must be empty there; lender
+ * must hold no leaf in its root there (ML_ERR_EXISTS). A table lends and borrows one range at
+ * most; a lender must outlive its borrowers, and be live while one of them is (else
+ * ML_ERR_CONFIG). Changing the lender must invalidate for all borrowers: map it global, or do so
+ * in the platform. The caller holds both tables' locks. Flushes nothing: only empty entries
+ * change. Errors: range errors, ML_ERR_ALIGN (no whole root entries), ML_ERR_CONFIG,
+ * ML_ERR_EXISTS, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
  */
 ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va,
 					uint64_t len, struct ml_op *op);

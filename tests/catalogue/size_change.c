@@ -261,10 +261,10 @@ TEST(b_24_removing_an_aligned_leaf_shattered_it)
 		FOR_EACH_WORLD(world)
 		{
 			const uint64_t leaf = world == WORLD_TOY ? 16 * K : 1 * G;
-			const uint64_t befores[] = { 0, leaf, 4 * K };
+			const uint64_t starts[] = { 0, leaf, 4 * K };
 
 			T_REQUIRE(fine(scene_open(world, NULL)));
-			remove_whole(leaf, befores[i]);
+			remove_whole(leaf, starts[i]);
 			fine(scene_close());
 		}
 }

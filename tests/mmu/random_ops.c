@@ -29,7 +29,7 @@ bool random_ops_open(struct random_ops *r, const struct machine_facts *facts, ui
 	r->bytes = 2 * random_ops_memory(facts);
 	if (r->bytes > facts->window_bytes)
 		r->bytes = facts->window_bytes;
-	/* Across what a table of the second level covers, half on each side, where there is room. */
+	/* Across what a second-level table covers, half on each side, where there is room. */
 	r->first = facts->window;
 	if (facts->window_bytes >= 2048 * MIB)
 		r->first += 1024 * MIB - r->bytes / 2;
