@@ -191,6 +191,21 @@ TEST(marks_that_come_are_not_told)
 		}
 }
 
+/* A walker may hold the whole group by the member that was marked. */
+TEST(a_group_of_which_one_member_changes_is_told_whole)
+{
+	const struct ml_table_config wish = { .live = true, .track_ad = true, .hardware_ad = true };
+	struct ml_model_result seen;
+
+	t_eq(rig_open(&rig, WORLD_ARM_LOW, &wish), ML_OK);
+	t_eq(ml_map(&rig.table, AT, 4 * GROUP, AT, ML_RW, NULL), ML_OK);
+	t_ok(rig_touch(&rig, AT + GROUP + 5 * PAGE, true, &seen));
+	listen();
+	t_eq(ml_protect(&rig.table, AT, 4 * GROUP, ML_PROT_AD, 0, NULL), ML_OK);
+	one(AT + GROUP, GROUP, 12, 0, true);
+	take_down();
+}
+
 /* ---- sizes ------------------------------------------------------------------------- */
 
 TEST(a_block_goes_down_to_pages_in_one_break)

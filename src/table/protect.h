@@ -268,6 +268,21 @@ ML_PART struct edit_result edit_regrouped(const struct ml_format *f, struct gath
 	return result;
 }
 
+/* What changed; of a group all, because a walker may hold it whole by any of its members. */
+ML_INLINE void gather_edited(const struct ml_format *f, struct gather *g, const struct editor *e,
+			     const ml_pte *p, ml_va va, const struct edit_result *result)
+{
+	const unsigned shift = f->level_shift[e->level], rung = f->group_rung[e->level];
+	ml_va first = va + ((uint64_t)result->first << shift);
+	ml_va last = va + ((uint64_t)(result->last + 1) << shift) - 1;
+
+	if (rung && entry_load(f, p + result->first) & codec_group(f))
+		first = ml_align_down(first, f->rungs[rung].shift);
+	if (rung && entry_load(f, p + result->last) & codec_group(f))
+		last = ml_align_last(last, f->rungs[rung].shift);
+	gather_range(g, first, last, e->level, shift);
+}
+
 /* Change count entries from p on, all wholly inside the range; returns how many were looked at. */
 ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, const struct editor *e,
 				ml_pte *p, ml_va va, unsigned count)
@@ -293,8 +308,7 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, con
 	if (result.changed)
 		publish(g->t, g->op, p, result.done);
 	if (result.bits & e->loud)
-		gather_range(g, va + ((uint64_t)result.first << shift),
-			     va + ((uint64_t)(result.last + 1) << shift) - 1, e->level, shift);
+		gather_edited(f, g, e, p, va, &result);
 	if (g->op)
 		g->op->bytes += result.changed << shift;
 	return result.done;

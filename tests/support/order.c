@@ -356,13 +356,14 @@ static void check_group(struct order *o, const struct order_table *table, unsign
 
 /*
  * Whether the leaf was marked and is the same otherwise. Without accessed nobody held it (Arm ARM
- * D8.5.1) or its mark is set by who holds it, as x86-64's dirty is, too (Intel SDM 4.8).
+ * D8.5.1) or its mark is set by who holds it, as x86-64's dirty is, too (Intel SDM 4.8); and what
+ * marks a leaf dirty that may not be written is software's alone.
  */
 static bool marks_come(const struct order *o, const struct ml_entry *old,
 		       const struct ml_entry *new)
 {
 	const bool x86 = format_of(o)->encoding == ML_ENCODING_X86_64;
-	const ml_prot may = ML_ACCESSED | (x86 ? ML_DIRTY : 0);
+	const ml_prot may = ML_ACCESSED | (x86 || !(new->prot &ML_WRITE) ? ML_DIRTY : 0);
 
 	return new->kind == ML_KIND_LEAF && old->pa == new->pa && old->group == new->group &&
 	       old->prot != new->prot && !(old->prot & ~new->prot) &&
