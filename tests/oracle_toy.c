@@ -14,6 +14,7 @@
 #include <maxleaf/pool.h>
 #include <maxleaf/table.h>
 
+#include "support/search.h"
 #include "support/source.h"
 #include "t.h"
 
@@ -23,7 +24,6 @@
 #define TABLES 24
 #define TABLE_BYTES 32
 #define POOL_PA 0x10000u
-#define STEPS_MOST 4
 #define OPERATIONS_MOST 1024
 
 enum kind { MAP, REPLACE, UNMAP, UNMAP_TOLD, PROTECT, ALLOW, SPLIT, FOLD, KINDS };
@@ -56,64 +56,6 @@ static struct state now;
 static struct ml_oracle *oracle;
 static struct operation operations[OPERATIONS_MOST];
 static unsigned operation_count;
-
-/* ---- the set of states seen, and those still to be gone on from -------------------- */
-
-struct set {
-	uint64_t *slots;
-	size_t room, count;
-};
-
-static bool set_put(struct set *set, uint64_t hash)
-{
-	size_t at;
-
-	hash |= !hash;
-	for (at = hash & (set->room - 1); set->slots[at]; at = (at + 1) & (set->room - 1))
-		if (set->slots[at] == hash)
-			return false;
-	set->slots[at] = hash;
-	set->count++;
-	return true;
-}
-
-static bool set_add(struct set *set, uint64_t hash)
-{
-	struct set larger = { NULL, set->room ? 2 * set->room : 1u << 16, 0 };
-
-	if (2 * set->count >= set->room) {
-		larger.slots = calloc(larger.room, sizeof(larger.slots[0]));
-		if (!larger.slots)
-			exit(2);
-		for (size_t i = 0; i < set->room; i++)
-			if (set->slots[i])
-				set_put(&larger, set->slots[i]);
-		free(set->slots);
-		*set = larger;
-	}
-	return set_put(set, hash);
-}
-
-/* The operations that lead to a state, as numbers + 1; 0 ends. */
-struct path {
-	uint16_t steps[STEPS_MOST];
-};
-
-struct frontier {
-	struct path *paths;
-	size_t room, count;
-};
-
-static void frontier_add(struct frontier *frontier, struct path path)
-{
-	if (frontier->count == frontier->room) {
-		frontier->room = frontier->room ? 2 * frontier->room : 4096;
-		frontier->paths = realloc(frontier->paths, frontier->room * sizeof(path));
-		if (!frontier->paths)
-			exit(2);
-	}
-	frontier->paths[frontier->count++] = path;
-}
 
 /* ---- the world: all events go to the oracle ------------------------------------------ */
 
@@ -382,8 +324,8 @@ static void print_path(const struct path *path, unsigned last)
 						  "protect", "allow",   "split", "fold" };
 
 	printf("# %s\n", ml_oracle_fault(oracle) ? ml_oracle_fault(oracle) : "no fault");
-	for (unsigned i = 0; i <= STEPS_MOST; i++) {
-		const unsigned number = i < STEPS_MOST ? path->steps[i] : last + 1;
+	for (unsigned i = 0; i <= SEARCH_STEPS; i++) {
+		const unsigned number = i < SEARCH_STEPS ? path->steps[i] : last + 1;
 		const struct operation *o = &operations[number - 1];
 
 		if (number)
@@ -394,7 +336,7 @@ static void print_path(const struct path *path, unsigned last)
 
 static void replay(const struct path *path)
 {
-	for (unsigned i = 0; i < STEPS_MOST && path->steps[i]; i++)
+	for (unsigned i = 0; i < SEARCH_STEPS && path->steps[i]; i++)
 		do_operation(&operations[path->steps[i] - 1], i);
 }
 
