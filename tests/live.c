@@ -9,14 +9,13 @@
 #include <maxleaf/table.h>
 
 #include "support/order.h"
+#include "support/story.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
 #define PAGE (4 * K)
 
-static struct ml_trace trace;
 static struct order order;
-static char story[256];
 
 /* Where the first large leaf of a world stands, and the sizes that matter. */
 struct scene {
@@ -36,50 +35,6 @@ static const struct scene scenes[] = {
 
 #define FOR_EACH_SCENE(s) \
 	for (const struct scene *s = scenes; s < scenes + sizeof(scenes) / sizeof(scenes[0]); s++)
-
-static char letter(const struct ml_event *event)
-{
-	switch (event->kind) {
-	case ML_EVENT_FILL:
-		return 'F';
-	case ML_EVENT_LINK:
-		return 'l';
-	case ML_EVENT_INVALIDATE:
-		return 'i';
-	case ML_EVENT_COMPLETE:
-		return 'w';
-	case ML_EVENT_ALLOC:
-		return 'a';
-	case ML_EVENT_FREE:
-		return 'f';
-	default:
-		return event->old & 1 ? (event->value & 1 ? 'c' : 'b') : 'm';
-	}
-}
-
-/* As in trace.c: b break, m make, c change in place, F fill, l link, i invalidate, w wait. */
-static const char *told(void)
-{
-	size_t length = 0;
-
-	ml_trace_to(NULL);
-	for (size_t i = 0; i < trace.count && length + 1 < sizeof(story); i++) {
-		const char c = letter(&trace.events[i]);
-
-		if (trace.events[i].kind == ML_EVENT_PUBLISH || (length && story[length - 1] == c))
-			continue;
-		story[length++] = c;
-	}
-	story[length] = '\0';
-	return story;
-}
-
-static void listen(struct rig *rig)
-{
-	ml_trace_clear(&trace);
-	trace.arena = rig->arena;
-	ml_trace_to(&trace);
-}
 
 static struct ml_table_config policy(unsigned bbm, unsigned errata)
 {
@@ -113,12 +68,12 @@ TEST(a_block_and_its_table)
 
 			put_up(&rig, s, &wish);
 			t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_split(&rig.table, s->at, s->block, s->step, NULL), ML_OK);
-			t_str(told(), of(s, bbm, "aFbiwl", "aFciwliw", "aFliw"));
-			listen(&rig);
+			t_str(story_end(), of(s, bbm, "aFbiwl", "aFciwliw", "aFliw"));
+			story_begin(&rig);
 			t_eq(ml_fold(&rig.table, s->at, s->block, s->block_rung, NULL), ML_OK);
-			t_str(told(), of(s, bbm, "biwmf", "ciwcf", "ciwf"));
+			t_str(story_end(), of(s, bbm, "biwmf", "ciwcf", "ciwf"));
 			t_eq(rig_leaves(&rig, s->block_rung), 1);
 			t_ok(rig_close(&rig));
 		}
@@ -138,16 +93,16 @@ TEST(a_part_of_a_block)
 
 			put_up(&rig, s, &wish);
 			t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_protect(&rig.table, s->at, half, ML_WRITE, 0, &op), ML_OK);
-			t_str(told(), of(s, bbm, "aFbiwl", "aFciwlciw", "aFlciw"));
+			t_str(story_end(), of(s, bbm, "aFbiwl", "aFciwlciw", "aFlciw"));
 			t_eq(op.bytes, half);
 			t_ok(rig_maps(&rig, s->at, s->block, s->at, s->step));
 			t_eq(ml_unmap(&rig.table, s->at, s->block, NULL), ML_OK);
 			t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_unmap(&rig.table, s->at + half, half, NULL), ML_OK);
-			t_str(told(), of(s, bbm, "aFbiwl", "aFciwliw", "aFliw"));
+			t_str(story_end(), of(s, bbm, "aFbiwl", "aFciwliw", "aFliw"));
 			t_ok(rig_maps(&rig, s->at, half, s->at, s->step));
 			t_eq(rig_bytes(&rig), half);
 			t_ok(rig_close(&rig));
@@ -167,9 +122,10 @@ TEST(a_range_that_cuts_two_blocks)
 
 			put_up(&rig, s, &wish);
 			t_eq(ml_map(&rig.table, s->at, 2 * s->block, s->at, ML_RW, NULL), ML_OK);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_unmap(&rig.table, s->at + half, s->block, NULL), ML_OK);
-			t_str(told(), of(s, bbm, "aFbiwlFbiwl", "aFciwlbFciwlbiw", "aFlbFlbiw"));
+			t_str(story_end(),
+			      of(s, bbm, "aFbiwlFbiwl", "aFciwlbFciwlbiw", "aFlbFlbiw"));
 			t_eq(rig_bytes(&rig), s->block);
 			t_ok(rig_close(&rig));
 		}
@@ -187,22 +143,22 @@ TEST(a_group)
 
 			put_up(&rig, s, &wish);
 			t_eq(ml_map(&rig.table, s->at, s->group, s->at, ML_RW, NULL), ML_OK);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_split(&rig.table, s->at, s->group, 0, NULL), ML_OK);
-			t_str(told(), direct ? "c" : "biwm");
-			listen(&rig);
+			t_str(story_end(), direct ? "c" : "biwm");
+			story_begin(&rig);
 			t_eq(ml_fold(&rig.table, s->at, s->group, 1, NULL), ML_OK);
-			t_str(told(), direct ? "c" : "biwm");
+			t_str(story_end(), direct ? "c" : "biwm");
 			t_eq(rig_leaves(&rig, 1), 1);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_protect(&rig.table, s->at, PAGE, ML_WRITE, 0, NULL), ML_OK);
-			t_str(told(), direct ? "ciw" : "biwm");
+			t_str(story_end(), direct ? "ciw" : "biwm");
 			t_eq(ml_protect(&rig.table, s->at, PAGE, ML_RW, ML_RW, NULL), ML_OK);
 			t_eq(ml_fold(&rig.table, s->at, s->group, 1, NULL), ML_OK);
 			t_eq(rig_leaves(&rig, 1), 1);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_unmap(&rig.table, s->at + PAGE, PAGE, NULL), ML_OK);
-			t_str(told(), direct ? "cbiw" : "biwm");
+			t_str(story_end(), direct ? "cbiw" : "biwm");
 			t_eq(rig_bytes(&rig), s->group - PAGE);
 			t_ok(rig_close(&rig));
 		}
@@ -223,9 +179,9 @@ TEST(completing_a_group)
 			t_eq(ml_map(&rig.table, s->at + PAGE, s->group - PAGE, s->at + PAGE, ML_RW,
 				    NULL),
 			     ML_OK);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_map(&rig.table, s->at, PAGE, s->at, ML_RW, NULL), ML_OK);
-			t_str(told(), bbm == 2 ? "mc" : "mbiwm");
+			t_str(story_end(), bbm == 2 ? "mc" : "mbiwm");
 			t_eq(rig_leaves(&rig, 1), 1);
 			t_ok(rig_close(&rig));
 		}
@@ -243,12 +199,12 @@ TEST(never_two_sizes_at_once)
 
 		put_up(&rig, s, &wish);
 		t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_split(&rig.table, s->at, s->block, s->step, NULL), ML_OK);
-		t_str(told(), "aFbiwl");
-		listen(&rig);
+		t_str(story_end(), "aFbiwl");
+		story_begin(&rig);
 		t_eq(ml_fold(&rig.table, s->at, s->block, s->block_rung, NULL), ML_OK);
-		t_str(told(), "biwmf");
+		t_str(story_end(), "biwmf");
 		t_ok(rig_close(&rig));
 	}
 }
@@ -262,13 +218,12 @@ TEST(every_invalidation_is_repeated)
 
 		put_up(&rig, s, &wish);
 		t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_split(&rig.table, s->at, s->block, s->step, NULL), ML_OK);
-		t_str(told(), "aFbiwiwl");
-		listen(&rig);
+		t_str(story_end(), "aFbiwiwl");
+		story_begin(&rig);
 		t_eq(ml_unmap(&rig.table, s->at, s->block, NULL), ML_OK);
-		told();
-		t_ok(strncmp(story, "biwiwf", 6) == 0); /* B-51: before a table is free */
+		t_ok(strncmp(story_end(), "biwiwf", 6) == 0); /* B-51: before a table is free */
 		t_eq(rig.table.stats.invalidations, rig.table.stats.completions);
 		t_ok(rig_close(&rig));
 	}
@@ -502,9 +457,9 @@ TEST(marks_reach_every_member)
 		put_up(&rig, s, &wish);
 		t_eq(ml_map(&rig.table, s->at, s->group ? s->group : PAGE, s->at, ML_RW, NULL),
 		     ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_protect(&rig.table, s->at, PAGE, ML_ACCESSED, ML_ACCESSED, NULL), ML_OK);
-		t_str(told(), "c"); /* nobody holds a leaf without it */
+		t_str(story_end(), "c"); /* nobody holds a leaf without it */
 		for (uint64_t page = 0; page < s->group; page += PAGE) {
 			struct ml_walk walk;
 			struct ml_entry entry;

@@ -6,7 +6,7 @@
  */
 #include <maxleaf/table.h>
 
-#include "support/rig.h"
+#include "support/story.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
@@ -20,7 +20,6 @@
 
 static const enum world wide[] = { WORLD_X86_4, WORLD_X86_5, WORLD_ARM_LOW };
 
-static struct ml_trace trace;
 static struct rig rig;
 
 static void put_up(enum world world, uint8_t fold, bool hardware_ad)
@@ -32,33 +31,26 @@ static void put_up(enum world world, uint8_t fold, bool hardware_ad)
 	t_eq(rig_open(&rig, world, &wish), ML_OK);
 }
 
-static void listen(void)
-{
-	ml_trace_clear(&trace);
-	trace.arena = rig.arena;
-	ml_trace_to(&trace);
-}
-
-/* The n-th invalidation since listen(). */
+/* The n-th invalidation since story_begin(). */
 static const struct ml_invalidation *asked(unsigned n)
 {
 	static const struct ml_invalidation none;
 
-	for (size_t i = 0; i < trace.count; i++)
-		if (trace.events[i].kind == ML_EVENT_INVALIDATE && n-- == 0)
-			return &trace.events[i].what;
+	for (size_t i = 0; i < story_trace.count; i++)
+		if (story_trace.events[i].kind == ML_EVENT_INVALIDATE && n-- == 0)
+			return &story_trace.events[i].what;
 	return &none;
 }
 
-/* How often the platform was called since listen(): each invalidation is waited for. */
+/* How often the platform was called since story_begin(): each invalidation is waited for. */
 static uint64_t calls(void)
 {
 	ml_trace_to(NULL);
-	t_eq(trace.kinds[ML_EVENT_COMPLETE], trace.kinds[ML_EVENT_INVALIDATE]);
-	return trace.kinds[ML_EVENT_INVALIDATE];
+	t_eq(story_trace.kinds[ML_EVENT_COMPLETE], story_trace.kinds[ML_EVENT_INVALIDATE]);
+	return story_trace.kinds[ML_EVENT_INVALIDATE];
 }
 
-/* One call since listen(), and this one. */
+/* One call since story_begin(), and this one. */
 static void one(ml_va va, uint64_t length, unsigned stride, unsigned level, bool leaves_only)
 {
 	if (!t_eq(calls(), 1))
@@ -85,7 +77,7 @@ TEST(the_last_page_takes_its_tables_with_one_address)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(wide[w], ML_FOLD_MAP, false);
 		t_eq(ml_map(&rig.table, AT + 5 * PAGE, PAGE, 0, ML_RW, NULL), ML_OK);
-		listen();
+		story_begin(&rig);
 		t_eq(ml_unmap(&rig.table, AT + 5 * PAGE, PAGE, NULL), ML_OK);
 		one(AT + 5 * PAGE, PAGE, 12, NO_HINT, false);
 		t_eq(rig.table.stats.tables, 1);
@@ -99,7 +91,7 @@ TEST(the_last_block_takes_its_tables_with_one_address)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(wide[w], ML_FOLD_MAP, false);
 		t_eq(ml_map(&rig.table, AT + 2 * M, 2 * M, 2 * M, ML_RW, NULL), ML_OK);
-		listen();
+		story_begin(&rig);
 		t_eq(ml_unmap(&rig.table, AT + 2 * M, 2 * M, NULL), ML_OK);
 		one(AT + 2 * M, 2 * M, 21, NO_HINT, false);
 		t_eq(rig.table.stats.tables, 1);
@@ -114,7 +106,7 @@ TEST(tables_emptied_together_are_one_range)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(wide[w], ML_FOLD_MAP, false);
 		t_eq(ml_map(&rig.table, AT + 2 * M - PAGE, 2 * PAGE, 0, ML_RW, NULL), ML_OK);
-		listen();
+		story_begin(&rig);
 		t_eq(ml_unmap(&rig.table, AT + 2 * M - PAGE, 2 * PAGE, NULL), ML_OK);
 		one(AT + 2 * M - PAGE, 2 * PAGE, 12, NO_HINT, false);
 		t_eq(rig.table.stats.tables, 1);
@@ -143,7 +135,7 @@ TEST(a_page_that_changes_among_many_is_all_that_is_told)
 			     ML_OK);
 			t_eq(ml_protect(&rig.table, AT + 9 * PAGE, PAGE, ML_WRITE, ML_WRITE, NULL),
 			     ML_OK);
-			listen();
+			story_begin(&rig);
 			t_eq(ml_protect(&rig.table, AT, 2 * M, ML_WRITE, 0, NULL), ML_OK);
 			one(AT + 7 * PAGE, 3 * PAGE, 12, 0, true);
 			take_down();
@@ -156,7 +148,7 @@ TEST(a_type_that_changes_in_one_page_is_all_that_is_broken)
 	map_pages();
 	t_eq(ml_protect(&rig.table, AT, 2 * M, ML_TYPE_MASK, ML_NC, NULL), ML_OK);
 	t_eq(ml_protect(&rig.table, AT + 300 * PAGE, PAGE, ML_TYPE_MASK, ML_WB, NULL), ML_OK);
-	listen();
+	story_begin(&rig);
 	t_eq(ml_protect(&rig.table, AT, 2 * M, ML_TYPE_MASK, ML_NC, NULL), ML_OK);
 	one(AT + 300 * PAGE, PAGE, 12, 0, true);
 	take_down();
@@ -173,16 +165,16 @@ TEST(marks_that_come_are_not_told)
 			put_up(wide[w], ML_FOLD_MAP, marks);
 			map_pages();
 			t_eq(ml_protect(&rig.table, AT, 2 * M, ML_PROT_AD, 0, NULL), ML_OK);
-			listen();
+			story_begin(&rig);
 			t_eq(ml_protect(&rig.table, AT, M, ML_ACCESSED, ML_ACCESSED, NULL), ML_OK);
 			t_eq(calls(), 0);
-			listen();
+			story_begin(&rig);
 			t_eq(ml_protect(&rig.table, AT, M, ML_DIRTY, ML_DIRTY, NULL), ML_OK);
 			t_eq(calls(), dirty); /* arm64: what is clean may be held as read-only */
-			listen();
+			story_begin(&rig);
 			t_eq(ml_protect(&rig.table, AT, M, ML_ACCESSED, 0, NULL), ML_OK);
 			one(AT, M, 12, 0, true);
-			listen();
+			story_begin(&rig);
 			t_eq(ml_protect(&rig.table, AT, PAGE, ML_ACCESSED | ML_WRITE, ML_ACCESSED,
 					NULL),
 			     ML_OK);
@@ -200,7 +192,7 @@ TEST(a_group_of_which_one_member_changes_is_told_whole)
 	t_eq(rig_open(&rig, WORLD_ARM_LOW, &wish), ML_OK);
 	t_eq(ml_map(&rig.table, AT, 4 * GROUP, AT, ML_RW, NULL), ML_OK);
 	t_ok(rig_touch(&rig, AT + GROUP + 5 * PAGE, true, &seen));
-	listen();
+	story_begin(&rig);
 	t_eq(ml_protect(&rig.table, AT, 4 * GROUP, ML_PROT_AD, 0, NULL), ML_OK);
 	one(AT + GROUP, GROUP, 12, 0, true);
 	take_down();
@@ -214,7 +206,7 @@ TEST(a_block_goes_down_to_pages_in_one_break)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(wide[w], ML_FOLD_MAP, false);
 		t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, NULL), ML_OK);
-		listen();
+		story_begin(&rig);
 		t_eq(ml_split(&rig.table, AT, 2 * M, 0, NULL), ML_OK);
 		one(AT, 2 * M, 21, 1, true);
 		t_eq(rig_leaves(&rig, 0), 512);
@@ -226,7 +218,7 @@ TEST(a_block_goes_down_to_groups_in_one_break)
 {
 	put_up(WORLD_ARM_LOW, ML_FOLD_MAP, false);
 	t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, NULL), ML_OK);
-	listen();
+	story_begin(&rig);
 	t_eq(ml_split(&rig.table, AT, 2 * M, 1, NULL), ML_OK);
 	one(AT, 2 * M, 21, 1, true);
 	t_eq(rig_leaves(&rig, 1), 32);
@@ -237,7 +229,7 @@ TEST(a_table_changes_its_type_in_one_break)
 {
 	put_up(WORLD_ARM_LOW, ML_FOLD_MAP, false);
 	map_pages();
-	listen();
+	story_begin(&rig);
 	t_eq(ml_protect(&rig.table, AT, 2 * M, ML_TYPE_MASK, ML_NC, NULL), ML_OK);
 	one(AT, 2 * M, 12, 0, true);
 	take_down();
@@ -253,7 +245,7 @@ TEST(a_block_is_completed_in_one_break)
 			t_eq(ml_map(&rig.table, AT + page * PAGE, PAGE, AT + page * PAGE, ML_RW,
 				    NULL),
 			     ML_OK);
-		listen();
+		story_begin(&rig);
 		t_eq(ml_map(&rig.table, AT + 2 * M - PAGE, PAGE, AT + 2 * M - PAGE, ML_RW, NULL),
 		     ML_OK);
 		one(AT, 2 * M, 12, NO_HINT, false);
@@ -270,7 +262,7 @@ TEST(a_group_is_completed_in_one_break)
 	for (unsigned page = 0; page < 15; page++)
 		t_eq(ml_map(&rig.table, AT + page * PAGE, PAGE, AT + page * PAGE, ML_RW, NULL),
 		     ML_OK);
-	listen();
+	story_begin(&rig);
 	t_eq(ml_map(&rig.table, AT + 15 * PAGE, PAGE, AT + 15 * PAGE, ML_RW, NULL), ML_OK);
 	one(AT, GROUP, 12, 0, true);
 	t_eq(rig_leaves(&rig, 1), 1);
@@ -284,7 +276,7 @@ TEST(what_changes_nothing_and_what_was_not_there_is_not_told)
 	for (unsigned w = 0; w < 3; w++) {
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(wide[w], ML_FOLD_MAP, false);
-		listen();
+		story_begin(&rig);
 		t_eq(ml_map(&rig.table, AT, 4 * M + PAGE, AT, ML_RW, NULL), ML_OK);
 		t_eq(ml_protect(&rig.table, AT, 4 * M + PAGE, ML_WRITE, ML_WRITE, NULL), ML_OK);
 		t_eq(ml_unmap(&rig.table, AT + 8 * M, M, NULL), ML_OK);

@@ -10,6 +10,7 @@
 
 #include "support/order.h"
 #include "support/source.h"
+#include "support/story.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
@@ -18,55 +19,6 @@
 #define AT (4 * G)
 #define PAGE (4 * K)
 #define GROUP (64 * K)
-
-static struct ml_trace trace;
-static char story[256];
-
-static void listen(struct rig *rig)
-{
-	ml_trace_clear(&trace);
-	trace.arena = rig->arena;
-	ml_trace_to(&trace);
-}
-
-/* b break, m make, c change in place, F fill, l link, i invalidate, w wait for completion, a
- * allocate, f free; x86-64 and arm64 alike have bit 0 for valid. */
-static char letter(const struct ml_event *event)
-{
-	switch (event->kind) {
-	case ML_EVENT_FILL:
-		return 'F';
-	case ML_EVENT_LINK:
-		return 'l';
-	case ML_EVENT_INVALIDATE:
-		return 'i';
-	case ML_EVENT_COMPLETE:
-		return 'w';
-	case ML_EVENT_ALLOC:
-		return 'a';
-	case ML_EVENT_FREE:
-		return 'f';
-	default:
-		return event->old & 1 ? (event->value & 1 ? 'c' : 'b') : 'm';
-	}
-}
-
-/* What happened since listen(), the same letter in a row written once. */
-static const char *told(void)
-{
-	size_t length = 0;
-
-	ml_trace_to(NULL);
-	for (size_t i = 0; i < trace.count && length + 1 < sizeof(story); i++) {
-		const char c = letter(&trace.events[i]);
-
-		if (trace.events[i].kind == ML_EVENT_PUBLISH || (length && story[length - 1] == c))
-			continue;
-		story[length++] = c;
-	}
-	story[length] = '\0';
-	return story;
-}
 
 static void put_up(struct rig *rig, enum world world, uint8_t fold)
 {
@@ -87,15 +39,15 @@ TEST(fresh_mappings_invalidate_nothing)
 
 			T_CONTEXT(worlds[wide[w]].name, fold);
 			put_up(&rig, wide[w], fold);
-			listen(&rig);
+			story_begin(&rig);
 			t_eq(ml_map(&rig.table, AT - 6 * M - PAGE, 12 * M + 3 * PAGE,
 				    AT - 6 * M - PAGE, ML_RW, NULL),
 			     ML_OK);
 			t_eq(ml_map(&rig.table, 2 * AT, 12 * M, AT + PAGE, ML_RW, NULL), ML_OK);
 			t_eq(ml_map(&rig.table, AT + G, G, AT + G, ML_RW, NULL), ML_OK);
-			told();
-			t_eq(trace.kinds[ML_EVENT_INVALIDATE], 0);
-			t_eq(trace.kinds[ML_EVENT_COMPLETE], 0);
+			story_end();
+			t_eq(story_trace.kinds[ML_EVENT_INVALIDATE], 0);
+			t_eq(story_trace.kinds[ML_EVENT_COMPLETE], 0);
 			t_eq(rig.table.stats.invalidations, 0);
 			t_ok(rig_close(&rig));
 		}
@@ -106,15 +58,16 @@ TEST(tables_are_whole_before_they_are_linked)
 	struct rig rig;
 
 	put_up(&rig, WORLD_X86_4, ML_FOLD_MAP);
-	listen(&rig);
+	story_begin(&rig);
 	t_eq(ml_map(&rig.table, AT, PAGE, 0, ML_RW, NULL), ML_OK);
-	t_str(told(), "aFlFlFl"); /* three tables, all taken first, each filled and then linked */
-	listen(&rig);
+	t_str(story_end(),
+	      "aFlFlFl"); /* three tables, all taken first, each filled and then linked */
+	story_begin(&rig);
 	t_eq(ml_map(&rig.table, AT + PAGE, PAGE, 0, ML_RW, NULL), ML_OK);
-	t_str(told(), "m");
-	listen(&rig);
+	t_str(story_end(), "m");
+	story_begin(&rig);
 	t_eq(ml_map(&rig.table, AT + G, G, G, ML_RW, NULL), ML_OK);
-	t_str(told(), "m");
+	t_str(story_end(), "m");
 	t_ok(rig_close(&rig));
 }
 
@@ -148,23 +101,23 @@ TEST(one_invalidation_for_a_simple_change)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(&rig, wide[w], ML_FOLD_MAP);
 		t_eq(ml_map(&rig.table, AT, 8 * M, AT + PAGE, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_protect(&rig.table, AT, PAGE, ML_WRITE, 0, NULL), ML_OK);
-		t_str(told(), "ciw");
-		t_eq(trace.events[0].kind == ML_EVENT_STORE ||
-			     trace.events[0].kind == ML_EVENT_EXCHANGE,
+		t_str(story_end(), "ciw");
+		t_eq(story_trace.events[0].kind == ML_EVENT_STORE ||
+			     story_trace.events[0].kind == ML_EVENT_EXCHANGE,
 		     true);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_protect(&rig.table, AT, 8 * M, ML_WRITE, 0, NULL), ML_OK);
-		t_str(told(), "ciw"); /* four tables, one flush */
-		listen(&rig);
+		t_str(story_end(), "ciw"); /* four tables, one flush */
+		story_begin(&rig);
 		t_eq(ml_unmap(&rig.table, AT + PAGE, PAGE, NULL), ML_OK);
-		t_str(told(), "biw");
-		listen(&rig);
+		t_str(story_end(), "biw");
+		story_begin(&rig);
 		t_eq(ml_unmap(&rig.table, AT + M, 4 * M, NULL), ML_OK);
-		t_str(told(), "biwf");
-		t_eq(trace.kinds[ML_EVENT_INVALIDATE], 1);
-		t_eq(trace.kinds[ML_EVENT_FREE], 1); /* one table wholly covered */
+		t_str(story_end(), "biwf");
+		t_eq(story_trace.kinds[ML_EVENT_INVALIDATE], 1);
+		t_eq(story_trace.kinds[ML_EVENT_FREE], 1); /* one table wholly covered */
 		t_eq(rig.table.stats.invalidations, 4);
 		t_eq(rig.table.stats.completions, 4);
 		t_ok(rig_close(&rig));
@@ -179,14 +132,14 @@ TEST(no_invalidation_for_what_changes_nothing)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(&rig, wide[w], ML_FOLD_MAP);
 		t_eq(ml_map(&rig.table, AT, 4 * M + PAGE, AT, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_protect(&rig.table, AT, 4 * M + PAGE, ML_WRITE, ML_WRITE, NULL), ML_OK);
 		t_eq(ml_protect(&rig.table, AT + PAGE, PAGE, ML_USER, 0, NULL), ML_OK);
 		t_eq(ml_protect(&rig.table, AT + 8 * M, PAGE, ML_WRITE, 0, NULL), ML_OK);
 		t_eq(ml_unmap(&rig.table, AT + 8 * M, 2 * G, NULL), ML_OK);
 		t_eq(ml_split(&rig.table, AT + 4 * M, PAGE, 0, NULL), ML_OK);
 		t_eq(ml_fold(&rig.table, AT, 4 * M, 1, NULL), ML_OK);
-		t_str(told(), "");
+		t_str(story_end(), "");
 		t_ok(rig_close(&rig));
 	}
 }
@@ -199,13 +152,13 @@ TEST(a_table_is_free_only_after_completion)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(&rig, wide[w], ML_FOLD_MAP);
 		t_eq(ml_map(&rig.table, AT, PAGE, 0, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_unmap(&rig.table, AT, PAGE, NULL), ML_OK);
-		t_ok(strcmp(told(), "biwf") == 0 || strcmp(story, "bibiwf") == 0);
+		t_str(story_end(), "biwf");
 		t_eq(rig.table.stats.tables, 1);
-		for (size_t i = 0; i < trace.count; i++)
-			if (trace.events[i].kind == ML_EVENT_INVALIDATE)
-				t_ok(!trace.events[i].what.leaves_only);
+		for (size_t i = 0; i < story_trace.count; i++)
+			if (story_trace.events[i].kind == ML_EVENT_INVALIDATE)
+				t_ok(!story_trace.events[i].what.leaves_only);
 		t_ok(rig_close(&rig));
 	}
 }
@@ -215,21 +168,21 @@ TEST(a_table_that_is_not_live_is_never_invalidated)
 	struct rig rig;
 
 	t_eq(rig_open(&rig, WORLD_ARM_LOW, NULL), ML_OK);
-	listen(&rig);
+	story_begin(&rig);
 	t_eq(ml_map(&rig.table, AT, 64 * M, AT, ML_RW, NULL), ML_OK);
 	t_eq(ml_unmap(&rig.table, AT + PAGE, PAGE, NULL), ML_OK);
 	t_eq(ml_protect(&rig.table, AT, 2 * M, ML_WRITE, 0, NULL), ML_OK);
 	t_eq(ml_split(&rig.table, AT + 8 * M, M, 0, NULL), ML_OK);
 	t_eq(ml_fold(&rig.table, AT, 64 * M, 4, NULL), ML_OK);
 	t_eq(ml_unmap(&rig.table, AT, 64 * M, NULL), ML_OK);
-	told();
-	t_eq(trace.kinds[ML_EVENT_INVALIDATE] + trace.kinds[ML_EVENT_COMPLETE], 0);
+	story_end();
+	t_eq(story_trace.kinds[ML_EVENT_INVALIDATE] + story_trace.kinds[ML_EVENT_COMPLETE], 0);
 	ml_table_set_live(&rig.table, true);
 	t_eq(ml_map(&rig.table, AT, PAGE, 0, ML_RW, NULL), ML_OK);
-	listen(&rig);
+	story_begin(&rig);
 	t_eq(ml_unmap(&rig.table, AT, PAGE, NULL), ML_OK);
-	told();
-	t_eq(trace.kinds[ML_EVENT_INVALIDATE], 1);
+	story_end();
+	t_eq(story_trace.kinds[ML_EVENT_INVALIDATE], 1);
 	t_ok(rig_close(&rig));
 }
 
@@ -242,22 +195,22 @@ TEST(a_group_is_broken_before_it_is_made_anew)
 
 	put_up(&rig, WORLD_ARM_LOW, ML_FOLD_MAP);
 	t_eq(ml_map(&rig.table, AT, 2 * GROUP, AT + GROUP, ML_RW, NULL), ML_OK);
-	listen(&rig);
+	story_begin(&rig);
 	t_eq(ml_split(&rig.table, AT, GROUP, 0, NULL), ML_OK);
-	t_str(told(), "biwm");
+	t_str(story_end(), "biwm");
 	for (unsigned i = 0; i < 16; i++) {
-		t_eq(trace.events[i].old & 1, 1);
-		t_eq(trace.events[i].value, 0);
+		t_eq(story_trace.events[i].old & 1, 1);
+		t_eq(story_trace.events[i].value, 0);
 	}
-	listen(&rig);
+	story_begin(&rig);
 	t_eq(ml_fold(&rig.table, AT, GROUP, 1, NULL), ML_OK);
-	t_str(told(), "biwm");
-	listen(&rig);
+	t_str(story_end(), "biwm");
+	story_begin(&rig);
 	t_eq(ml_unmap(&rig.table, AT + 3 * PAGE, PAGE, NULL), ML_OK);
-	t_ok(strcmp(told(), "biwm") == 0 || strcmp(story, "biwmbiw") == 0);
-	listen(&rig);
+	t_str(story_end(), "biwm");
+	story_begin(&rig);
 	t_eq(ml_protect(&rig.table, AT + GROUP, PAGE, ML_WRITE, 0, NULL), ML_OK);
-	t_ok(strcmp(told(), "biwm") == 0 || strcmp(story, "biwmciw") == 0);
+	t_str(story_end(), "biwm");
 	t_ok(rig_close(&rig));
 }
 
@@ -269,10 +222,10 @@ TEST(completing_a_group_breaks_it_first)
 	for (unsigned page = 0; page < 15; page++)
 		t_eq(ml_map(&rig.table, AT + page * PAGE, PAGE, AT + page * PAGE, ML_RW, NULL),
 		     ML_OK);
-	listen(&rig);
+	story_begin(&rig);
 	t_eq(ml_map(&rig.table, AT + 15 * PAGE, PAGE, AT + 15 * PAGE, ML_RW, NULL), ML_OK);
-	t_ok(strcmp(told(), "biwm") == 0 || strcmp(story, "mbiwm") == 0);
-	t_eq(trace.kinds[ML_EVENT_INVALIDATE], 1);
+	t_str(story_end(), "mbiwm");
+	t_eq(story_trace.kinds[ML_EVENT_INVALIDATE], 1);
 	t_eq(rig_leaves(&rig, 1), 1);
 	t_ok(rig_close(&rig));
 }
@@ -287,16 +240,16 @@ TEST(a_size_changes_through_not_present)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(&rig, wide[w], ML_FOLD_MAP);
 		t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_split(&rig.table, AT, 2 * M, block - 1, NULL), ML_OK);
-		t_str(told(), "aFbiwl");
-		t_eq(trace.kinds[ML_EVENT_INVALIDATE], 1);
-		listen(&rig);
+		t_str(story_end(), "aFbiwl");
+		t_eq(story_trace.kinds[ML_EVENT_INVALIDATE], 1);
+		story_begin(&rig);
 		t_eq(ml_fold(&rig.table, AT, 2 * M, block, NULL), ML_OK);
-		t_ok(strcmp(told(), "biwmf") == 0 || strcmp(story, "biwfm") == 0);
-		for (size_t i = 0; i < trace.count; i++)
-			if (trace.events[i].kind == ML_EVENT_INVALIDATE)
-				t_ok(!trace.events[i].what.leaves_only);
+		t_str(story_end(), "biwmf");
+		for (size_t i = 0; i < story_trace.count; i++)
+			if (story_trace.events[i].kind == ML_EVENT_INVALIDATE)
+				t_ok(!story_trace.events[i].what.leaves_only);
 		t_eq(rig_leaves(&rig, block), 1);
 		t_ok(rig_close(&rig));
 	}
@@ -312,13 +265,13 @@ TEST(replacing_breaks_first)
 		T_CONTEXT(worlds[wide[w]].name, w);
 		put_up(&rig, wide[w], ML_FOLD_MAP);
 		t_eq(ml_map(&rig.table, AT, 2 * PAGE, AT, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_map(&rig.table, AT, PAGE, 3 * AT, ML_RW, &op), ML_OK);
-		t_str(told(), "biwm");
-		listen(&rig);
+		t_str(story_end(), "biwm");
+		story_begin(&rig);
 		t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, &op),
 		     ML_OK); /* a leaf over a table: B-13 */
-		t_ok(strcmp(told(), "biwmf") == 0 || strcmp(story, "biwfm") == 0);
+		t_str(story_end(), "biwfm");
 		t_ok(rig_close(&rig));
 	}
 }
@@ -331,7 +284,7 @@ static void hear(void *cookie, const struct ml_run *run)
 	const struct ml_arena *arena = cookie;
 
 	(void)run;
-	heard_before_completion += arena->pending != 0 || trace.kinds[ML_EVENT_COMPLETE] == 0;
+	heard_before_completion += arena->pending != 0 || story_trace.kinds[ML_EVENT_COMPLETE] == 0;
 }
 
 TEST(the_sink_hears_after_completion)
@@ -345,9 +298,9 @@ TEST(the_sink_hears_after_completion)
 		op.sink_cookie = rig.arena;
 		heard_before_completion = 0;
 		t_eq(ml_map(&rig.table, AT, 8 * M, AT + PAGE, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_unmap(&rig.table, AT + PAGE, 4 * M, &op), ML_OK);
-		told();
+		story_end();
 		t_eq(heard_before_completion, 0);
 		t_eq(op.bytes, 4 * M);
 		t_ok(rig_close(&rig));
@@ -367,16 +320,16 @@ TEST(what_hardware_may_mark_is_exchanged)
 		op.sink_cookie = rig.arena;
 		t_eq(ml_map(&rig.table, AT, 4 * M, AT, ML_RW, NULL), ML_OK);
 		t_eq(ml_map(&rig.table, AT + 4 * M, 4 * PAGE, AT, ML_RW, NULL), ML_OK);
-		listen(&rig);
+		story_begin(&rig);
 		t_eq(ml_protect(&rig.table, AT, 4 * M + PAGE, ML_WRITE, 0, &op), ML_OK);
 		t_eq(ml_unmap(&rig.table, AT, 2 * M, &op), ML_OK);
 		t_eq(ml_split(&rig.table, AT + 2 * M, 2 * M, 0, &op), ML_OK);
 		t_eq(ml_unmap(&rig.table, AT + 4 * M, 2 * PAGE, &op), ML_OK);
-		told();
-		for (size_t i = 0; i < trace.count; i++)
-			if (trace.events[i].kind == ML_EVENT_STORE)
-				t_eq(trace.events[i].old & 1, 0);
-		t_ok(trace.kinds[ML_EVENT_EXCHANGE] >= 6);
+		story_end();
+		for (size_t i = 0; i < story_trace.count; i++)
+			if (story_trace.events[i].kind == ML_EVENT_STORE)
+				t_eq(story_trace.events[i].old & 1, 0);
+		t_ok(story_trace.kinds[ML_EVENT_EXCHANGE] >= 6);
 		t_ok(rig_close(&rig));
 	}
 }
