@@ -11,7 +11,7 @@
 #include "support/rig.h"
 #include "support/source.h"
 #include "t.h"
-#include "table/protect.h"
+#include "table/edit.h"
 
 #define OPERATIONS 120000
 #define CASE_LENGTH 120

@@ -3,7 +3,7 @@
 #ifndef ML_TABLE_HARVEST_H
 #define ML_TABLE_HARVEST_H
 
-#include "table/protect.h"
+#include "table/edit.h"
 
 /* A harvest under way. */
 struct harvester {
@@ -95,20 +95,17 @@ ML_INLINE ml_pte harvest_clear(const struct ml_format *f, struct gather *g,
 ML_PART ml_va harvest_leaf(const struct ml_format *f, struct gather *g, struct harvester *h,
 			   struct place at, ml_va va)
 {
-	const unsigned rung = rung_of(f, at.pte, at.level);
-	const unsigned count = at.pte & codec_group(f) ? 1u << f->rungs[rung].lg2_entries : 1;
-	const ml_va start = ml_align_down(va, f->rungs[rung].shift);
-	const ml_va end = ml_align_last(va, f->rungs[rung].shift);
-	ml_pte *const first = at.entry - (index_of(f, va, at.level) & (count - 1));
+	const struct members m = members_of(f, at.entry, at.pte, va, at.level);
+	const ml_va end = m.va + (((uint64_t)m.count << f->level_shift[at.level]) - 1);
 	ml_pte pte = at.pte;
 
 	if (!is_tracked(f, g->t, h, codec_leaf_pa(f, at.pte, at.level))) {
 		h->wish->untracked_pages += ((ml_min(end, h->last) - va) >> f->page_shift) + 1;
 		return end;
 	}
-	if (h->wish->clear && start >= h->first && end <= h->last)
-		pte = harvest_clear(f, g, h, first, count, start);
-	else if (count > 1)
+	if (h->wish->clear && m.va >= h->first && end <= h->last)
+		pte = harvest_clear(f, g, h, m.first, m.count, m.va);
+	else if (m.count > 1)
 		pte = group_gathered(f, at.entry, at.pte, va, at.level);
 	harvest_note(f, h, pte, va, ml_min(end, h->last));
 	return end;

@@ -8,7 +8,7 @@
 
 #include "format/absent.h"
 #include "table/map.h"
-#include "table/protect.h"
+#include "table/edit.h"
 
 #define LOCKLESS_TRIES 32
 
@@ -18,28 +18,6 @@ ML_INLINE unsigned fold_rung(const struct ml_format *f, const struct ml_table *t
 	const unsigned rung = f->group_rung[level];
 
 	return rung && t->fold != ML_FOLD_MAP && t->rungs >> rung & 1 ? rung : 0;
-}
-
-/* The leaf around one entry: the entry itself, or its group. */
-struct members {
-	ml_pte *first;
-	unsigned count;
-	ml_va va;
-};
-
-ML_INLINE struct members members_of(const struct ml_format *f, ml_pte *p, ml_pte pte, ml_va va,
-				    unsigned level)
-{
-	struct members m = { p, 1, va };
-
-	if (pte & codec_group(f)) {
-		const unsigned rung = f->group_rung[level];
-
-		m.count = 1u << f->rungs[rung].lg2_entries;
-		m.first = p - (index_of(f, va, level) & (m.count - 1));
-		m.va = ml_align_down(va, f->rungs[rung].shift);
-	}
-	return m;
 }
 
 /* Deposits of guaranteed leaves: from what was put aside for them, and back. */

@@ -83,23 +83,21 @@ ML_INLINE void group_pass(const struct ml_format *f, const struct ml_table *t, m
 ML_PART void group_convert(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
 			   unsigned level, bool folded)
 {
-	const unsigned rung = f->group_rung[level], count = 1u << f->rungs[rung].lg2_entries;
+	const struct members m = group_around(f, p, va, level);
 	struct ml_table *t = g->t;
 	ml_pte merged;
 
-	p -= index_of(f, va, level) & (count - 1);
-	va = ml_align_down(va, f->rungs[rung].shift);
 	if (t->live && !t->break_group) {
-		group_pass(f, t, p, count, level, folded);
+		group_pass(f, t, m.first, m.count, level, folded);
 	} else {
 		if (t->live)
-			merged = break_entries(f, g, p, count, va, level);
+			merged = break_entries(f, g, m.first, m.count, m.va, level);
 		else
-			merged = read_entries(f, p, count, level);
+			merged = read_entries(f, m.first, m.count, level);
 		merged = folded ? merged | codec_group(f) : merged & ~codec_group(f);
-		entry_put_run(f, p, count, merged, ML_BIT(f->level_shift[level]), false);
+		entry_put_run(f, m.first, m.count, merged, ML_BIT(f->level_shift[level]), false);
 	}
-	publish(t, g->op, p, count);
+	publish(t, g->op, m.first, m.count);
 	tally(t, folded ? &t->stats.folds : &t->stats.splits, 1);
 }
 

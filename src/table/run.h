@@ -14,6 +14,33 @@ ML_INLINE unsigned rung_of(const struct ml_format *f, ml_pte pte, unsigned level
 	return pte & codec_group(f) ? f->group_rung[level] : f->block_rung[level];
 }
 
+/* The entries of one leaf, and the first address it maps. */
+struct members {
+	ml_pte *first;
+	unsigned count;
+	ml_va va;
+};
+
+/* The aligned group around the entry p, at va, whether it is folded or not. */
+ML_INLINE struct members group_around(const struct ml_format *f, ml_pte *p, ml_va va,
+				      unsigned level)
+{
+	const unsigned rung = f->group_rung[level], count = 1u << f->rungs[rung].lg2_entries;
+	const struct members m = { p - (index_of(f, va, level) & (count - 1)), count,
+				   ml_align_down(va, f->rungs[rung].shift) };
+
+	return m;
+}
+
+/* What is one leaf with pte, found at p: the entry itself, or its group. */
+ML_INLINE struct members members_of(const struct ml_format *f, ml_pte *p, ml_pte pte, ml_va va,
+				    unsigned level)
+{
+	const struct members alone = { p, 1, ml_align_down(va, f->level_shift[level]) };
+
+	return pte & codec_group(f) ? group_around(f, p, va, level) : alone;
+}
+
 /*
  * The first of the entries [p, end) that is not as expected, or up to three before it: four are
  * judged at once.
