@@ -3,83 +3,24 @@
  * Random sequences of operations on every format, judged after every step. ML_TEST_OPS=
  * says how many operations, SEED= repeats a run; what fails is shrunk and printed.
  */
-#include <inttypes.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "support/shrink.h"
+#include "support/campaign.h"
 #include "t.h"
 
 #define OPERATIONS 1000000
 #define CASE_LENGTH 200
 
-/* What the worker tells its parent, in shared memory: it may die. */
-struct progress {
-	uint64_t number; /* of the case that runs */
-	uint64_t operations[WORLDS];
-	uint64_t refusals;
-	bool done;
-};
-
 static struct judge judge;
-static struct test_case test_case;
-
-static void draw(uint64_t seed, uint64_t number)
-{
-	struct source s = source_seeded(seed + number * 0x9e3779b97f4a7c15);
-
-	case_draw(&test_case, &s, CASE_LENGTH);
-}
-
-static _Noreturn void work(uint64_t seed, uint64_t cases, struct progress *progress)
-{
-	for (; progress->number < cases; progress->number++) {
-		draw(seed, progress->number);
-		if (case_run(&test_case, &judge))
-			_exit(1);
-		progress->operations[test_case.setting.world] += test_case.count;
-		progress->refusals = judge.refusals;
-	}
-	progress->done = true;
-	_exit(0);
-}
-
-static void report_failure(uint64_t seed, uint64_t number)
-{
-	draw(seed, number);
-	printf("# case %" PRIu64 " fails: shrinking it\n", number);
-	case_shrink(&test_case, &judge);
-	case_print(&test_case);
-	case_fails(&test_case, &judge, true);
-}
 
 TEST(random_sequences_agree_with_the_model)
 {
-	const uint64_t seed = t_seed(20251201);
-	const uint64_t cases = (source_amount(OPERATIONS) + CASE_LENGTH - 1) / CASE_LENGTH;
-	struct progress *progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
-					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	uint64_t operations = 0;
-	int status = 0;
-	pid_t worker;
+	const struct campaign campaign = {
+		.judge = &judge,
+		.seed = t_seed(20251201),
+		.cases = (source_amount(OPERATIONS) + CASE_LENGTH - 1) / CASE_LENGTH,
+		.length = CASE_LENGTH,
+	};
+	const struct campaign_result result = campaign_run(&campaign);
 
-	T_REQUIRE(t_ok(progress != MAP_FAILED));
-	fflush(stdout);
-	worker = fork();
-	if (worker == 0)
-		work(seed, cases, progress);
-	T_REQUIRE(t_ok(worker > 0 && waitpid(worker, &status, 0) == worker));
-	for (unsigned world = 0; world < WORLDS; world++) {
-		printf("# %s: %" PRIu64 " operations\n", worlds[world].name,
-		       progress->operations[world]);
-		operations += progress->operations[world];
-	}
-	printf("# %" PRIu64 " operations, %" PRIu64 " of them refused\n", operations,
-	       progress->refusals);
-	if (!t_ok(status == 0 && progress->done))
-		report_failure(seed, progress->number);
-	else
-		t_ok(progress->refusals > operations / 50);
-	munmap(progress, sizeof(*progress));
+	if (t_ok(result.good))
+		t_ok(result.refusals > result.operations / 50);
 }
