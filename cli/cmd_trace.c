@@ -8,6 +8,7 @@
 struct arguments {
 	struct cli_common common;
 	struct trace_request request;
+	struct trace_policy_text policy;
 	const char *rungs;
 	const char *largest;
 	const char *levels;
@@ -23,7 +24,11 @@ enum {
 	KEY_GUARANTEED,
 	KEY_TRACK,
 	KEY_HARDWARE,
-	KEY_EACH
+	KEY_EACH,
+	KEY_BBM,
+	KEY_ERRATA,
+	KEY_EACH_MEMBER,
+	KEY_NEVER_FAULT
 };
 
 static const struct argp_option options[] = {
@@ -42,6 +47,17 @@ static const struct argp_option options[] = {
 	  2 },
 	{ "hardware-ad", KEY_HARDWARE, NULL, 0,
 	  "Hardware sets accessed and dirty, and somebody reads them", 2 },
+	{ NULL, 0, NULL, 0, "How the table changes while it is walked:", 3 },
+	{ "bbm", KEY_BBM, "LEVEL", 0,
+	  "Break-before-make for another size: 0 always (default), 1 announced instead, 2 none",
+	  3 },
+	{ "errata", KEY_ERRATA, "NAME,...", 0,
+	  "Mind these: no-groups, small-exec, one-size, repeat", 3 },
+	{ "each-member", KEY_EACH_MEMBER, NULL, 0,
+	  "A walker reads accessed and dirty of each member of a group by itself", 3 },
+	{ "never-fault", KEY_NEVER_FAULT, "VA+SIZE[,PIECE]", 0,
+	  "Break nothing in this range, of which no less than PIECE will change; may be repeated",
+	  3 },
 	{ 0 },
 };
 
@@ -52,6 +68,8 @@ static const char documentation[] =
 	"  maxleaf trace -f arm64-4k -e 'map 0 64K 0x40000000; unmap 0x1000 4K'\n"
 	"  maxleaf trace -f x86-64 --json -e 'map 0 2M 0; protect 0x1000 4K -w'\n"
 	"  maxleaf trace -f arm64-4k --fold complete script.txt\n"
+	"  maxleaf trace -f toy --bbm 2 -e 'map 0 16K 0x8000; unmap 0x1000 4K'\n"
+	"  maxleaf trace -f toy --never-fault 0+16K,8K -e 'map 0 16K 0x8000; split 0 4K'\n"
 	"\v"
 	"Operations, between semicolons or ends of lines:\n"
 	"  map VA SIZE PA [PROT]      replace VA SIZE PA [PROT]\n"
@@ -125,6 +143,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->request.hardware_ad = true;
 		a->request.track_ad = true;
 		return 0;
+	case KEY_BBM:
+		a->policy.bbm = arg;
+		return 0;
+	case KEY_ERRATA:
+		a->policy.errata = arg;
+		return 0;
+	case KEY_EACH_MEMBER:
+		a->request.each_member = true;
+		return 0;
+	case KEY_NEVER_FAULT:
+		trace_policy_add_range(&a->policy, arg);
+		return 0;
 	case KEY_TRACK:
 		a->request.track_ad = true;
 		return 0;
@@ -160,6 +190,7 @@ static void check(struct arguments *a)
 		cli_die("trace", "-e and a file exclude each other");
 	a->request.levels = cli_levels_or_die("trace", a->request.format, a->levels);
 	a->request.rungs = cli_rungs_or_die("trace", a->request.format, a->rungs, a->largest);
+	trace_policy_parse(&a->request, &a->policy);
 	a->request.json = a->common.json;
 }
 

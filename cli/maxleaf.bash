@@ -20,6 +20,10 @@ _maxleaf()
 		words=$("$1" qemu --color=never 2>&1 | sed -n 's/^hint: known boards: //p' | tr -d ,)
 	elif [[ $previous == --fold ]]; then
 		words='map complete block'
+	elif [[ $previous == --bbm ]]; then
+		words='0 1 2'
+	elif [[ $previous == --errata ]]; then
+		words='no-groups small-exec one-size repeat'
 	elif [[ $previous == --image || $previous == --monitor ||
 		${COMP_WORDS[1]} == trace && $current != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")

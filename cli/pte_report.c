@@ -287,6 +287,14 @@ struct pte_phrase pte_prot_phrase(ml_prot prot)
 	return out;
 }
 
+/* Whether a block says that its size is about to change. */
+static bool announces(const struct decoding *d)
+{
+	const unsigned bit = d->format->announce_bit;
+
+	return bit && d->level && d->entry.residue >> bit & 1;
+}
+
 static struct pte_phrase leaf_phrase(const struct decoding *d, uint64_t count)
 {
 	const uint64_t entry_bytes = UINT64_C(1) << d->format->level_shift[d->level];
@@ -298,9 +306,10 @@ static struct pte_phrase leaf_phrase(const struct decoding *d, uint64_t count)
 	if (d->entry.group)
 		snprintf(group, sizeof(group), several ? " in groups of %s" : " in a group of %s",
 			 cli_size_exact(bytes).text);
-	snprintf(out.text, sizeof(out.text), "%s %s%s, pa 0x%" PRIx64 "%s, %.160s",
+	snprintf(out.text, sizeof(out.text), "%s %s%s, pa 0x%" PRIx64 "%s, %.160s%s",
 		 cli_size_exact(entry_bytes).text, count > 1 ? "leaves" : "leaf", group,
-		 d->entry.pa, count > 1 ? " on" : "", pte_prot_phrase(d->entry.prot).text);
+		 d->entry.pa, count > 1 ? " on" : "", pte_prot_phrase(d->entry.prot).text,
+		 announces(d) ? ", announced" : "");
 	return out;
 }
 

@@ -11,18 +11,54 @@
 
 #include "cli.h"
 
+#define TRACE_RANGES_MAX 8
+
 struct trace_request {
 	const struct ml_format *format;
 	uint32_t rungs;
 	unsigned levels;
 	unsigned fold; /* enum ml_fold_policy */
 	bool guaranteed, track_ad, hardware_ad;
+	/* how a table changes while it is walked */
+	unsigned bbm;
+	unsigned errata; /* ML_ERRATUM_* */
+	bool each_member;
+	struct ml_never_fault ranges[TRACE_RANGES_MAX];
+	unsigned ranges_count;
 	bool each; /* a step for every entry: no runs */
 	bool json;
 };
 
 /* The names of enum ml_fold_policy. */
 extern const char *const trace_folds[3];
+
+/* --- trace_policy.c: the live policy --------------------------------------------------------- */
+
+/* The names of ML_ERRATUM_*, ended by NULL. */
+struct trace_erratum {
+	const char *name;
+	unsigned bit;
+};
+
+extern const struct trace_erratum trace_errata[];
+
+/* The options as they were written; NULL: not given. */
+struct trace_policy_text {
+	const char *bbm, *errata;
+	const char *ranges[TRACE_RANGES_MAX];
+	unsigned ranges_count;
+};
+
+/* One --never-fault more, or die. */
+void trace_policy_add_range(struct trace_policy_text *text, const char *range);
+
+/* Read them into a request that has its format and levels, or die. */
+void trace_policy_parse(struct trace_request *request, const struct trace_policy_text *text);
+
+struct tracer;
+
+/* Declare the request's ranges to its table, or die. */
+void trace_policy_declare(struct tracer *t);
 
 /* --- trace_script.c: the script ------------------------------------------------------------ */
 
@@ -105,6 +141,7 @@ struct tracer {
 	const struct trace_request *request;
 	struct ml_arena arena;
 	struct ml_table table;
+	struct ml_never_fault ranges[TRACE_RANGES_MAX]; /* the table's */
 	struct ml_trace trace;
 	struct trace_event *events;
 	size_t count, room;
@@ -136,6 +173,7 @@ enum trace_phase {
 	TRACE_FILL,
 	TRACE_LINK,
 	TRACE_NEW,
+	TRACE_ANNOUNCE,
 	TRACE_BREAK,
 	TRACE_HOLD,
 	TRACE_MAKE,

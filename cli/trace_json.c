@@ -15,6 +15,30 @@ static const char *event_name(unsigned kind)
 	}
 }
 
+static void write_policy(struct cli_json *json, const struct trace_request *request)
+{
+	const struct trace_erratum *erratum;
+	unsigned i;
+
+	cli_json_integer(json, "bbm", request->bbm);
+	cli_json_array(json, "errata");
+	for (erratum = trace_errata; erratum->name; erratum++) {
+		if (request->errata & erratum->bit)
+			cli_json_text(json, NULL, erratum->name);
+	}
+	cli_json_up(json);
+	cli_json_bool(json, "each_member", request->each_member);
+	cli_json_array(json, "never_fault");
+	for (i = 0; i < request->ranges_count; i++) {
+		cli_json_object(json, NULL);
+		cli_json_address(json, "va", request->ranges[i].va);
+		cli_json_integer(json, "bytes", request->ranges[i].len);
+		cli_json_integer(json, "piece_bytes", request->ranges[i].piece);
+		cli_json_up(json);
+	}
+	cli_json_up(json);
+}
+
 void trace_json_open(const struct tracer *t)
 {
 	const struct trace_request *request = t->request;
@@ -35,6 +59,7 @@ void trace_json_open(const struct tracer *t)
 	cli_json_bool(&json, "guaranteed", t->table.guaranteed);
 	cli_json_bool(&json, "track_ad", request->track_ad);
 	cli_json_bool(&json, "hardware_ad", request->hardware_ad);
+	write_policy(&json, request);
 	cli_json_address(&json, "root", ml_table_root(&t->table));
 	cli_json_close(&json);
 }

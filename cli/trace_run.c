@@ -103,6 +103,9 @@ void trace_open(struct tracer *t, const struct trace_request *request, bool high
 		.guaranteed = request->guaranteed,
 		.track_ad = request->track_ad,
 		.hardware_ad = request->hardware_ad,
+		.each_member = request->each_member,
+		.bbm = (uint8_t)request->bbm,
+		.errata = (uint8_t)request->errata,
 		.ops = &ml_table_ops_heard,
 	};
 	const unsigned top = request->levels - 1;
@@ -114,6 +117,7 @@ void trace_open(struct tracer *t, const struct trace_request *request, bool high
 	error = ml_table_init(&t->table, request->format, &config);
 	if (error)
 		cli_die("trace", "%s", ml_error_text(error));
+	trace_policy_declare(t);
 	if (config.high)
 		t->origin = 0 - (UINT64_C(1) << (request->format->level_shift[top] +
 						 request->format->index_bits[top]));

@@ -7,20 +7,11 @@
 #include "trace.h"
 
 static const char *const names[TRACE_PHASES] = {
-	[TRACE_TAKE] = "take",
-	[TRACE_FILL] = "fill",
-	[TRACE_LINK] = "link",
-	[TRACE_NEW] = "new",
-	[TRACE_BREAK] = "break",
-	[TRACE_HOLD] = "hold",
-	[TRACE_MAKE] = "make",
-	[TRACE_CHANGE] = "change",
-	[TRACE_REMOVE] = "remove",
-	[TRACE_BARRIER] = "barrier",
-	[TRACE_INVALIDATE] = "invalidate",
-	[TRACE_WAIT] = "wait",
-	[TRACE_FREED] = "free",
-	[TRACE_RELEASED] = "release",
+	[TRACE_TAKE] = "take",     [TRACE_FILL] = "fill",         [TRACE_LINK] = "link",
+	[TRACE_NEW] = "new",       [TRACE_ANNOUNCE] = "announce", [TRACE_BREAK] = "break",
+	[TRACE_HOLD] = "hold",     [TRACE_MAKE] = "make",         [TRACE_CHANGE] = "change",
+	[TRACE_REMOVE] = "remove", [TRACE_BARRIER] = "barrier",   [TRACE_INVALIDATE] = "invalidate",
+	[TRACE_WAIT] = "wait",     [TRACE_FREED] = "free",        [TRACE_RELEASED] = "release",
 	[TRACE_MARKED] = "mark",
 };
 
@@ -31,6 +22,8 @@ static const char *const texts[TRACE_PHASES] = {
 		       "sees what the table holds",
 	[TRACE_NEW] = "an empty entry becomes valid: no TLB holds it, so there is "
 		      "nothing to invalidate",
+	[TRACE_ANNOUNCE] = "a leaf stays valid and says that its size is changing: whoever sees "
+			   "that bears the old and the new size",
 	[TRACE_BREAK] = "what will be made again is not present first: no TLB may ever "
 			"hold both, the old and the new",
 	[TRACE_HOLD] = "the broken entry keeps what it will become, still not present",
@@ -193,6 +186,14 @@ static uint8_t *mark_of(const struct tracer *t, const struct trace_event *event)
 	return &t->marks[(event->address - t->arena.pa) / sizeof(ml_pte)];
 }
 
+/* Whether an entry is a leaf that announces a change of its size. */
+static bool announces(const struct tracer *t, ml_pte pte, unsigned level)
+{
+	const unsigned bit = t->table.format->announce_bit;
+
+	return bit && level && pte >> bit & 1 && decode(t, pte, level).kind == ML_KIND_LEAF;
+}
+
 /* The phase of a store that walkers may see; again: the entry is made valid later. */
 static enum trace_phase phase_of_store(const struct tracer *t, const struct trace_event *event,
 				       bool again, bool broken)
@@ -206,6 +207,8 @@ static enum trace_phase phase_of_store(const struct tracer *t, const struct trac
 		return again ? TRACE_BREAK : TRACE_REMOVE;
 	if (event->kind == ML_EVENT_LINK)
 		return TRACE_LINK;
+	if (before && announces(t, event->value, event->level))
+		return TRACE_ANNOUNCE;
 	if (before)
 		return TRACE_CHANGE;
 	if (!after)

@@ -15,10 +15,10 @@ static const char *plural(uint64_t count)
 /* --- a step --------------------------------------------------------------------------------- */
 
 static const enum cli_ink inks[TRACE_PHASES] = {
-	[TRACE_LINK] = CLI_STRONG,  [TRACE_BREAK] = CLI_BAD,       [TRACE_MAKE] = CLI_GOOD,
-	[TRACE_REMOVE] = CLI_BAD,   [TRACE_NEW] = CLI_GOOD,        [TRACE_CHANGE] = CLI_STRONG,
-	[TRACE_WAIT] = CLI_NOTE,    [TRACE_INVALIDATE] = CLI_NOTE, [TRACE_BARRIER] = CLI_NOTE,
-	[TRACE_MARKED] = CLI_STRONG
+	[TRACE_LINK] = CLI_STRONG,   [TRACE_BREAK] = CLI_BAD,       [TRACE_MAKE] = CLI_GOOD,
+	[TRACE_REMOVE] = CLI_BAD,    [TRACE_NEW] = CLI_GOOD,        [TRACE_CHANGE] = CLI_STRONG,
+	[TRACE_WAIT] = CLI_NOTE,     [TRACE_INVALIDATE] = CLI_NOTE, [TRACE_BARRIER] = CLI_NOTE,
+	[TRACE_MARKED] = CLI_STRONG, [TRACE_ANNOUNCE] = CLI_STRONG
 };
 
 /* "entry 1 of the level-1 table 0x10002000, 0x200000..0x3fffff: " */

@@ -59,9 +59,12 @@ if command -v bash >/dev/null 2>&1; then
 		offer maxleaf qemu x
 		offer maxleaf bench --port = k
 		offer maxleaf trace --fold = b
+		offer maxleaf trace --bbm ""
+		offer maxleaf trace --errata = sm
 		offer maxleaf trace man/maxleaf-tr
 		offer maxleaf pte --color = n' >"$scratch/offered" 2>&1
 	printf '%s\n' plan --size= arm64-4k toy x86_64 kvm block \
+		'0 1 2' small-exec \
 		man/maxleaf-trace.1.scd never | diff - "$scratch/offered" >"$scratch/wrong"
 	verdict "completion offers commands, options, formats" "$scratch/wrong"
 else
