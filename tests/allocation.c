@@ -4,7 +4,7 @@
  * for every n, a reserve is short by one, and each time nothing has changed. Guaranteed
  * tables split with the allocator shut.
  */
-#include <maxleaf/table.h>
+#include <maxleaf/pte.h>
 
 #include "support/rig.h"
 #include "t.h"
@@ -417,4 +417,105 @@ TEST(without_the_guarantee_splitting_is_refused_whole)
 	t_eq(ml_unmap(&rig.table, 4 * G + 4 * K, 4 * K, NULL), ML_OK);
 	t_ok(rig_close(&rig));
 	picture_release(&picture);
+}
+
+/* What a call takes is told beforehand, by the call itself: nothing is taken, and nothing done. */
+TEST(a_dry_call_tells_what_it_would_take)
+{
+	struct picture picture = { 0 };
+
+	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+		const struct scenario *s = &scenarios[i];
+		struct ml_reserve none = { 0 };
+		struct rig rig;
+
+		T_CONTEXT("scenario", i);
+		put_up(&rig, s);
+		picture_take(&picture, &rig);
+		for (unsigned reserved = 0; reserved < 2; reserved++) {
+			struct ml_op op = plain(s);
+
+			op.flags |= ML_OP_DRY;
+			op.reserve = reserved ? &none : NULL;
+			op.tables_needed = op.bytes = 12345;
+			rig.arena->fail_nth = 1;
+			t_eq(rig_call(&rig, &s->action, &op), ML_OK);
+			t_eq(rig.arena->fail_nth, 1);
+			rig.arena->fail_nth = 0;
+			t_eq(op.tables_needed, s->tables);
+			t_eq(op.bytes, 0);
+			check_same(&picture, &rig);
+		}
+		t_ok(rig_close(&rig));
+	}
+	picture_release(&picture);
+}
+
+/* What takes none says so: a leaf that goes whole is the short way. */
+TEST(a_dry_call_that_takes_nothing_does_nothing)
+{
+	const struct action actions[] = {
+		UNMAP(4 * G, 2 * M),    UNMAP(4 * G, 4 * M),         PROTECT(4 * G, 2 * M),
+		SPLIT(4 * G, 4 * M, 1), UNMAP(4 * G + 4 * M, 4 * K), REPLACE(4 * G, 2 * M, 0),
+	};
+	const struct action refused[] = { MAP(4 * G, 4 * K, 0), UNMAP(4 * G, 1),
+					  SPLIT(4 * G, 4 * K, 9) };
+	const int errors[] = { ML_ERR_EXISTS, ML_ERR_ALIGN, ML_ERR_SIZE };
+	struct picture picture = { 0 };
+	struct rig rig;
+
+	t_eq(rig_open(&rig, WORLD_X86_4, NULL), ML_OK);
+	t_eq(ml_map(&rig.table, 4 * G, 4 * M, 4 * G, ML_RW, NULL), ML_OK);
+	picture_take(&picture, &rig);
+	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		struct ml_op op = { .flags = ML_OP_DRY, .tables_needed = 12345 };
+
+		T_CONTEXT("action", i);
+		op.flags |= actions[i].replace ? ML_OP_REPLACE : 0;
+		t_eq(rig_call(&rig, &actions[i], &op), ML_OK);
+		t_eq(op.tables_needed, 0);
+		check_same(&picture, &rig);
+	}
+	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct ml_op op = { .flags = ML_OP_DRY };
+
+		t_eq(rig_call(&rig, &refused[i], &op), errors[i]);
+	}
+	picture_release(&picture);
+	t_ok(rig_close(&rig));
+}
+
+/* Steps, tables for entries to come, deposits and lending heed it, too. */
+TEST(every_call_that_takes_tables_can_be_dry)
+{
+	const struct ml_table_config wish = { .guaranteed = true };
+	struct ml_step map = { 4 * G, 4 * M, 4 * G, ML_RW, 1 }, unmap = { 8 * G, 4 * M, 0, 0, 1 };
+	const ml_va half = 0 - ((uint64_t)128 << 40);
+	struct ml_op op = { .flags = ML_OP_DRY };
+	struct picture picture = { 0 }, lent = { 0 };
+	struct rig rig, lender;
+
+	t_eq(rig_open(&rig, WORLD_X86_4, &wish), ML_OK);
+	t_eq(rig_open(&lender, WORLD_X86_4, NULL), ML_OK);
+	t_eq(ml_map(&rig.table, 8 * G, 4 * M, 0, ML_RW, NULL), ML_OK);
+	picture_take(&picture, &rig);
+	picture_take(&lent, &lender);
+	t_eq(ml_map_step(&rig.table, &map, &op), ML_OK);
+	t_eq(op.tables_needed, 1 + 2); /* of one step: two leaves, and their deposits */
+	t_ok(map.va == 4 * G && map.len == 4 * M && map.pa == 4 * G);
+	t_eq(ml_unmap_step(&rig.table, &unmap, &op), ML_OK);
+	t_eq(op.tables_needed, 0);
+	t_ok(unmap.va == 8 * G && unmap.len == 4 * M);
+	t_eq(ml_pte_ensure(&rig.table, 512 * G, 4 * M, 0, &op), ML_OK);
+	t_eq(op.tables_needed, 4);
+	t_eq(ml_pte_deposit(&rig.table, 1, 7, &op), ML_OK);
+	t_eq(op.tables_needed, 7);
+	t_eq(ml_table_share(&rig.table, &lender.table, half, 1024 * G, &op), ML_OK);
+	t_eq(op.tables_needed, 2);
+	check_same(&picture, &rig);
+	check_same(&lent, &lender);
+	picture_release(&picture);
+	picture_release(&lent);
+	t_ok(rig_close(&rig));
+	t_ok(rig_close(&lender));
 }

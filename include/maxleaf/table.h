@@ -86,6 +86,13 @@ struct ml_reserve {
 };
 
 #define ML_OP_REPLACE 1u /* ml_map, ml_map_extents: replace what is mapped in the range */
+/*
+ * Any call that may take tables, but ml_table_fini_step(): only check, and tell in tables_needed
+ * how many it would take now. It returns what it would return if they are there, and changes,
+ * allocates, flushes and reports nothing; steps do not advance. It needs the same locks. Calls that
+ * never take tables, ml_fold() among them, are never dry.
+ */
+#define ML_OP_DRY 2u
 
 /* What one operation brings and gets back. Zero is a plain operation. */
 struct ml_op {

@@ -172,6 +172,12 @@ ML_INLINE int check_pa(const struct ml_format *f, const struct ml_table *t, ml_p
 	return ML_UNLIKELY((pa + len - 1) >> t->pa_bits) ? ML_ERR_PA_RANGE : ML_OK;
 }
 
+/* Whether the call only tells what it would take. */
+ML_INLINE bool is_dry(const struct ml_op *op)
+{
+	return op && op->flags & ML_OP_DRY;
+}
+
 /* A call that changes the table and has passed its checks: locked, and its results empty. */
 ML_INLINE void begin(const struct ml_table *t, struct ml_op *op)
 {

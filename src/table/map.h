@@ -168,7 +168,7 @@ ML_PART int table_map_general(const struct ml_format *f, struct ml_table *t, str
 		return error;
 	begin(t, op);
 	error = ml_supply_open(t, op, &supply, demand.tables + demand.deposits);
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	commit_mapping(f, t, op, &supply, m, bytes, demand.deposits);
 	supply_close(t, op, &supply);

@@ -197,7 +197,7 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 		return error;
 	begin(t, op);
 	error = open_change(t, op, &c, protect_tables(f, t, &edit, va, last));
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	editor = editor_at(f, t, &edit, 0);
 	for (;;) {

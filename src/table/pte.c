@@ -31,7 +31,7 @@ int ml_pte_deposit(struct ml_table *t, unsigned level, uint64_t count, struct ml
 
 	begin(t, op);
 	error = ml_supply_open(t, op, &supply, tables);
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	for (left = tables; left; left--) {
 		struct spare *spare = spare_pop(supply.from);

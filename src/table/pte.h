@@ -473,7 +473,7 @@ ML_INLINE int pte_ensure(const struct ml_format *f, struct ml_table *t, ml_va va
 		return error;
 	begin(t, op);
 	error = ml_supply_open(t, op, &supply, tables);
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	gather_open(&g, t, op);
 	leave_hollow(t);

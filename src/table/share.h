@@ -50,7 +50,7 @@ ML_INLINE int table_share(const struct ml_format *f, struct ml_table *t, struct 
 
 	if (!error)
 		error = ml_supply_open(lender, op, &supply, missing);
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	for (i = first; i <= end; i++) {
 		if (!entry_load(f, lender->root + i)) {

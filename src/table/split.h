@@ -78,7 +78,7 @@ ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va v
 		return error;
 	begin(t, op);
 	error = open_change(t, op, &c, count_split(f, t, va, last, rung));
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	for (;;) {
 		const struct place at = descend(f, t, va, 0);

@@ -58,7 +58,7 @@ int ml_map_step(struct ml_table *t, struct ml_step *step, struct ml_op *op)
 		return error;
 	bytes = map_step_bytes(t, step);
 	error = ml_map(t, step->va, bytes, step->pa, step->prot, op);
-	if (!error)
+	if (!error && !is_dry(op))
 		step_advance(step, bytes);
 	return error;
 }
@@ -94,7 +94,7 @@ int ml_unmap_step(struct ml_table *t, struct ml_step *step, struct ml_op *op)
 		return error;
 	bytes = unmap_step_bytes(t, step);
 	error = ml_unmap(t, step->va, bytes, op);
-	if (!error)
+	if (!error && !is_dry(op))
 		step_advance(step, bytes);
 	return error;
 }

@@ -43,22 +43,18 @@ void ml_supply_trim(const struct ml_table *t, struct ml_op *op, struct ml_reserv
 
 int ml_supply_open(const struct ml_table *t, struct ml_op *op, struct supply *supply, uint64_t need)
 {
-	int error;
-
 	supply->own.first = NULL;
 	supply->own.count = 0;
 	supply->from = &supply->own;
-	if (op && op->reserve) {
-		supply->from = op->reserve;
-		op->tables_needed = need;
-		return op->reserve->count < need ? ML_ERR_SHORT : ML_OK;
-	}
-	if (!need)
-		return ML_OK;
-	error = ml_supply_fill(t, op, &supply->own, need);
 	if (op)
 		op->tables_needed = need;
-	return error;
+	if (!need || is_dry(op))
+		return ML_OK;
+	if (op && op->reserve) {
+		supply->from = op->reserve;
+		return op->reserve->count < need ? ML_ERR_SHORT : ML_OK;
+	}
+	return ml_supply_fill(t, op, &supply->own, need);
 }
 
 int ml_reserve_fill(const struct ml_table *t, struct ml_reserve *reserve, uint64_t tables,

@@ -48,7 +48,7 @@ int ml_supply_fill(const struct ml_table *t, struct ml_op *op, struct ml_reserve
 void ml_supply_trim(const struct ml_table *t, struct ml_op *op, struct ml_reserve *reserve,
 		    uint64_t keep);
 
-/* Make sure that `need` tables can be taken. */
+/* Make sure that `need` tables can be taken. A dry call is only told, and ends there. */
 int ml_supply_open(const struct ml_table *t, struct ml_op *op, struct supply *supply,
 		   uint64_t need);
 

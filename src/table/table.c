@@ -451,7 +451,7 @@ int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va, uint64
 	begin(t, op);
 	begin(lender, op);
 	error = t->ops->share(t, lender, va, last, op);
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	t->shared_first = lender->pinned_first = index_of(t->format, va, root_level(t));
 	t->shared_count = lender->pinned_count =

@@ -375,7 +375,7 @@ ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct p
 	ml_pte leaf;
 	int error = open_change(t, op, &c, 1);
 
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	leaf = split_leaf(f, &c.gather, &c.supply, at, va, hole);
 	if (t->guaranteed)
@@ -400,13 +400,14 @@ ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, m
 	begin(t, op);
 	at = descend(f, t, va, 0);
 	if (is_one_leaf(f, at, va, len)) {
-		unmap_leaf(f, t, va, at.entry, at.level, op);
+		if (!is_dry(op))
+			unmap_leaf(f, t, va, at.entry, at.level, op);
 		return ML_OK;
 	}
 	if (is_inside(f, at, va, len))
 		return unmap_inside(f, t, at, va, len, op);
 	error = open_change(t, op, &c, edge_tables(f, t, va, va + len - 1));
-	if (error)
+	if (error || is_dry(op))
 		return error;
 	unmap_range(f, &c.gather, &c.supply, va, va + len - 1);
 	close_change(f, &c);

@@ -416,6 +416,51 @@ static int call_fed(struct judge *j, const struct action *a, struct ml_op *op)
 	return error;
 }
 
+/* What the dry run of an action said. */
+struct rehearsal {
+	int error;
+	uint64_t tables;
+};
+
+/* Run it dry: nothing is allocated, reported or changed. False if something was. */
+static bool rehearse(struct judge *j, const struct action *a, bool every_byte,
+		     struct rehearsal *rehearsal)
+{
+	const struct ml_stats stats = j->rig.table.stats;
+	const uint64_t allocs = j->rig.arena->allocs, frees = j->rig.arena->frees;
+	struct ml_op op;
+
+	if (a->kind == ACTION_FOLD) /* takes no tables: it is never dry */
+		return true;
+	operation(j, a, NULL, &op);
+	op.flags |= ML_OP_DRY;
+	rehearsal->error = rig_call(&j->rig, a, &op);
+	rehearsal->tables = op.tables_needed;
+	if (j->rig.arena->allocs != allocs || j->rig.arena->frees != frees || j->removed_count)
+		return judge_fail(j, "a dry run took, freed or reported something");
+	return !every_byte || judge_unchanged(j, &stats, true);
+}
+
+/* The action did what its dry run said: so many tables were allocated, or it was refused so. */
+static bool as_rehearsed(struct judge *j, const struct action *a, const struct rehearsal *rehearsal,
+			 int error, const struct ml_op *op, uint64_t allocs)
+{
+	const bool no_memory = error == ML_ERR_NO_MEMORY;
+
+	if (a->kind == ACTION_FOLD)
+		return true;
+	if (rehearsal->error != (no_memory ? ML_OK : error))
+		return judge_fail(j, "%s, and the dry run said %s", ml_error_name(error),
+				  ml_error_name(rehearsal->error));
+	if (!error && a->feed == FEED_PLATFORM && allocs != rehearsal->tables)
+		return judge_fail(j, "%" PRIu64 " tables were allocated, not %" PRIu64, allocs,
+				  rehearsal->tables);
+	if ((!error || no_memory) && !a->bare && op->tables_needed != rehearsal->tables)
+		return judge_fail(j, "%" PRIu64 " tables are needed, not %" PRIu64,
+				  op->tables_needed, rehearsal->tables);
+	return true;
+}
+
 /* ---- judging ----------------------------------------------------------------------- */
 
 static void model_map(struct judge *j, const struct action *a)
@@ -577,13 +622,18 @@ static bool act(struct judge *j, const struct action *a)
 	const uint64_t refusals = j->rig.arena->refusals;
 	const uint64_t in_use = j->rig.arena->in_use;
 	const uint64_t causes = causes_of(j, a);
+	const uint64_t allocs = j->rig.arena->allocs;
+	struct rehearsal rehearsal = { 0 };
 	struct ml_op op;
 	int error;
 
 	if (every_byte)
 		picture_take(&j->picture, &j->rig);
+	if (!rehearse(j, a, every_byte, &rehearsal))
+		return false;
 	error = call_fed(j, a, &op);
-	if (!judge_result(j, a, error, causes, &op, j->rig.arena->refusals != refusals))
+	if (!as_rehearsed(j, a, &rehearsal, error, &op, j->rig.arena->allocs - allocs) ||
+	    !judge_result(j, a, error, causes, &op, j->rig.arena->refusals != refusals))
 		return false;
 	if (!error)
 		return true;
