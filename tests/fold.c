@@ -612,3 +612,52 @@ TEST(splits_make_no_groups_that_are_not_allowed)
 	t_eq(rig_leaves(&rig, 0), 511);
 	take_down(&rig);
 }
+
+/* One mapping may be held to smaller sizes, and folds nothing larger on the way. */
+TEST(one_mapping_may_be_kept_small)
+{
+	const uint32_t table = 1u | 1u << R64K | 1u << R2M | 1u << R32M;
+
+	for (uint32_t rungs = 1; rungs < 32; rungs++)
+		for (uint8_t fold = ML_FOLD_MAP; fold <= ML_FOLD_BLOCK; fold++) {
+			const struct ml_table_config wish = { .fold = fold, .rungs = table };
+			const uint32_t allowed = table & (rungs | 1);
+			struct ml_op op = { .rungs = rungs };
+			struct rig rig;
+
+			T_CONTEXT("rungs", rungs);
+			t_eq(rig_open(&rig, WORLD_ARM_LOW, &wish), ML_OK);
+			t_eq(ml_map(&rig.table, AT, 32 * M - PAGE, AT, ML_RW, &op), ML_OK);
+			t_eq(ml_map(&rig.table, AT + 32 * M - PAGE, PAGE, AT + 32 * M - PAGE, ML_RW,
+				    &op),
+			     ML_OK);
+			for (unsigned rung = 1; rung <= R1G; rung++)
+				t_eq(rig_leaves(&rig, rung) && !(allowed >> rung & 1), 0);
+			take_down(&rig);
+		}
+}
+
+/* ... by each call by itself: the next one chooses freely, in steps, too. */
+TEST(a_limit_of_sizes_ends_with_its_call)
+{
+	const struct ml_table_config wish = { .fold = ML_FOLD_BLOCK };
+	struct ml_step step = { AT, 64 * K, AT, ML_RW, 1 };
+	struct ml_op op = { .rungs = 1 };
+	uint64_t tables = 0;
+	struct rig rig;
+
+	t_eq(rig_open(&rig, WORLD_ARM_LOW, &wish), ML_OK);
+	t_eq(ml_map_tables(&rig.table, AT, 2 * M, AT, ML_RW, &op, &tables), ML_OK);
+	t_eq(tables, 3); /* with a table of pages, without a deposit */
+	t_eq(ml_map_step(&rig.table, &step, &op), ML_OK);
+	t_eq(rig_leaves(&rig, 0), 16);
+	t_eq(rig_leaves(&rig, R64K), 0);
+	t_eq(ml_map(&rig.table, AT + 64 * K, 64 * K, AT + 64 * K, ML_RW, NULL), ML_OK);
+	t_eq(rig_leaves(&rig, R64K), 1);
+	op.rungs = 1u << R64K;
+	t_eq(ml_map(&rig.table, AT + 128 * K, 2 * M - 128 * K, AT + 128 * K, ML_RW, &op), ML_OK);
+	t_eq(rig_leaves(&rig, R2M), 0);
+	t_eq(ml_fold(&rig.table, AT, 2 * M, R2M, &op), ML_OK); /* told to, and no mapping */
+	t_eq(rig_leaves(&rig, R2M), 1);
+	take_down(&rig);
+}

@@ -102,6 +102,11 @@ struct ml_op {
 	void *sink_cookie;
 	unsigned flags; /* ML_OP_* */
 	/*
+	 * Bit n lets mapping, and the folding that a mapping brings about, choose
+	 * format->rungs[n], if the table lets it; bit 0 is always taken as set. 0: no limit.
+	 */
+	uint32_t rungs;
+	/*
 	 * Result: tables the operation takes; with ML_ERR_SHORT and ML_ERR_NO_MEMORY too. At most
 	 * so many where accessed/dirty marks are changed that may spread meanwhile: beside
 	 * hardware that sets them, or in a group that unfolds.

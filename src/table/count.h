@@ -118,11 +118,11 @@ ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t, s
 }
 
 /* Lent tables keep their place: no leaf stands where one of them is linked. */
-ML_INLINE uint32_t mapping_rungs(const struct ml_format *f, const struct ml_table *t, ml_va va,
-				 ml_va last)
+ML_INLINE uint32_t mapping_rungs(const struct ml_format *f, const struct ml_table *t,
+				 const struct ml_op *op, ml_va va, ml_va last)
 {
 	const unsigned top = top_level(f, t, va, last);
-	uint32_t rungs = t->rungs;
+	uint32_t rungs = allowed_rungs(t, op);
 	unsigned rung;
 
 	for (rung = 1; rung < f->rung_count; rung++)
@@ -161,7 +161,7 @@ ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
 		error = check_replaced(f, t, m->va, m->va + (*bytes - 1));
 	if (error)
 		return error;
-	m->rungs = mapping_rungs(f, t, m->va, m->va + (*bytes - 1));
+	m->rungs = mapping_rungs(f, t, op, m->va, m->va + (*bytes - 1));
 	m->prot = mapping_prot(t, m->prot);
 	error = count_mapping(f, t, m, *bytes, worst ? COUNT_EMPTY : as, demand);
 	if (replaces && !t->guaranteed)

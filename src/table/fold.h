@@ -203,32 +203,33 @@ ML_PART bool table_folds(const struct ml_format *f, struct ml_table *t, const ml
 }
 
 /*
- * The rung that folding the table of this level that holds va would give, or 0. Lent tables stay.
+ * The one of the rungs that folding the table of this level that holds va would give, or 0. Lent
+ * tables stay.
  */
-ML_INLINE unsigned promotion(const struct ml_format *f, const struct ml_table *t, ml_va va,
-			     unsigned level)
+ML_INLINE unsigned promotion(const struct ml_format *f, const struct ml_table *t, uint32_t rungs,
+			     ml_va va, unsigned level)
 {
 	const unsigned rung = level < root_level(t) ? f->block_rung[level + 1] : 0;
 
-	if (!rung || !(t->rungs >> rung & 1) || level + 1 > top_level(f, t, va, va))
+	if (!rung || !(rungs >> rung & 1) || level + 1 > top_level(f, t, va, va))
 		return 0;
 	return rung;
 }
 
-/* The leaf pte was made at va, entry p: fold what it completes, as the policy says. */
-ML_PART void fold_completed(const struct ml_format *f, struct gather *g, ml_va va, ml_pte *p,
-			    ml_pte pte, unsigned level)
+/* The leaf pte was made at va, entry p: fold what it completes, as policy and rungs allow. */
+ML_PART void fold_completed(const struct ml_format *f, struct gather *g, uint32_t rungs, ml_va va,
+			    ml_pte *p, ml_pte pte, unsigned level)
 {
 	struct ml_table *t = g->t;
 
 	for (;;) {
 		const unsigned rung = f->group_rung[level];
-		const unsigned group = rung && t->rungs >> rung & 1 ? rung : 0;
+		const unsigned group = rung && rungs >> rung & 1 ? rung : 0;
 		struct place up;
 
 		if (group && !group_folds(f, t, p, pte, va, level, group))
 			return;
-		if (t->fold != ML_FOLD_BLOCK || !promotion(f, t, va, level) ||
+		if (t->fold != ML_FOLD_BLOCK || !promotion(f, t, rungs, va, level) ||
 		    !table_folds(f, t, p, pte, va, level, group)) {
 			if (group && !(pte & codec_group(f)))
 				group_convert(f, g, p, va, level, true);
@@ -251,7 +252,7 @@ ML_PART ml_va fold_some(const struct ml_format *f, struct gather *g, ml_va va, m
 	struct ml_table *t = g->t;
 	const struct place at = descend(f, t, va, level);
 	const unsigned group = f->group_rung[level];
-	const unsigned above = promotion(f, t, va, level);
+	const unsigned above = promotion(f, t, t->rungs, va, level);
 	ml_va end;
 
 	if (at.level > level)

@@ -178,6 +178,12 @@ ML_INLINE bool is_dry(const struct ml_op *op)
 	return op && op->flags & ML_OP_DRY;
 }
 
+/* The sizes that the call may choose. */
+ML_INLINE uint32_t allowed_rungs(const struct ml_table *t, const struct ml_op *op)
+{
+	return op && op->rungs ? t->rungs & (op->rungs | 1) : t->rungs;
+}
+
 /* A call that changes the table and has passed its checks: locked, and its results empty. */
 ML_INLINE void begin(const struct ml_table *t, struct ml_op *op)
 {

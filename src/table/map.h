@@ -123,11 +123,13 @@ ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t depos
 ML_PART void fold_ends(const struct ml_format *f, struct gather *g, ml_va va, ml_va last)
 {
 	const struct place first = descend(f, g->t, va, 0);
+	const uint32_t rungs = allowed_rungs(g->t, g->op);
 	struct place end;
 
-	fold_completed(f, g, va, first.entry, first.pte, first.level);
+	fold_completed(f, g, rungs, va, first.entry, first.pte, first.level);
 	end = descend(f, g->t, last, 0);
-	fold_completed(f, g, ml_align_down(last, f->page_shift), end.entry, end.pte, end.level);
+	fold_completed(f, g, rungs, ml_align_down(last, f->page_shift), end.entry, end.pte,
+		       end.level);
 }
 
 /* Remove what is in the way, store, fold. */
@@ -182,7 +184,7 @@ ML_PART void map_fold(const struct ml_format *f, struct ml_table *t, ml_va va, m
 	struct gather g;
 
 	gather_open(&g, t, NULL);
-	fold_completed(f, &g, va, entry, pte, level);
+	fold_completed(f, &g, t->rungs, va, entry, pte, level);
 	gather_close(f, &g);
 }
 

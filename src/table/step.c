@@ -19,7 +19,8 @@ static void step_advance(struct ml_step *step, uint64_t bytes)
 }
 
 /* Whole leaves of the mapping, as many as the step may touch, one at least. */
-static uint64_t map_step_bytes(const struct ml_table *t, const struct ml_step *step)
+static uint64_t map_step_bytes(const struct ml_table *t, const struct ml_step *step,
+			       const struct ml_op *op)
 {
 	const struct ml_format *f = t->format;
 	const struct ml_extent extent = { step->pa, step->len };
@@ -28,7 +29,7 @@ static uint64_t map_step_bytes(const struct ml_table *t, const struct ml_step *s
 		.extents = &extent,
 		.count = 1,
 		.prot = step->prot,
-		.rungs = mapping_rungs(f, t, step->va, step->va + (step->len - 1)),
+		.rungs = mapping_rungs(f, t, op, step->va, step->va + (step->len - 1)),
 	};
 	struct mapping_cursor at = mapping_start(&m);
 	uint64_t room = step_entries(t, step), bytes = 0;
@@ -56,7 +57,7 @@ int ml_map_step(struct ml_table *t, struct ml_step *step, struct ml_op *op)
 		error = check_pa(t->format, t, step->pa, step->len);
 	if (error)
 		return error;
-	bytes = map_step_bytes(t, step);
+	bytes = map_step_bytes(t, step, op);
 	error = ml_map(t, step->va, bytes, step->pa, step->prot, op);
 	if (!error && !is_dry(op))
 		step_advance(step, bytes);

@@ -316,6 +316,7 @@ static void operation(struct judge *j, const struct action *a, struct ml_reserve
 		op->sink_cookie = j;
 	}
 	op->flags = a->replace ? ML_OP_REPLACE : 0;
+	op->rungs = a->rungs;
 	j->removed_count = 0;
 }
 
@@ -509,7 +510,7 @@ static bool extents_planned(struct judge *j, const struct action *a)
 
 		while (i < a->extent_count && a->extents[i].pa == pa + length)
 			length += a->extents[i++].length;
-		if (!judge_planned(j, va, length, pa, a->prot))
+		if (!judge_planned(j, va, length, pa, a->prot, a->rungs))
 			return false;
 		va += length;
 	}
@@ -578,7 +579,7 @@ static bool judge_done(struct judge *j, const struct action *a, const struct ml_
 		return false;
 	switch (a->kind) {
 	case ACTION_MAP:
-		return judge_planned(j, a->va, a->len, a->pa, a->prot);
+		return judge_planned(j, a->va, a->len, a->pa, a->prot, a->rungs);
 	case ACTION_EXTENTS:
 		return extents_planned(j, a);
 	case ACTION_SPLIT:

@@ -56,8 +56,11 @@ bool judge_unchanged(struct judge *j, const struct ml_stats *stats, bool every_b
 /* verify.c: the sink heard of every page of first..last that was mapped, once. */
 bool judge_removed(struct judge *j, ml_va first, ml_va last);
 
-/* verify.c: the leaves of [va, va + len) are at least as large as the plan of the mapping. */
-bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa, ml_prot prot);
+/*
+ * verify.c: the leaves of [va, va + len) are at least as large as the plan of the mapping, and none
+ * is of a rung that it must not choose (rungs; 0: the table's).
+ */
+bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa, ml_prot prot, uint32_t rungs);
 
 /* verify.c: no leaf in the range is larger than the rung / could still be folded up to it. */
 bool judge_split(struct judge *j, ml_va first, ml_va last, unsigned rung);

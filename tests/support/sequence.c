@@ -369,6 +369,10 @@ struct action sequence_action(struct source *s, const struct setting *setting)
 		draw_flaw(s, setting, &a);
 	else if (a.kind == ACTION_EXTENTS)
 		draw_extents(s, setting, &a);
+	if (!a.bare && source_chance(s, 1, 8))
+		a.rungs = (uint32_t)source_below(s, (uint64_t)1 << f->rung_count);
+	if (a.rungs && w->coarse)
+		a.rungs |= 1u << coarse_rung(&worlds[setting->world]);
 	return a;
 }
 
@@ -412,6 +416,8 @@ void sequence_print_action(size_t number, const struct action *a)
 	       a->sink ? " sink" : "", feeds[a->feed]);
 	if (a->fail)
 		printf(" fail %u", a->fail);
+	if (a->rungs)
+		printf(" rungs 0x%" PRIx32, a->rungs);
 	for (unsigned i = 0; i < a->extent_count; i++)
 		printf(" [0x%" PRIx64 "+0x%" PRIx64 "]", a->extents[i].pa, a->extents[i].length);
 	putchar('\n');

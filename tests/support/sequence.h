@@ -87,6 +87,7 @@ struct action {
 	bool replace, sink, write;
 	bool bare; /* no ml_op at all, which takes the short ways; excludes the above */
 	uint8_t extent_count;
+	uint32_t rungs; /* mapping chooses among these alone; 0: no limit */
 	ml_va va;
 	uint64_t len;
 	ml_pa pa;

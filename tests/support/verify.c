@@ -288,12 +288,30 @@ static bool chooses_less(const struct judge *j, ml_va first, ml_va last, ml_prot
 	return !setting_is_hitless(&j->setting) && setting_never_faults(&j->setting, first, last);
 }
 
-bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa, ml_prot prot)
+/* Whether leaves of [first, last], of which some may reach beyond it, are of these rungs alone. */
+static bool only_of(struct judge *j, ml_va first, ml_va last, uint32_t rungs)
+{
+	struct ml_cursor cursor = { first, last, false };
+	struct ml_run run;
+
+	while (ml_run_next(&j->rig.table, &cursor, &run))
+		if (!(rungs >> run.rung & 1))
+			return judge_fail(j, "0x%" PRIx64 " was mapped with rung %u, not of 0x%x",
+					  run.va, run.rung, rungs);
+	return true;
+}
+
+bool judge_planned(struct judge *j, ml_va va, uint64_t len, ml_pa pa, ml_prot prot, uint32_t rungs)
 {
 	const struct ml_format *f = j->rig.facts->format;
 	struct ml_plan plan = { va, pa, len, len, j->rig.table.rungs };
 	struct ml_plan_run run;
 
+	if (rungs) {
+		plan.rungs &= rungs | 1;
+		if (!only_of(j, va, va + (len - 1), plan.rungs))
+			return false;
+	}
 	while (ml_plan_next(f, &plan, &run)) {
 		struct ml_translation found;
 
