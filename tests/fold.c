@@ -329,6 +329,68 @@ TEST(extents_map_what_they_say)
 	}
 }
 
+/* Cut [skip, skip + len) out of the extents by hand; returns how many are left. */
+static unsigned cut_extents(struct ml_extent *extents, unsigned count, uint64_t skip, uint64_t len)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < count && len; i++) {
+		const uint64_t gone = skip < extents[i].length ? skip : extents[i].length;
+		struct ml_extent part = { extents[i].pa + gone, extents[i].length - gone };
+
+		skip -= gone;
+		if (!part.length)
+			continue;
+		part.length = part.length < len ? part.length : len;
+		len -= part.length;
+		extents[left++] = part;
+	}
+	return left;
+}
+
+/* S0.14: a part of them is mapped like the extents that are left when the rest is cut off. */
+TEST(a_part_of_extents_is_mapped_like_those_cut_by_hand)
+{
+	for (unsigned seed = 0; seed < 400; seed++) {
+		struct source s = source_seeded(seed);
+		struct ml_extent extents[8];
+		const unsigned count = 1 + (unsigned)source_below(&s, 8);
+		struct rig part, whole;
+		uint64_t pages = 0, skip, len;
+
+		T_CONTEXT("seed", seed);
+		for (unsigned i = 0; i < count; i++) {
+			const bool follows = i > 0 && source_chance(&s, 1, 2);
+
+			extents[i].pa = follows ? extents[i - 1].pa + extents[i - 1].length
+						: (1 + source_below(&s, 8)) * 2 * M;
+			extents[i].length = (1 + source_below(&s, 1000)) * PAGE;
+			pages += extents[i].length / PAGE;
+		}
+		skip = source_below(&s, pages);
+		len = (1 + source_below(&s, pages - skip)) * PAGE;
+		skip *= PAGE;
+		put_up(&part, WORLD_ARM_LOW, ML_FOLD_MAP);
+		put_up(&whole, WORLD_ARM_LOW, ML_FOLD_MAP);
+		t_eq(ml_map_extents_part(&part.table, AT, len, extents, count, skip, ML_RW, NULL),
+		     ML_OK);
+		t_eq(ml_map_extents(&whole.table, AT, extents,
+				    cut_extents(extents, count, skip, len), ML_RW, NULL),
+		     ML_OK);
+		for (uint64_t at = 0; at < len; at += PAGE) {
+			struct ml_translation got, want;
+
+			t_eq(ml_translate(&part.table, AT + at, &got), ML_OK);
+			t_eq(ml_translate(&whole.table, AT + at, &want), ML_OK);
+			t_eq(got.pa, want.pa);
+			t_eq(got.pte, want.pte);
+		}
+		t_eq(rig_bytes(&part), len);
+		take_down(&part);
+		take_down(&whole);
+	}
+}
+
 /* S0.15: something stands in the way of extent k: nothing of the others is mapped. */
 TEST(extents_are_all_or_nothing)
 {

@@ -315,6 +315,11 @@ TEST(sizes_that_do_not_exist)
 	}
 }
 
+static int part_of(struct rig *rig, const struct ml_extent *extents, uint64_t skip, uint64_t len)
+{
+	return ml_map_extents_part(&rig->table, 0, len, extents, 3, skip, ML_RW, NULL);
+}
+
 TEST(extents_that_make_no_sense)
 {
 	struct ml_extent extents[3] = { { 0x10000, 0x1000 }, { 0x20000, 0 }, { 0x30000, 0x1000 } };
@@ -330,6 +335,14 @@ TEST(extents_that_make_no_sense)
 	t_eq(ml_map_extents(&rig.table, 0, extents, 3, ML_RW, NULL), ML_ERR_WRAP);
 	extents[1] = (struct ml_extent){ (ml_pa)1 << 52, 0x1000 };
 	t_eq(ml_map_extents(&rig.table, 0, extents, 3, ML_RW, NULL), ML_ERR_PA_RANGE);
+	extents[1] = (struct ml_extent){ 0x20000, 0x1000 };
+	t_eq(part_of(&rig, extents, 0x1000, 0x1801), ML_ERR_ALIGN);
+	t_eq(part_of(&rig, extents, 0x1001, 0x1000), ML_ERR_ALIGN);
+	t_eq(part_of(&rig, extents, 0x1000, 0), ML_ERR_EMPTY);
+	t_eq(part_of(&rig, extents, 0x1000, 0x3000), ML_ERR_ARGUMENT);
+	t_eq(part_of(&rig, extents, 0x3000, 0x1000), ML_ERR_ARGUMENT);
+	t_eq(part_of(&rig, extents, ~(uint64_t)0, ~(uint64_t)0), ML_ERR_ARGUMENT);
+	t_eq(part_of(&rig, NULL, 0, 0x1000), ML_ERR_ARGUMENT);
 	t_ok(picture_difference(&picture, &rig) == NULL);
 	t_ok(rig_close(&rig));
 }

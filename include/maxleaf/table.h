@@ -399,6 +399,14 @@ ML_API ML_MUST_CHECK int ml_map_extents(struct ml_table *t, ml_va va,
 					struct ml_op *op);
 
 /*
+ * The same for a part: what lies `skip` bytes into the extents, as far as len goes (S0.14). Extents
+ * that lie wholly outside are not looked at. ML_ERR_ARGUMENT too where there is less.
+ */
+ML_API ML_MUST_CHECK int ml_map_extents_part(struct ml_table *t, ml_va va, uint64_t len,
+					     const struct ml_extent *extents, size_t count,
+					     uint64_t skip, ml_prot prot, struct ml_op *op);
+
+/*
  * Remove every mapping in [va, va + len) (S0.9, S4.14, S4.17). Leaves that reach over an end are
  * split, which may take tables; wholly covered leaves and tables are removed whole. With op->sink
  * every removed run is reported; without, whole subtrees go unread: legal only where nobody

@@ -29,6 +29,7 @@ struct mapping {
 	ml_va va;
 	const struct ml_extent *extents;
 	size_t count;
+	uint64_t skip, cut; /* bytes that the first and the last extent lack */
 	ml_prot prot;
 	uint32_t rungs;
 	struct mapping_run first;   /* set by counting: the first run, often the only one, */
@@ -69,6 +70,31 @@ ML_INLINE bool mapping_left(const struct mapping *m, const struct mapping_cursor
 	return at->left || at->next < m->count;
 }
 
+/* An extent, as far as it is mapped. */
+ML_INLINE struct ml_extent mapping_extent(const struct mapping *m, size_t number)
+{
+	struct ml_extent extent = m->extents[number];
+
+	if (number == 0) {
+		extent.pa += m->skip;
+		extent.length -= m->skip;
+	}
+	if (number + 1 == m->count)
+		extent.length -= m->cut;
+	return extent;
+}
+
+/* The next extent, with all that adjoin it. */
+ML_INLINE void mapping_join(const struct mapping *m, struct mapping_cursor *at)
+{
+	struct ml_extent extent = mapping_extent(m, at->next++);
+
+	at->pa = extent.pa;
+	at->left = extent.length;
+	while (at->next < m->count && m->extents[at->next].pa == at->pa + at->left)
+		at->left += mapping_extent(m, at->next++).length;
+}
+
 /* Step over the next run; something is left. */
 ML_PART struct mapping_run mapping_next(const struct ml_format *f, const struct ml_table *t,
 					const struct mapping *m, struct mapping_cursor *at)
@@ -77,12 +103,8 @@ ML_PART struct mapping_run mapping_next(const struct ml_format *f, const struct 
 	struct mapping_run run;
 	uint64_t bytes, left;
 
-	if (!at->left) {
-		at->pa = m->extents[at->next].pa;
-		at->left = m->extents[at->next++].length;
-		while (at->next < m->count && m->extents[at->next].pa == at->pa + at->left)
-			at->left += m->extents[at->next++].length;
-	}
+	if (!at->left)
+		mapping_join(m, at);
 	run.va = at->va;
 	run.pa = at->pa;
 	left = at->left;
@@ -121,7 +143,7 @@ ML_PART int check_mapping(const struct ml_format *f, const struct ml_table *t,
 	int error;
 
 	for (i = 0; i < m->count; i++) {
-		const uint64_t length = m->extents[i].length;
+		const uint64_t length = mapping_extent(m, i).length;
 
 		if (!length)
 			return ML_ERR_EMPTY;
@@ -132,9 +154,11 @@ ML_PART int check_mapping(const struct ml_format *f, const struct ml_table *t,
 	*bytes = sum;
 	error = check_change(f, t, m->va, sum);
 	for (i = 0; !error && i < m->count; i++) {
-		if (!ml_aligned(m->extents[i].length, f->page_shift))
+		const struct ml_extent extent = mapping_extent(m, i);
+
+		if (!ml_aligned(extent.length, f->page_shift))
 			return ML_ERR_ALIGN;
-		error = check_pa(f, t, m->extents[i].pa, m->extents[i].length);
+		error = check_pa(f, t, extent.pa, extent.length);
 	}
 	if (!error && !codec_expressible(f, &t->types, m->prot))
 		return ML_ERR_PROT;

@@ -322,6 +322,36 @@ int ml_map_extents(struct ml_table *t, ml_va va, const struct ml_extent *extents
 	return t->ops->map_general(t, &m, op);
 }
 
+/* Keep len bytes from skip on: whole extents go, then parts of the outermost ones. */
+static int narrow(struct mapping *m, uint64_t skip, uint64_t len)
+{
+	size_t number;
+
+	for (; m->count && skip >= m->extents->length; m->count--)
+		skip -= m->extents++->length;
+	m->skip = skip;
+	for (number = 0; number < m->count; number++, skip = 0) {
+		const uint64_t length = m->extents[number].length - skip;
+
+		if (len <= length) {
+			m->cut = length - len;
+			m->count = number + 1;
+			return ML_OK;
+		}
+		len -= length;
+	}
+	return ML_ERR_ARGUMENT;
+}
+
+int ml_map_extents_part(struct ml_table *t, ml_va va, uint64_t len, const struct ml_extent *extents,
+			size_t count, uint64_t skip, ml_prot prot, struct ml_op *op)
+{
+	struct mapping m = { .va = va, .extents = extents, .count = count, .prot = prot };
+	int error = extents ? narrow(&m, skip, len) : ML_ERR_ARGUMENT;
+
+	return error ? error : t->ops->map_general(t, &m, op);
+}
+
 /* The tables of a mapping, now or in the worst case. */
 static int demand_of(const struct ml_table *t, struct mapping *m, const struct ml_op *op,
 		     bool worst, uint64_t *tables)
