@@ -181,7 +181,7 @@ TEST(harvests_say_what_each_page_says)
 	for (uint64_t i = 0; i < cases && !t_state.complaints; i++) {
 		const enum world world = tracked[i % TRACKED];
 		const ml_prot clear = clears[source_below(&s, 4)];
-		uint64_t first, count, invalidations;
+		uint64_t first, count, invalidations, completions;
 
 		T_CONTEXT(worlds[world].name, i);
 		T_REQUIRE(open_rig(world, source_chance(&s, 1, 2), source_chance(&s, 1, 4)));
@@ -190,11 +190,14 @@ TEST(harvests_say_what_each_page_says)
 		count = 1 + source_below(&s, now.pages - first);
 		remember();
 		invalidations = now.rig.table.stats.invalidations;
+		completions = now.rig.table.stats.completions;
 		t_eq(ask(&answer, first, count, clear), ML_OK);
 		check_bits(&answer, first, count);
 		check_after(first, count, clear);
 		invalidations = now.rig.table.stats.invalidations - invalidations;
-		t_ok(invalidations <= (clear && now.rig.table.live));
+		completions = now.rig.table.stats.completions - completions;
+		t_ok(completions <= (clear && now.rig.table.live));
+		t_ok(invalidations >= completions && invalidations <= 4 * completions);
 		/* what is clean and stays so costs nothing */
 		remember();
 		invalidations = now.rig.table.stats.invalidations;

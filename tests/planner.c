@@ -42,24 +42,31 @@ static const struct ml_invalidation *asked(unsigned n)
 	return &none;
 }
 
-/* How often the platform was called since story_begin(): each invalidation is waited for. */
+/* How often the platform was called since story_begin(): all of it is waited for once. */
 static uint64_t calls(void)
 {
 	ml_trace_to(NULL);
-	t_eq(story_trace.kinds[ML_EVENT_COMPLETE], story_trace.kinds[ML_EVENT_INVALIDATE]);
+	t_eq(story_trace.kinds[ML_EVENT_COMPLETE], story_trace.kinds[ML_EVENT_INVALIDATE] != 0);
 	return story_trace.kinds[ML_EVENT_INVALIDATE];
+}
+
+/* The n-th call was this one. */
+static void is(unsigned n, ml_va va, uint64_t length, unsigned stride, unsigned level,
+	       bool leaves_only)
+{
+	T_CONTEXT("call", n);
+	t_eq(asked(n)->va, va);
+	t_eq(asked(n)->length, length);
+	t_eq(asked(n)->stride_shift, stride);
+	t_eq(asked(n)->level, level);
+	t_eq(asked(n)->leaves_only, leaves_only);
 }
 
 /* One call since story_begin(), and this one. */
 static void one(ml_va va, uint64_t length, unsigned stride, unsigned level, bool leaves_only)
 {
-	if (!t_eq(calls(), 1))
-		return;
-	t_eq(asked(0)->va, va);
-	t_eq(asked(0)->length, length);
-	t_eq(asked(0)->stride_shift, stride);
-	t_eq(asked(0)->level, level);
-	t_eq(asked(0)->leaves_only, leaves_only);
+	if (t_eq(calls(), 1))
+		is(0, va, length, stride, level, leaves_only);
 }
 
 static void take_down(void)
@@ -267,6 +274,147 @@ TEST(a_group_is_completed_in_one_break)
 	one(AT, GROUP, 12, 0, true);
 	t_eq(rig_leaves(&rig, 1), 1);
 	take_down();
+}
+
+/* ---- several ranges ------------------------------------------------------------------ */
+
+/* Pages at these numbers from AT on, each protected from writing by one call over all of them. */
+static void protect_pages(const unsigned *pages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		t_eq(ml_map(&rig.table, AT + pages[i] * PAGE, PAGE, AT, ML_RW, NULL), ML_OK);
+	story_begin(&rig);
+	t_eq(ml_protect(&rig.table, AT, 2 * G, ML_WRITE, 0, NULL), ML_OK);
+}
+
+/* 1 of the block and 1 of the page, not 513 of pages. */
+TEST(each_size_goes_in_steps_of_its_own)
+{
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up(wide[w], ML_FOLD_MAP, false);
+		t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, NULL), ML_OK);
+		t_eq(ml_map(&rig.table, AT + 2 * M, PAGE, AT, ML_RW, NULL), ML_OK);
+		t_eq(ml_map(&rig.table, AT + 4 * M, PAGE, AT, ML_RW, NULL), ML_OK);
+		story_begin(&rig);
+		t_eq(ml_protect(&rig.table, AT, 6 * M, ML_WRITE, 0, NULL), ML_OK);
+		t_eq(calls(), 3);
+		is(0, AT, 2 * M, 21, 1, true);
+		is(1, AT + 2 * M, PAGE, 12, 0, true);
+		is(2, AT + 4 * M, PAGE, 12, 0, true);
+		story_begin(&rig);
+		t_eq(ml_unmap(&rig.table, AT, 2 * M + PAGE, NULL), ML_OK);
+		t_eq(calls(), 2);
+		is(0, AT, 2 * M, 21, 1, true);
+		is(1, AT + 2 * M, PAGE, 12, NO_HINT, false);
+		take_down();
+	}
+}
+
+/* The link that went is of the page; the block keeps its hint. */
+TEST(a_table_that_went_is_no_matter_of_other_leaves)
+{
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up(wide[w], ML_FOLD_MAP, false);
+		t_eq(ml_map(&rig.table, AT, 4 * M, AT, ML_RW, NULL), ML_OK);
+		t_eq(ml_map(&rig.table, AT + 8 * M, PAGE, AT, ML_RW, NULL), ML_OK);
+		story_begin(&rig);
+		t_eq(ml_unmap(&rig.table, AT + 2 * M, 8 * M, NULL), ML_OK);
+		t_eq(calls(), 2);
+		is(0, AT + 8 * M, 2 * M, 12, NO_HINT, false);
+		is(1, AT + 2 * M, 2 * M, 21, 1, true);
+		take_down();
+	}
+}
+
+TEST(what_is_far_apart_is_no_range)
+{
+	static const unsigned two[] = { 5, 5 + 512 * 512 };
+
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up(wide[w], ML_FOLD_MAP, false);
+		protect_pages(two, 2);
+		t_eq(calls(), 2);
+		is(0, AT + two[0] * PAGE, PAGE, 12, 0, true);
+		is(1, AT + two[1] * PAGE, PAGE, 12, 0, true);
+		take_down();
+	}
+}
+
+/* Half the entries of a table, and a hole of fewer than a call costs: one range. */
+TEST(what_is_near_is_one_range)
+{
+	static const unsigned near[] = { 500, 530 };
+
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up(wide[w], ML_FOLD_MAP, false);
+		protect_pages(near, 2);
+		one(AT + 500 * PAGE, 31 * PAGE, 12, 0, true);
+		take_down();
+	}
+}
+
+/* Of one table, too. */
+TEST(a_hole_in_a_table_is_not_told)
+{
+	static const unsigned two[] = { 5, 400 };
+
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up(wide[w], ML_FOLD_MAP, false);
+		protect_pages(two, 2);
+		t_eq(calls(), 2);
+		is(0, AT + 5 * PAGE, PAGE, 12, 0, true);
+		is(1, AT + 400 * PAGE, PAGE, 12, 0, true);
+		t_eq(ml_map(&rig.table, AT + 511 * PAGE, PAGE, AT, ML_RW, NULL), ML_OK);
+		story_begin(&rig);
+		t_eq(ml_unmap(&rig.table, AT, 511 * PAGE, NULL), ML_OK);
+		t_eq(calls(), 2);
+		is(0, AT + 5 * PAGE, PAGE, 12, 0, true);
+		is(1, AT + 400 * PAGE, PAGE, 12, 0, true);
+		take_down();
+	}
+}
+
+/* No more than four ranges: those between which least lies are one. */
+TEST(the_nearest_of_many_are_joined)
+{
+	static const unsigned many[] = { 0, 2000, 2200, 9000, 30000, 30400 };
+
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up(wide[w], ML_FOLD_MAP, false);
+		protect_pages(many, 6);
+		t_eq(calls(), 4);
+		is(0, AT, PAGE, 12, 0, true);
+		is(1, AT + 2000 * PAGE, 201 * PAGE, 12, 0, true);
+		is(2, AT + 9000 * PAGE, PAGE, 12, 0, true);
+		is(3, AT + 30000 * PAGE, 401 * PAGE, 12, 0, true);
+		take_down();
+	}
+}
+
+TEST(joined_sizes_go_in_steps_of_the_smallest_and_without_a_hint)
+{
+	static const unsigned many[] = { 512, 512 * 512, 512 * 1024, 512 * 1500 };
+
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up(wide[w], ML_FOLD_MAP, false);
+		t_eq(ml_map(&rig.table, AT, 2 * M, AT, ML_RW, NULL), ML_OK);
+		for (unsigned i = 0; i < 4; i++)
+			t_eq(ml_map(&rig.table, AT + many[i] * PAGE, PAGE, AT, ML_RW, NULL), ML_OK);
+		story_begin(&rig);
+		t_eq(ml_protect(&rig.table, AT, 4 * G, ML_WRITE, 0, NULL), ML_OK);
+		t_eq(calls(), 4);
+		is(0, AT, 2 * M + PAGE, 12, NO_HINT, true);
+		for (unsigned i = 1; i < 4; i++)
+			is(i, AT + many[i] * PAGE, PAGE, 12, 0, true);
+		take_down();
+	}
 }
 
 /* ---- nothing to say ---------------------------------------------------------------- */

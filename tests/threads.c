@@ -258,7 +258,8 @@ static void settle(void)
 	t_eq(now.lost, 0);
 	t_eq(ml_table_check(&now.table, NULL), ML_OK);
 	t_eq(now.table.stats.tables, 1 + taken - given);
-	t_eq(now.table.stats.invalidations, now.table.stats.completions);
+	t_ok(now.table.stats.completions <= now.table.stats.invalidations);
+	t_ok(now.table.stats.invalidations <= 4 * now.table.stats.completions);
 	(void)bytes_mapped();
 	t_eq(ml_unmap(&now.table, now.start, UNITS * WRITERS * now.unit, NULL), ML_OK);
 	t_eq(ml_table_trim(&now.table, 0, 1024 * G, NULL), ML_OK);

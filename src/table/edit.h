@@ -283,13 +283,38 @@ ML_INLINE void gather_edited(const struct ml_format *f, struct gather *g, const 
 	gather_range(g, first, last, e->level, shift);
 }
 
+/* Entries that are told of together, if they are not near to others. */
+#define EDIT_PIECE 256
+
+/* One piece after another; what changed is told. */
+ML_INLINE struct edit_result edit_pieces(const struct ml_format *f, struct gather *g,
+					 const struct editor *e, ml_pte *p, ml_va va,
+					 unsigned count)
+{
+	const bool atomic = g->t->live && g->t->hardware_ad;
+	struct edit_result all = EDIT_RESULT(count);
+	unsigned i;
+
+	for (i = 0; i < all.done; i += EDIT_PIECE) {
+		const unsigned most = (unsigned)ml_min(count - i, EDIT_PIECE);
+		const struct edit_result piece = edit_loop(f, g->t, e, p + i, most, atomic);
+
+		all.changed += piece.changed;
+		if (piece.bits & e->loud)
+			gather_edited(f, g, e, p + i,
+				      va + ((uint64_t)i << f->level_shift[e->level]), &piece);
+		if (piece.done < most)
+			all.done = i + piece.done;
+	}
+	return all;
+}
+
 /* Change count entries from p on, all wholly inside the range; returns how many were looked at. */
 ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, const struct editor *e,
 				ml_pte *p, ml_va va, unsigned count)
 {
 	const unsigned shift = f->level_shift[e->level];
 	const bool breaks = g->t->live && edit_may_break(f, e->edit);
-	const bool atomic = g->t->live && g->t->hardware_ad;
 	struct edit_result result;
 
 	if (e->level == 0 && !g->t->live) {
@@ -303,7 +328,7 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, con
 		else
 			result = edit_broken(f, g, e, p, va, count);
 	} else {
-		result = edit_loop(f, g->t, e, p, count, atomic);
+		result = edit_pieces(f, g, e, p, va, count);
 	}
 	if (result.changed)
 		publish(g->t, g->op, p, result.done);

@@ -175,7 +175,7 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 	tally(t, &t->stats.folds, 1);
 	if (t->guaranteed)
 		t->owed++;
-	if (g->first <= g->last)
+	if (g->hulls.count)
 		gather_subtree(f, g, va, up.pte, level + 1,
 			       t->guaranteed ? GATHER_SPARE : GATHER_EMPTY);
 	else if (t->guaranteed)

@@ -7,6 +7,7 @@
 #ifndef ML_TABLE_GATHER_H
 #define ML_TABLE_GATHER_H
 
+#include "table/hull.h"
 #include "table/run.h"
 #include "table/supply.h"
 
@@ -32,25 +33,15 @@ struct gather {
 	struct ml_table *t;
 	struct ml_op *op;
 	struct joiner joiner; /* what the sink will hear next */
-	ml_va first, last;    /* the hull of what changed; first > last: nothing */
-	uint8_t stride;       /* lg2 of the smallest leaf among it */
-	uint8_t level;        /* of all of it, or 0xff */
-	bool tables;          /* a table was unlinked or replaced */
+	struct hulls hulls;   /* of what changed */
 	bool keeps;           /* emptied tables stay: they are about to be filled again */
 	uint8_t items_count;
 	struct gather_item items[GATHER_ITEMS];
 };
 
-#define GATHER_NO_LEVEL 0xfe
-#define GATHER_LEVELS 0xff
-
 ML_INLINE void gather_restart(struct gather *g)
 {
-	g->first = ~(ml_va)0;
-	g->last = 0;
-	g->stride = 63;
-	g->level = GATHER_NO_LEVEL;
-	g->tables = false;
+	g->hulls.count = 0;
 	g->items_count = 0;
 }
 
@@ -68,28 +59,37 @@ ML_INLINE bool gather_has_sink(const struct gather *g)
 	return g->op && g->op->sink;
 }
 
+/*
+ * Walkers may hold what is in there. Joining it to a range is worth some steps: a call has costs of
+ * its own, up to an interrupt to every CPU.
+ */
+ML_PART void gather_hull(struct gather *g, struct hull hull)
+{
+	hulls_add(&g->hulls, hull, (1u << g->t->format->index_bits[0]) / 16);
+}
+
 /* Walkers may hold leaves of this level and size in [first, last]. */
 ML_INLINE void gather_range(struct gather *g, ml_va first, ml_va last, unsigned level,
 			    unsigned stride)
 {
-	if (!g->t->live)
-		return;
-	g->first = ml_min(g->first, first);
-	g->last = ml_max(g->last, last);
-	g->stride = (uint8_t)ml_min(g->stride, stride);
-	if (g->level == GATHER_NO_LEVEL)
-		g->level = (uint8_t)level;
-	else if (g->level != level)
-		g->level = GATHER_LEVELS;
+	const struct hull hull = { first, last, (uint8_t)stride, (uint8_t)level, false };
+
+	if (g->t->live && !hulls_extend(&g->hulls, &hull))
+		gather_hull(g, hull);
 }
 
-/* Everything below an entry that linked a table. */
+/*
+ * Everything below an entry that linked a table. It may be that all of it is larger than base
+ * pages, but nobody has read it, and nobody may before its walkers have left.
+ */
 ML_INLINE void gather_subtree_range(const struct ml_format *f, struct gather *g, ml_va va,
 				    unsigned level)
 {
-	gather_range(g, ml_align_down(va, f->level_shift[level]), entry_last(f, va, level),
-		     GATHER_LEVELS, f->page_shift);
-	g->tables = true;
+	const struct hull hull = { ml_align_down(va, f->level_shift[level]),
+				   entry_last(f, va, level), f->page_shift, HULL_LEVELS, true };
+
+	if (g->t->live)
+		gather_hull(g, hull);
 }
 
 /*
@@ -100,33 +100,43 @@ ML_INLINE void gather_link_range(const struct ml_format *f, struct gather *g, ml
 				 unsigned level)
 {
 	const unsigned shift = f->level_shift[level];
+	const struct hull page = { ml_align_down(va, f->page_shift),
+				   ml_align_last(va, f->page_shift), f->page_shift, HULL_LEVELS,
+				   true };
+	struct hull *hull;
 
-	if (g->first <= ml_align_last(va, shift) && g->last >= ml_align_down(va, shift)) {
-		g->stride = (uint8_t)ml_min(g->stride, shift);
-		g->level = GATHER_LEVELS;
-	} else {
-		va = ml_align_down(va, f->page_shift);
-		gather_range(g, va, ml_align_last(va, f->page_shift), GATHER_LEVELS, f->page_shift);
+	if (!g->t->live)
+		return;
+	hull = hulls_within(&g->hulls, ml_align_down(va, shift), ml_align_last(va, shift), shift);
+	if (!hull) {
+		gather_hull(g, page);
+		return;
 	}
-	g->tables = true;
+	hull->level = HULL_LEVELS;
+	hull->tables = true;
 }
 
 /* Invalidate without waiting; whether there was anything. */
 ML_INLINE bool gather_issue(struct gather *g)
 {
 	struct ml_table *t = g->t;
-	struct ml_invalidation what;
+	unsigned i;
 
-	if (!t->live || g->first > g->last)
+	if (!g->hulls.count)
 		return false;
-	what.va = g->first;
-	what.length = g->last - g->first + 1;
-	what.stride_shift = g->stride;
-	what.level = g->level;
-	what.leaves_only = !g->tables;
 	ML_PORT_PUBLISH();
-	t->platform->invalidate(t->cookie, g->op, &what);
-	tally(t, &t->stats.invalidations, 1);
+	for (i = 0; i < g->hulls.count; i++) {
+		const struct hull *hull = &g->hulls.hull[i];
+		struct ml_invalidation what;
+
+		what.va = hull->first;
+		what.length = hull->last - hull->first + 1;
+		what.stride_shift = hull->stride;
+		what.level = hull->level;
+		what.leaves_only = !hull->tables;
+		t->platform->invalidate(t->cookie, g->op, &what);
+	}
+	tally(t, &t->stats.invalidations, g->hulls.count);
 	return true;
 }
 
@@ -362,7 +372,7 @@ ML_INLINE void gather_leaves(const struct ml_format *f, struct gather *g, ml_va 
 /* The end of an operation: nothing may be left over, and deposits nobody needs go back. */
 ML_INLINE void gather_close(const struct ml_format *f, struct gather *g)
 {
-	if (g->items_count || g->first <= g->last)
+	if (g->items_count || g->hulls.count)
 		gather_flush(f, g);
 	if (gather_has_sink(g))
 		gather_tell(g);

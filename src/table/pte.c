@@ -216,7 +216,7 @@ void ml_flush_range(struct ml_table *t, ml_va va, uint64_t len, unsigned level, 
 	begin(t, NULL);
 	gather_open(&g, t, NULL);
 	if (len)
-		gather_range(&g, va, va + (len - 1), any ? GATHER_LEVELS : level,
+		gather_range(&g, va, va + (len - 1), any ? HULL_LEVELS : level,
 			     any ? t->format->page_shift : t->format->level_shift[level]);
 	if (wait || t->repeats) /* what goes out twice is complete in between */
 		gather_invalidate(&g);

@@ -144,6 +144,9 @@ ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct r
 	run->count = 1;
 }
 
+/* Entries between two that may be no range together. */
+#define REMOVED_APART ((uint64_t)32)
+
 /* Take count entries from p on out, wholly covered all of them. */
 ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va,
 			   unsigned count, unsigned level)
@@ -164,6 +167,10 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 			write_back(g->t, g->op, p + i, 1);
 			gather_subtree(f, g, va, pte, level, GATHER_SUBTREE);
 			continue;
+		}
+		if (!sink && first <= last && va - last > REMOVED_APART << shift) {
+			gather_range(g, first, last, level, shift);
+			first = va;
 		}
 		first = ml_min(first, va);
 		last = ml_align_last(va, shift);
