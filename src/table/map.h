@@ -13,57 +13,66 @@
  * Make the tables above `level` on the way to va, empty ones; returns the entry that will link a
  * table of that level.
  */
-ML_INLINE ml_pte *build_path(const struct ml_format *f, struct gather *g, struct supply *supply,
-			     struct place at, ml_va va, unsigned level)
+ML_INLINE ml_pte *build_path(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
+			     struct supply *supply, struct place at, ml_va va, unsigned level)
 {
 	while (at.level > level + 1) {
 		ml_pa pa;
-		ml_pte *table = supply_take(g->t, supply, &pa);
+		ml_pte *table = supply_take(t, supply, &pa);
 
 		at.level--;
 		entry_clear_run(f, table, table_entries(f, at.level));
-		link_table(f, g->t, g->op, at.entry, table, pa, at.level);
+		link_table(f, t, op, at.entry, table, pa, at.level);
 		at.entry = table + index_of(f, va, at.level);
 	}
 	return at.entry;
 }
 
-/* A new table with count leaves from index on and nothing else, linked when it is whole. */
-ML_PART void link_filled(const struct ml_format *f, struct gather *g, struct supply *supply,
-			 ml_pte *link, unsigned index, unsigned count, ml_pte pte, unsigned level)
+/* A table that is new, and empty but for count entries from index on, which are to be filled. */
+ML_INLINE ml_pte *start_table(const struct ml_format *f, struct ml_table *t, struct supply *supply,
+			      unsigned index, unsigned count, unsigned level, ml_pa *pa)
 {
-	const unsigned entries = table_entries(f, level);
-	ml_pa pa;
-	ml_pte *table = supply_take(g->t, supply, &pa);
+	ml_pte *table = supply_take(t, supply, pa);
 
 	entry_clear_run(f, table, index);
+	entry_clear_run(f, table + index + count, table_entries(f, level) - index - count);
+	return table;
+}
+
+/* A new table with count leaves from index on and nothing else, linked when it is whole. */
+ML_PART void link_filled(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
+			 struct supply *supply, ml_pte *link, unsigned index, unsigned count,
+			 ml_pte pte, unsigned level)
+{
+	ml_pa pa;
+	ml_pte *table = start_table(f, t, supply, index, count, level, &pa);
+
 	entry_put_run(f, table + index, count, pte, ML_BIT(f->level_shift[level]), true);
-	entry_clear_run(f, table + index + count, entries - index - count);
-	link_table(f, g->t, g->op, link, table, pa, level);
+	link_table(f, t, op, link, table, pa, level);
 }
 
 /*
  * Make the tables on the way to va that several writers use: who comes second takes what the first
  * one linked, and keeps its own table. Returns where the way ends then.
  */
-ML_PART struct place install_path(const struct ml_format *f, struct gather *g,
+ML_PART struct place install_path(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
 				  struct supply *supply, struct place at, ml_va va, unsigned level)
 {
-	while (at.level > ml_max(level, g->t->top)) {
+	while (at.level > ml_max(level, t->top)) {
 		ml_pa pa;
-		ml_pte *table = supply_take(g->t, supply, &pa);
+		ml_pte *table = supply_take(t, supply, &pa);
 
 		entry_clear_run(f, table, table_entries(f, at.level - 1));
-		if (!install_table(f, g->t, g->op, at.entry, table, pa, at.level - 1))
-			supply_return(g->t, supply, table, pa);
-		at = descend(f, g->t, va, level);
+		if (!install_table(f, t, op, at.entry, table, pa, at.level - 1))
+			supply_return(t, supply, table, pa);
+		at = descend(f, t, va, level);
 	}
 	return at;
 }
 
 /* Store one run. bits: the leaf without its address. */
-ML_PART void store_run(const struct ml_format *f, struct gather *g, struct supply *supply,
-		       const struct mapping_run *run, ml_pte bits)
+ML_PART void store_run(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
+		       struct supply *supply, const struct mapping_run *run, ml_pte bits)
 {
 	const unsigned level = f->rungs[run->rung].level, shift = f->level_shift[level];
 	uint64_t left = ((run->last - run->va) >> shift) + 1;
@@ -73,16 +82,16 @@ ML_PART void store_run(const struct ml_format *f, struct gather *g, struct suppl
 	while (left) {
 		const unsigned index = index_of(f, va, level);
 		const unsigned count = (unsigned)ml_min(left, table_entries(f, level) - index);
-		struct place at = descend(f, g->t, va, level);
+		struct place at = descend(f, t, va, level);
 
-		if (ML_UNLIKELY(at.level > g->t->top))
-			at = install_path(f, g, supply, at, va, level);
+		if (ML_UNLIKELY(at.level > t->top))
+			at = install_path(f, t, op, supply, at, va, level);
 		if (at.level == level) {
 			entry_put_run(f, at.entry, count, pte, ML_BIT(shift), false);
-			publish(g->t, g->op, at.entry, count);
+			publish(t, op, at.entry, count);
 		} else {
-			link_filled(f, g, supply, build_path(f, g, supply, at, va, level), index,
-				    count, pte, level);
+			link_filled(f, t, op, supply, build_path(f, t, op, supply, at, va, level),
+				    index, count, pte, level);
 		}
 		va += (uint64_t)count << shift;
 		pte += (uint64_t)count << shift;
@@ -102,7 +111,7 @@ ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct
 
 		if (f->rungs[run.rung].lg2_entries)
 			bits |= codec_group(f);
-		store_run(f, g, supply, &run, bits);
+		store_run(f, g->t, g->op, supply, &run, bits);
 		if (!mapping_left(m, &at))
 			return;
 	}

@@ -182,12 +182,26 @@ ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_tab
 	return edge_tables(f, t, va, last);
 }
 
+/* [va, last] with everything that can fail behind us. */
+ML_PART void protect_range(const struct ml_format *f, struct gather *g, struct supply *supply,
+			   const struct ml_edit *edit, ml_va va, ml_va last)
+{
+	struct editor editor = editor_at(f, g->t, edit, 0);
+
+	for (;;) {
+		const ml_va end = protect_some(f, g, supply, &editor, va, last);
+
+		if (end == last)
+			return;
+		va = end + 1;
+	}
+}
+
 ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			    ml_prot mask, ml_prot value, struct ml_op *op)
 {
 	const struct ml_edit edit = edit_make(f, mask, value);
 	const ml_va last = va + len - 1;
-	struct editor editor;
 	struct change c;
 	int error = check_change(f, t, va, len);
 
@@ -199,14 +213,7 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 	error = open_change(t, op, &c, protect_tables(f, t, &edit, va, last));
 	if (error || is_dry(op))
 		return error;
-	editor = editor_at(f, t, &edit, 0);
-	for (;;) {
-		const ml_va end = protect_some(f, &c.gather, &c.supply, &editor, va, last);
-
-		if (end == last)
-			break;
-		va = end + 1;
-	}
+	protect_range(f, &c.gather, &c.supply, &edit, va, last);
 	close_change(f, &c);
 	return ML_OK;
 }

@@ -460,7 +460,6 @@ ML_INLINE int pte_ensure(const struct ml_format *f, struct ml_table *t, ml_va va
 {
 	const ml_va last = va + len - 1;
 	struct supply supply;
-	struct gather g;
 	struct place at;
 	uint64_t tables;
 	int error = check_change(f, t, va, len);
@@ -475,15 +474,14 @@ ML_INLINE int pte_ensure(const struct ml_format *f, struct ml_table *t, ml_va va
 	error = ml_supply_open(t, op, &supply, tables);
 	if (error || is_dry(op))
 		return error;
-	gather_open(&g, t, op);
 	leave_hollow(t);
 	for (;; va++) {
 		ensure_at(f, t, va, last, level, &at);
 		if (ML_UNLIKELY(at.level > t->top))
-			at = install_path(f, &g, &supply, at, va, level);
+			at = install_path(f, t, op, &supply, at, va, level);
 		if (at.level > level)
-			link_filled(f, &g, &supply, build_path(f, &g, &supply, at, va, level), 0, 0,
-				    0, level);
+			link_filled(f, t, op, &supply, build_path(f, t, op, &supply, at, va, level),
+				    0, 0, 0, level);
 		va = level < root_level(t) ? ml_min(last, entry_last(f, va, level + 1)) : last;
 		if (va == last)
 			break;
