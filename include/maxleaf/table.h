@@ -453,6 +453,34 @@ ML_API ML_MUST_CHECK int ml_table_trim(struct ml_table *t, ml_va va, uint64_t le
 				       struct ml_op *op);
 
 /*
+ * Fork (S1.21, S1.22, S4.10, S4.24): what `from` maps in [va, va + len) is mapped in `to`, at the
+ * same addresses, to the same frames, in the same leaves: blocks stay blocks, groups stay folded in
+ * both. from_clears, ML_WRITE or 0, is taken from the leaves of `from`, dirty marks kept beside
+ * hardware that sets them; copy_clears, any of ML_WRITE, ML_ACCESSED and ML_DIRTY, from the copies.
+ * All else is each entry's own, bits that the library does not name included. Software entries
+ * (pte.h) are copied as they are, hidden leaves among them. What reaches over an end of the range
+ * is copied for the part inside, in the largest smaller leaves; in `from` it is split as by
+ * ml_protect() if it loses writing, and else not. Folds nothing.
+ *
+ * `to` must be empty there; an empty table is in the way of a larger leaf, as it is in ml_map()
+ * (ml_table_trim()). Both tables have one format, level count, half, memory types, rungs and
+ * ad_unit, and what `from` holds must be allowed in `to`: pa_bits no less, ML_ERRATUM_SMALL_EXEC
+ * only if `from` has it. The caller holds both tables' locks, with lock_unit those of all units.
+ * All or nothing over both: the tables that `to` needs, the deposits of its large leaves if it is
+ * guaranteed, and the tables of splits come from op->reserve, which serves both, or else from the
+ * platform of the table that needs them. New tables are linked when they are full. What lost
+ * writing in a live `from` is invalidated at the end and complete on return, beside what splits
+ * break; where nothing did, and for `to`, there is no invalidation. op->bytes: mapped in `to`; op->sink hears nothing.
+ * Errors: range errors, ML_ERR_SHARED, ML_ERR_PROT (other bits in what is to be cleared),
+ * ML_ERR_CONFIG (the tables differ), ML_ERR_EXISTS, ML_ERR_ARGUMENT (one table twice; or a software
+ * entry reaches over an end of the range), ML_ERR_NEVER_FAULT (as ml_protect() of `from`; or a
+ * range of `to` that never faults, and whose walkers do not let sizes change directly),
+ * ML_ERR_NO_MEMORY, ML_ERR_SHORT.
+ */
+ML_API ML_MUST_CHECK int ml_copy(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len,
+				 ml_prot from_clears, ml_prot copy_clears, struct ml_op *op);
+
+/*
  * Accessed and dirty of a range: which pages, and what to clear. Bit i & 63 of word i / 64 is the
  * i-th base page of the range. The bitmaps are the caller's, with room for the whole range; bits
  * are set in them, and none is cleared.

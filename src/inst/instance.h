@@ -5,6 +5,7 @@
  * `instance_ops`. Each function is one line: the code is in table/.
  */
 #include "table/check.h"
+#include "table/copy.h"
 #include "table/harvest.h"
 #include "table/map.h"
 #include "table/ops.h"
@@ -66,6 +67,12 @@ static int instance_harvest(struct ml_table *t, ml_va va, uint64_t len, struct m
 			    struct ml_op *op)
 {
 	return table_harvest(INSTANCE_FORMAT(t), t, va, len, wish, op);
+}
+
+static int instance_copy(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len,
+			 ml_prot from_clears, ml_prot copy_clears, struct ml_op *op)
+{
+	return table_copy(INSTANCE_FORMAT(from), to, from, va, len, from_clears, copy_clears, op);
 }
 
 static int instance_translate(const struct ml_table *t, ml_va va,
@@ -167,5 +174,5 @@ static bool instance_pte_set_access(struct ml_table *t, ml_va va, ml_pte *p, uns
 		.pte_get_lockless = instance_pte_get_lockless, .pte_clear = instance_pte_clear,  \
 		.pte_young = instance_pte_young, .pte_wrprotect = instance_pte_wrprotect,        \
 		.pte_set_access = instance_pte_set_access, .check = instance_check,              \
-		.harvest = instance_harvest, .trim = instance_trim,                              \
+		.harvest = instance_harvest, .trim = instance_trim, .copy = instance_copy,       \
 	}

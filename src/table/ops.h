@@ -23,6 +23,8 @@ struct ml_table_ops {
 	int (*trim)(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
 	int (*harvest)(struct ml_table *t, ml_va va, uint64_t len, struct ml_harvest *wish,
 		       struct ml_op *op);
+	int (*copy)(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len,
+		    ml_prot from_clears, ml_prot copy_clears, struct ml_op *op);
 	int (*translate)(const struct ml_table *t, ml_va va, struct ml_translation *translation);
 	int (*walk)(const struct ml_table *t, ml_va va, struct ml_walk *walk);
 	bool (*run_next)(const struct ml_table *t, struct ml_cursor *cursor, struct ml_run *run);

@@ -158,13 +158,15 @@ ML_PART void run_here(const struct ml_format *f, const struct ml_table *t, struc
 /* Step over what is not mapped at va; returns the last address of it. */
 ML_PART ml_va skip_hole(const struct ml_format *f, struct place at, ml_va va, ml_va last)
 {
-	unsigned left = table_entries(f, at.level) - index_of(f, va, at.level);
-	const ml_pte *p = at.entry;
-	ml_va end = entry_last(f, va, at.level);
+	const unsigned shift = f->level_shift[at.level];
+	const unsigned room = table_entries(f, at.level) - index_of(f, va, at.level) - 1;
+	const ml_va end = entry_last(f, va, at.level);
+	const uint64_t beyond = end < last ? ((last - end - 1) >> shift) + 1 : 0;
+	const ml_pte *p = at.entry + 1, *const stop = p + ml_min(room, beyond);
 
-	while (--left && end < last && !entry_load(f, ++p))
-		end += ML_BIT(f->level_shift[at.level]);
-	return ml_min(last, end);
+	while (p != stop && !entry_load(f, p))
+		p++;
+	return ml_min(last, end + ((uint64_t)(p - at.entry - 1) << shift));
 }
 
 /*

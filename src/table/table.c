@@ -420,6 +420,12 @@ int ml_harvest(struct ml_table *t, ml_va va, uint64_t len, struct ml_harvest *ha
 	return t->ops->harvest(t, va, len, harvest, op);
 }
 
+int ml_copy(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len, ml_prot from_clears,
+	    ml_prot copy_clears, struct ml_op *op)
+{
+	return from->ops->copy(to, from, va, len, from_clears, copy_clears, op);
+}
+
 int ml_translate(const struct ml_table *t, ml_va va, struct ml_translation *translation)
 {
 	return t->ops->translate(t, va, translation);

@@ -10,7 +10,6 @@
 
 #include "judge.h"
 
-#define CAUSE(error) ((uint64_t)1 << -(error))
 #define STEPS_MOST 100000
 
 bool judge_fail(struct judge *j, const char *format, ...)
@@ -116,21 +115,21 @@ static bool watched_well(struct judge *j)
 
 /* ---- what the arguments deserve ---------------------------------------------------- */
 
-static uint64_t va_causes(const struct judge *j, const struct action *a)
+uint64_t judge_range(const struct judge *j, ml_va va, uint64_t len)
 {
 	const struct world_facts *facts = j->rig.facts;
 	const uint64_t page = rig_page(&j->rig);
-	const ml_va last = a->va + a->len - 1;
+	const ml_va last = va + len - 1;
 	uint64_t causes = 0;
 
-	if (!a->len)
-		return CAUSE(ML_ERR_EMPTY) | ((a->va & (page - 1)) ? CAUSE(ML_ERR_ALIGN) : 0);
-	if ((a->va | a->len) & (page - 1))
+	if (!len)
+		return CAUSE(ML_ERR_EMPTY) | ((va & (page - 1)) ? CAUSE(ML_ERR_ALIGN) : 0);
+	if ((va | len) & (page - 1))
 		causes |= CAUSE(ML_ERR_ALIGN);
-	if (last < a->va)
+	if (last < va)
 		return causes | CAUSE(ML_ERR_WRAP);
 	if (!(facts->low_last && last <= facts->low_last) &&
-	    !(facts->high_first && a->va >= facts->high_first))
+	    !(facts->high_first && va >= facts->high_first))
 		causes |= CAUSE(ML_ERR_CANONICAL);
 	return causes;
 }
@@ -277,11 +276,11 @@ static uint64_t call_causes(const struct judge *j, const struct action *a)
 	case ACTION_MAP:
 	case ACTION_MAP_STEP:
 	case ACTION_EXTENTS:
-		return map_causes(j, a) | va_causes(j, a);
+		return map_causes(j, a) | judge_range(j, a->va, a->len);
 	case ACTION_PROTECT:
-		return protect_causes(j, a) | va_causes(j, a);
+		return protect_causes(j, a) | judge_range(j, a->va, a->len);
 	default:
-		return va_causes(j, a);
+		return judge_range(j, a->va, a->len);
 	}
 }
 
@@ -737,7 +736,9 @@ bool judge_close(struct judge *j)
 {
 	if (j->watched)
 		watch_end(&j->watch);
-	if (!rig_close(&j->rig) || j->rig.arena->in_use)
-		return judge_fail(j, "%" PRIu64 " tables were lost", j->rig.arena->in_use);
+	if (!rig_close(&j->rig))
+		return judge_fail(j, "tables were not given back");
+	if (judge_strays(j))
+		return judge_fail(j, "%" PRIu64 " tables were lost", judge_strays(j));
 	return !j->failed;
 }

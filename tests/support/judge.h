@@ -33,6 +33,8 @@ struct judge {
 	uint64_t refusals;
 	bool watched; /* set it before judge_open(): the adversarial TLB judges, too */
 	struct watch watch;
+	uint64_t copied;           /* bytes that the last judge_copy() brought */
+	const struct judge *other; /* its table has memory of the same arena, too; or NULL */
 };
 
 /* Put up the table; false if that failed. The judge is large: keep it static. */
@@ -40,6 +42,19 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 
 /* Do one action and judge it; false from the first fault on. */
 bool judge_action(struct judge *j, const struct action *action);
+
+/* A bit for each error that a range deserves. */
+#define CAUSE(error) ((uint64_t)1 << -(error))
+uint64_t judge_range(const struct judge *j, ml_va va, uint64_t len);
+
+/* Tables of the arena that belong to neither. */
+uint64_t judge_strays(const struct judge *j);
+
+/*
+ * Copy what j maps in the action's range to `to`, another judge's table: mask is what j's leaves
+ * lose, prot what the copies do. Both are judged.
+ */
+bool judge_copy(struct judge *j, struct judge *to, const struct action *action);
 
 /* Take the table down; false if tables were lost. */
 bool judge_close(struct judge *j);

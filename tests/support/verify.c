@@ -180,6 +180,15 @@ static bool probe_some(struct judge *j)
 	return true;
 }
 
+uint64_t judge_strays(const struct judge *j)
+{
+	uint64_t own = j->rig.table.stats.tables + j->rig.table.spare.count;
+
+	if (j->other)
+		own += j->other->rig.table.stats.tables + j->other->rig.table.spare.count;
+	return j->rig.arena->in_use - own;
+}
+
 static bool check_accounts(struct judge *j)
 {
 	struct ml_stats stats;
@@ -193,7 +202,7 @@ static bool check_accounts(struct judge *j)
 			return judge_fail(
 				j, "%" PRIu64 " leaves of rung %u counted, %" PRIu64 " found",
 				stats.leaves[rung], rung, leaves[rung]);
-	if (stats.tables + stats.reserved != j->rig.arena->in_use)
+	if (judge_strays(j))
 		return judge_fail(j,
 				  "%" PRIu64 " tables and %" PRIu64 " spare ones counted, "
 				  "%" PRIu64 " handed out",
