@@ -14,6 +14,7 @@ const struct bench_api bench_library = {
 	.take_out = ml_get_and_clear_full_ptes,
 	.wrprotect_ptes = ml_wrprotect_ptes,
 	.young = ml_ptep_test_and_clear_young,
+	.copy = ml_copy,
 	.flush_range = ml_flush_range,
 };
 
@@ -85,6 +86,13 @@ static int no_young(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level)
 	return 0;
 }
 
+static int no_copy(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len,
+		   ml_prot from_clears, ml_prot copy_clears, struct ml_op *op)
+{
+	(void)to, (void)from, (void)va, (void)len, (void)from_clears, (void)copy_clears, (void)op;
+	return 0;
+}
+
 static void no_flush_range(struct ml_table *t, ml_va va, uint64_t len, unsigned level, bool wait)
 {
 	(void)t, (void)va, (void)len, (void)level, (void)wait;
@@ -102,5 +110,6 @@ const struct bench_api bench_empty = {
 	.take_out = no_take_out,
 	.wrprotect_ptes = no_wrprotect_ptes,
 	.young = no_young,
+	.copy = no_copy,
 	.flush_range = no_flush_range,
 };

@@ -12,6 +12,7 @@
 #define READ_ONLY ((uint64_t)1 << 7)
 #define WRITE ((uint64_t)1 << 51) /* DBM: with READ_ONLY clear, written */
 #define SAVED_DIRTY ((uint64_t)1 << 55)
+#define X86_WRITE ((uint64_t)1 << 1)
 #define X86_DIRTY ((uint64_t)1 << 6)
 #define MARKS (ACCESSED | READ_ONLY)
 
@@ -99,6 +100,30 @@ NOINLINE void limit_write_protect(uint64_t *entries, unsigned count)
 		} while (!__atomic_compare_exchange_n(&entries[i], &was, to, false,
 						      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 	}
+}
+
+/*
+ * Copy a table of leaves to one that must be empty, and take writing from both. All are marked, so
+ * hardware has nothing to add.
+ */
+NOINLINE bool limit_copy(uint64_t *to, uint64_t *from, bool arm64)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < ENTRIES; i++)
+		any |= load(&to[i]);
+	for (unsigned i = 0; any == 0 && i < ENTRIES; i++) {
+		const uint64_t was = load(&from[i]);
+		uint64_t now;
+
+		if (arm64)
+			now = (was & ~WRITE) | READ_ONLY | (was & READ_ONLY ? 0 : SAVED_DIRTY);
+		else
+			now = (was & ~(X86_WRITE | X86_DIRTY)) | (was & X86_DIRTY) << 52;
+		store(&from[i], now);
+		store(&to[i], now);
+	}
+	return any == 0;
 }
 
 NOINLINE uint64_t limit_take_out(uint64_t *entries, unsigned count)

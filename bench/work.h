@@ -38,6 +38,7 @@ bool churn_limit_check(struct bench *bench);
 extern const struct bench_side set_library, set_limit, complete_library, complete_limit;
 extern const struct bench_side refold_library, refold_limit, wrprotect_library, wrprotect_limit;
 extern const struct bench_side teardown_library, teardown_limit, young_library, young_limit;
+void work_single_init(struct bench *bench); /* and no table below its root */
 void pte_setup(struct bench *bench);
 void pte_fill_all(struct bench *bench); /* every entry, anew; never timed */
 bool set_limit_check(struct bench *bench);
@@ -48,6 +49,11 @@ bool young_check(struct bench *bench);
 /* work_harvest.c */
 extern const struct bench_side harvest_library, harvest_limit;
 bool harvest_check(struct bench *bench);
+
+/* work_fork.c */
+extern const struct bench_side fork_library, fork_limit;
+void fork_setup(struct bench *bench);
+bool fork_check(struct bench *bench);
 
 /* work_check.c: whether samples of the range translate as mapped, by leaves of the right size */
 bool work_library_mapped(struct bench *bench);

@@ -34,7 +34,7 @@ static void find_tables(struct bench *bench, struct ml_table *t, ml_pte **ptes)
 		ptes[i] = ml_pte_pointer(t, table_va(i), 0);
 }
 
-static void single_init(struct bench *bench)
+void work_single_init(struct bench *bench)
 {
 	const struct ml_table_config config = {
 		.platform = &arena_platform,
@@ -45,6 +45,11 @@ static void single_init(struct bench *bench)
 	};
 
 	bench->error |= ml_table_init(&bench->single, bench->format, &config);
+}
+
+static void single_init(struct bench *bench)
+{
+	work_single_init(bench);
 	if (bench->error == 0)
 		find_tables(bench, &bench->single, bench->single_ptes);
 }
