@@ -16,8 +16,9 @@
 /* An operation that takes tables, and what stands in the table before. */
 struct scenario {
 	enum world world;
-	bool live, guaranteed;
-	uint64_t tables; /* it takes, counted by hand */
+	bool live;
+	enum { OWN_NONE, OWN_ALL, OWN_ONE } leaves; /* tables for their splits */
+	uint64_t tables;                            /* it takes, counted by hand */
 	struct action before[2];
 	struct action action;
 };
@@ -57,62 +58,123 @@ struct scenario {
 
 static const struct scenario scenarios[] = {
 	/* one page: a table at each of the three levels below the root */
-	{ WORLD_X86_4, false, false, 3, { NONE }, MAP(4 * G, 4 * K, G) },
-	{ WORLD_X86_5, true, false, 4, { NONE }, MAP(4 * G, 4 * K, G) },
-	{ WORLD_ARM_LOW, true, false, 3, { NONE }, MAP(4 * G, 4 * K, G) },
-	{ WORLD_TOY, true, false, 1, { NONE }, MAP(0x3000, 0x1000, 0x3000) },
+	{ WORLD_X86_4, false, OWN_NONE, 3, { NONE }, MAP(4 * G, 4 * K, G) },
+	{ WORLD_X86_5, true, OWN_NONE, 4, { NONE }, MAP(4 * G, 4 * K, G) },
+	{ WORLD_ARM_LOW, true, OWN_NONE, 3, { NONE }, MAP(4 * G, 4 * K, G) },
+	{ WORLD_TOY, true, OWN_NONE, 1, { NONE }, MAP(0x3000, 0x1000, 0x3000) },
 	/* head and tail of small pages around 2M leaves, on both sides of a 1G boundary */
 	{ WORLD_X86_4,
 	  true,
-	  false,
+	  OWN_NONE,
 	  5,
 	  { NONE },
 	  MAP(G - 4 * M - 8 * K, 8 * M + 16 * K, 3 * G - 4 * M - 8 * K) },
 	/* on both sides of a 512G boundary, out of step: 4M of pages */
-	{ WORLD_X86_4, false, false, 6, { NONE }, MAP(512 * G - 2 * M, 4 * M, G + 4 * K) },
+	{ WORLD_X86_4, false, OWN_NONE, 6, { NONE }, MAP(512 * G - 2 * M, 4 * M, G + 4 * K) },
 	/* guaranteed: four 2M leaves own a table each */
-	{ WORLD_X86_4, true, true, 6, { NONE }, MAP(4 * G, 8 * M, 4 * G) },
-	{ WORLD_ARM_LOW, true, true, 2 + 513 + 1, { NONE }, MAP(4 * G, G + 2 * M, 4 * G) },
+	{ WORLD_X86_4, true, OWN_ALL, 6, { NONE }, MAP(4 * G, 8 * M, 4 * G) },
+	{ WORLD_ARM_LOW, true, OWN_ALL, 2 + 513 + 1, { NONE }, MAP(4 * G, G + 2 * M, 4 * G) },
 	/* S0.15: the second extent needs its tables, too */
 	{ WORLD_ARM_LOW,
 	  true,
-	  false,
+	  OWN_NONE,
 	  4,
 	  { NONE },
 	  EXTENTS(4 * G + M, { 64 * K, 64 * K }, { 2 * G + 4 * K, 2 * M }) },
 	/* over a 1G leaf that reaches over both ends */
 	{ WORLD_X86_4,
 	  true,
-	  false,
+	  OWN_NONE,
 	  4,
 	  { MAP(4 * G, G, 4 * G) },
 	  REPLACE(4 * G + 2 * M - 4 * K, 2 * M + 8 * K, 64 * K) },
 	{ WORLD_ARM_LOW,
 	  true,
-	  false,
+	  OWN_NONE,
 	  2,
 	  { MAP(4 * G, G, 4 * G) },
 	  REPLACE(4 * G + 64 * M, 64 * K, 64 * K) },
 	/* taken apart at both ends */
-	{ WORLD_X86_4, true, false, 3, { MAP(4 * G, G, 4 * G) }, UNMAP(4 * G + 4 * K, 512 * M) },
+	{ WORLD_X86_4, true, OWN_NONE, 3, { MAP(4 * G, G, 4 * G) }, UNMAP(4 * G + 4 * K, 512 * M) },
 	{ WORLD_X86_4,
 	  false,
-	  false,
+	  OWN_NONE,
 	  2,
 	  { MAP(4 * G, 8 * M, 4 * G) },
 	  UNMAP(4 * G + 4 * K, 8 * M - 8 * K) },
-	{ WORLD_ARM_LOW, true, false, 2, { MAP(0, 64 * M, 0) }, UNMAP(32 * M - 64 * K, 32 * M) },
-	{ WORLD_TOY, true, false, 1, { MAP(0, 0x8000, 0) }, UNMAP(0x1000, 0x1000) },
-	{ WORLD_X86_4, true, false, 2, { MAP(4 * G, G, 4 * G) }, PROTECT(4 * G + 4 * K, 4 * K) },
-	{ WORLD_ARM_HIGH, true, false, 2, { MAP(0 - G, G, 0) }, PROTECT(0 - 4 * K, 4 * K) },
-	{ WORLD_X86_4, true, false, 4, { MAP(4 * G, 8 * M, 4 * G) }, SPLIT(4 * G, 8 * M, 0) },
-	{ WORLD_X86_4, true, false, 1, { MAP(4 * G, G, 4 * G) }, SPLIT(4 * G, G, 1) },
-	{ WORLD_TOY, true, false, 2, { MAP(0, 0x8000, 0) }, SPLIT(0x2000, 0x3000, 0) },
+	{ WORLD_ARM_LOW, true, OWN_NONE, 2, { MAP(0, 64 * M, 0) }, UNMAP(32 * M - 64 * K, 32 * M) },
+	{ WORLD_TOY, true, OWN_NONE, 1, { MAP(0, 0x8000, 0) }, UNMAP(0x1000, 0x1000) },
+	{ WORLD_X86_4, true, OWN_NONE, 2, { MAP(4 * G, G, 4 * G) }, PROTECT(4 * G + 4 * K, 4 * K) },
+	{ WORLD_ARM_HIGH, true, OWN_NONE, 2, { MAP(0 - G, G, 0) }, PROTECT(0 - 4 * K, 4 * K) },
+	{ WORLD_X86_4, true, OWN_NONE, 4, { MAP(4 * G, 8 * M, 4 * G) }, SPLIT(4 * G, 8 * M, 0) },
+	{ WORLD_X86_4, true, OWN_NONE, 1, { MAP(4 * G, G, 4 * G) }, SPLIT(4 * G, G, 1) },
+	{ WORLD_TOY, true, OWN_NONE, 2, { MAP(0, 0x8000, 0) }, SPLIT(0x2000, 0x3000, 0) },
+	/* a leaf that owns its first step: the pieces above level 0 that stay need one each */
+	{ WORLD_ARM_LOW, true, OWN_ONE, 2 + 1 + 1, { NONE }, MAP(4 * G, G + 2 * M, 4 * G) },
+	{ WORLD_X86_4,
+	  true,
+	  OWN_ONE,
+	  512,
+	  { MAP(4 * G, G, 4 * G) },
+	  PROTECT(4 * G + 4 * K, 4 * K) },
+	{ WORLD_X86_4, false, OWN_ONE, 512, { MAP(4 * G, G, 4 * G) }, UNMAP(4 * G + 4 * K, 4 * K) },
+	{ WORLD_X86_4, false, OWN_ONE, 511, { MAP(4 * G, G, 4 * G) }, UNMAP(4 * G + 4 * M, 2 * M) },
+	{ WORLD_ARM_LOW,
+	  true,
+	  OWN_ONE,
+	  511,
+	  { MAP(4 * G, G, 4 * G) },
+	  UNMAP(4 * G + 4 * M, 2 * M) },
+	{ WORLD_X86_4,
+	  true,
+	  OWN_ONE,
+	  2 + 255,
+	  { MAP(4 * G, G, 4 * G) },
+	  UNMAP(4 * G + 4 * K, 512 * M) },
+	{ WORLD_X86_4,
+	  true,
+	  OWN_ONE,
+	  1,
+	  { MAP(4 * G, G, 4 * G) },
+	  UNMAP(4 * G + 2 * M, G - 2 * M) },
+	{ WORLD_X86_4,
+	  true,
+	  OWN_ONE,
+	  255 + 255,
+	  { MAP(4 * G, 2 * G, 4 * G) },
+	  UNMAP(4 * G + 510 * M, G + 4 * M) },
+	{ WORLD_X86_4, true, OWN_ONE, 512, { MAP(4 * G, G, 4 * G) }, SPLIT(4 * G, G, 1) },
+	{ WORLD_ARM_LOW, false, OWN_ONE, 512, { MAP(4 * G, G, 4 * G) }, SPLIT(4 * G, G, 0) },
+	{ WORLD_X86_4,
+	  true,
+	  OWN_ONE,
+	  1 + 511,
+	  { MAP(4 * G, G, 4 * G) },
+	  REPLACE(4 * G + 2 * M - 4 * K, 2 * M + 8 * K, 64 * K) },
+	/* and what allocates nothing at all */
+	{ WORLD_X86_4,
+	  true,
+	  OWN_ONE,
+	  0,
+	  { MAP(4 * G, 8 * M, 4 * G) },
+	  PROTECT(4 * G + 4 * K, 4 * K) },
+	{ WORLD_X86_4,
+	  true,
+	  OWN_ONE,
+	  0,
+	  { MAP(4 * G, 8 * M, 4 * G) },
+	  UNMAP(4 * G + 4 * K, 4 * M) },
+	{ WORLD_X86_4, true, OWN_ALL, 0, { MAP(4 * G, G, 4 * G) }, UNMAP(4 * G + 4 * K, 512 * M) },
+	{ WORLD_X86_4, true, OWN_ALL, 0, { MAP(4 * G, G, 4 * G) }, SPLIT(4 * G, G, 0) },
 };
 
 static void put_up(struct rig *rig, const struct scenario *s)
 {
-	const struct ml_table_config wish = { .live = s->live, .guaranteed = s->guaranteed };
+	const struct ml_table_config wish = {
+		.live = s->live,
+		.guaranteed = s->leaves != OWN_NONE,
+		.deposit_one = s->leaves == OWN_ONE,
+	};
 
 	t_eq(rig_open(rig, s->world, &wish), ML_OK);
 	for (unsigned i = 0; i < 2 && s->before[i].len; i++)
@@ -158,6 +220,7 @@ TEST(every_allocation_fails_once)
 		t_eq(rig.arena->fail_nth, 1);
 		rig.arena->fail_nth = 0;
 		t_eq(ml_table_check(&rig.table, NULL), ML_OK);
+		t_eq(rig.table.spare.count, rig.table.owed);
 		t_ok(rig_close(&rig));
 	}
 	picture_release(&picture);

@@ -375,6 +375,7 @@ TEST(configurations_that_lack_a_part)
 		{ .pa_bits = 12 },
 		{ .rungs = 9 },
 		{ .rungs = 2 },
+		{ .deposit_one = true },
 		{ .platform = &lacks[0] },
 		{ .platform = &lacks[1] },
 		{ .platform = &lacks[2] },

@@ -169,12 +169,18 @@ struct ml_table_config {
 	 * default. Splitting may leave the sizes between.
 	 */
 	uint32_t rungs;
-	uint8_t levels;   /* 0: the format's default */
-	uint8_t pa_bits;  /* physical width of the machine; 0: what the format can hold */
-	uint8_t fold;     /* enum ml_fold_policy */
-	bool high;        /* formats with one table per half: this is the upper half (Arm TTBR1) */
-	bool live;        /* walkers may be using it from the start */
-	bool guaranteed;  /* every leaf above level 0 owns the tables its split needs */
+	uint8_t levels;  /* 0: the format's default */
+	uint8_t pa_bits; /* physical width of the machine; 0: what the format can hold */
+	uint8_t fold;    /* enum ml_fold_policy */
+	bool high;       /* formats with one table per half: this is the upper half (Arm TTBR1) */
+	bool live;       /* walkers may be using it from the start */
+	bool guaranteed; /* every leaf above level 0 owns the tables its split needs, */
+	/*
+	 * ... or the one that its first step down needs. Leaves of level 1 split as before; where a
+	 * larger one comes apart, the pieces above level 0 that stay need one each, which that call
+	 * takes, or fails. Only with guaranteed, or ML_FOLD_BLOCK.
+	 */
+	bool deposit_one;
 	bool track_ad;    /* mapping takes accessed and dirty from the caller's prot */
 	bool hardware_ad; /* walkers set accessed/dirty: live edits are atomic */
 	/*
@@ -262,6 +268,7 @@ struct ml_table {
 	bool units;  /* several writers: lock_unit was given */
 	bool live;
 	bool guaranteed;
+	bool deposit_one;
 	bool track_ad;
 	bool hardware_ad;
 	bool each_member;
@@ -285,7 +292,7 @@ struct ml_table {
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	struct ml_never_fault *never_fault; /* declared ranges, of the embedder's memory */
 	struct ml_reserve spare;            /* deposits of guaranteed leaves */
-	uint64_t owed;    /* tables that guaranteed leaves may need: spare.count >= owed */
+	uint64_t owed;    /* tables that guaranteed leaves own: spare.count >= owed */
 	uint64_t pledged; /* ... + pledged, which ml_pte_deposit() put aside for leaves to come */
 	struct ml_witness in_use[ML_WITNESSES]; /* why some tables could not be freed, */
 	struct ml_witness misfit[ML_WITNESSES]; /* and why some could not be folded */
@@ -411,7 +418,7 @@ ML_API ML_MUST_CHECK int ml_map_extents_part(struct ml_table *t, ml_va va, uint6
  * split, which may take tables; wholly covered leaves and tables are removed whole. With op->sink
  * every removed run is reported; without, whole subtrees go unread: legal only where nobody
  * counts references or reads accessed/dirty. Tables that become empty are freed. Errors: range
- * errors, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never when guaranteed).
+ * errors, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never where guaranteed).
  */
 ML_API ML_MUST_CHECK int ml_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
 
@@ -429,7 +436,7 @@ ML_API ML_MUST_CHECK int ml_protect(struct ml_table *t, ml_va va, uint64_t len, 
  * Split (S4.18 to S4.20) until no leaf that meets [va, va + len) is larger than
  * format->rungs[rung]; only what meets the range goes down so far. Translation and protection
  * stay; accessed/dirty are copied to every piece. Errors: range errors, ML_ERR_SIZE (no such
- * rung), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never when guaranteed).
+ * rung), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never where guaranteed).
  */
 ML_API ML_MUST_CHECK int ml_split(struct ml_table *t, ml_va va, uint64_t len, unsigned rung,
 				  struct ml_op *op);

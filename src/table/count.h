@@ -73,11 +73,20 @@ ML_PART void count_replaced(const struct ml_format *f, const struct ml_table *t,
 	}
 }
 
-/* What a mapping takes: tables to link, and deposits of its large leaves. */
+/*
+ * What a mapping takes: tables to link, deposits of its large leaves, and what cutting the leaves
+ * takes that it replaces in part.
+ */
 struct demand {
 	uint64_t tables;
 	uint64_t deposits;
+	uint64_t cuts;
 };
+
+ML_INLINE uint64_t demand_sum(const struct demand *demand)
+{
+	return demand->tables + demand->deposits + demand->cuts;
+}
 
 /* How what stands in the range counts. */
 enum count_as {
@@ -108,10 +117,8 @@ ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t, s
 			count_replaced(f, t, &run, m->va, m->va + (bytes - 1), &sum);
 		else
 			error = count_run(f, t, &run, &sum);
-		if (t->guaranteed)
-			demand->deposits += ((run.last - run.va) >> f->level_shift[level]) *
-						    tables_owed(f, level) +
-					    tables_owed(f, level);
+		demand->deposits += (((run.last - run.va) >> f->level_shift[level]) + 1) *
+				    tables_owed(f, t, level);
 	}
 	demand->tables = sum.tables;
 	return error;
@@ -148,6 +155,18 @@ ML_PART int check_replaced(const struct ml_format *f, const struct ml_table *t, 
 	return ML_OK;
 }
 
+/* What cutting the largest leaves at both ends of a range takes. */
+ML_INLINE uint64_t worst_cuts(const struct ml_format *f, const struct ml_table *t)
+{
+	uint64_t tables = 0;
+	unsigned level;
+
+	for (level = 0; level < root_level(t); level++)
+		if (f->block_rung[level + 1])
+			tables += 2 * split_cost(f, t, level);
+	return tables;
+}
+
 /* Check everything and count what is needed: now, or in the worst case. */
 ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
 			    const struct ml_op *op, bool worst, struct mapping *m, uint64_t *bytes,
@@ -163,11 +182,11 @@ ML_PART int prepare_mapping(const struct ml_format *f, const struct ml_table *t,
 		return error;
 	m->rungs = mapping_rungs(f, t, op, m->va, m->va + (*bytes - 1));
 	m->prot = mapping_prot(t, m->prot);
-	error = count_mapping(f, t, m, *bytes, worst ? COUNT_EMPTY : as, demand);
-	if (replaces && !t->guaranteed)
-		demand->tables +=
-			worst ? 2 * root_level(t) : edge_tables(f, t, m->va, m->va + (*bytes - 1));
-	return error;
+	demand->cuts = 0;
+	if (replaces)
+		demand->cuts =
+			worst ? worst_cuts(f, t) : cut_tables(f, t, m->va, m->va + (*bytes - 1));
+	return count_mapping(f, t, m, *bytes, worst ? COUNT_EMPTY : as, demand);
 }
 
 #endif

@@ -173,8 +173,7 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 		publish(t, g->op, up.entry, 1);
 	}
 	tally(t, &t->stats.folds, 1);
-	if (t->guaranteed)
-		t->owed++;
+	owe_promoted(f, t, level);
 	if (g->hulls.count)
 		gather_subtree(f, g, va, up.pte, level + 1,
 			       t->guaranteed ? GATHER_SPARE : GATHER_EMPTY);

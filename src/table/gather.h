@@ -7,9 +7,9 @@
 #ifndef ML_TABLE_GATHER_H
 #define ML_TABLE_GATHER_H
 
+#include "table/deposit.h"
 #include "table/hull.h"
 #include "table/run.h"
-#include "table/supply.h"
 
 #define GATHER_ITEMS 12
 
@@ -195,8 +195,7 @@ ML_PART void gather_read_table(const struct ml_format *f, struct gather *g, cons
 		if (gather_has_sink(g))
 			gather_report(f, g, va + ((uint64_t)(i - from) << f->level_shift[level]),
 				      merged, count, level);
-		if (g->t->guaranteed)
-			g->t->owed -= count * tables_owed(f, level);
+		owe_no_more(f, g->t, level, count);
 	}
 }
 

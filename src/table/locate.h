@@ -272,18 +272,4 @@ ML_INLINE void witness_set_index(struct ml_witness *witness, unsigned index)
 	__atomic_store_n(&witness->index, index, __ATOMIC_RELAXED);
 }
 
-/*
- * What a leaf of this level owns in a guaranteed table: the tables of splitting it down to base
- * pages.
- */
-ML_INLINE uint64_t tables_owed(const struct ml_format *f, unsigned level)
-{
-	uint64_t owed = 0;
-	unsigned below;
-
-	for (below = 0; below < level; below++)
-		owed = 1 + (owed << f->index_bits[below]);
-	return owed;
-}
-
 #endif

@@ -117,17 +117,6 @@ ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct
 	}
 }
 
-/* Move the deposits of new large leaves from the supply to the table. */
-ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t deposits)
-{
-	for (; deposits; deposits--) {
-		struct spare *spare = spare_pop(supply->from);
-
-		spare_push(&t->spare, spare, spare->pa);
-		t->owed++;
-	}
-}
-
 /* A mapping of [va, last] may have completed what begins before it or ends behind it. */
 ML_PART void fold_ends(const struct ml_format *f, struct gather *g, ml_va va, ml_va last)
 {
@@ -144,7 +133,7 @@ ML_PART void fold_ends(const struct ml_format *f, struct gather *g, ml_va va, ml
 /* Remove what is in the way, store, fold. */
 ML_PART void commit_mapping(const struct ml_format *f, struct ml_table *t, struct ml_op *op,
 			    struct supply *supply, const struct mapping *m, uint64_t bytes,
-			    uint64_t owed)
+			    const struct demand *demand)
 {
 	const ml_va last = m->va + bytes - 1;
 	struct gather g;
@@ -154,12 +143,15 @@ ML_PART void commit_mapping(const struct ml_format *f, struct ml_table *t, struc
 		struct supply deposits = { &t->spare, { NULL, 0 } };
 
 		g.keeps = true;
+		if (t->guaranteed)
+			deposit(t, supply, demand->cuts);
 		unmap_range(f, &g, t->guaranteed ? &deposits : supply, m->va, last);
 		gather_close(f, &g); /* walkers have left the old before they can see the new */
 		gather_open(&g, t, op);
 	}
 	store_mapping(f, &g, supply, m);
-	deposit(t, supply, owed);
+	deposit(t, supply, demand->deposits);
+	t->owed += demand->deposits;
 	if (t->fold != ML_FOLD_MAP)
 		fold_ends(f, &g, m->va, last);
 	gather_close(f, &g);
@@ -178,10 +170,10 @@ ML_PART int table_map_general(const struct ml_format *f, struct ml_table *t, str
 	if (error)
 		return error;
 	begin(t, op);
-	error = ml_supply_open(t, op, &supply, demand.tables + demand.deposits);
+	error = ml_supply_open(t, op, &supply, demand_sum(&demand));
 	if (error || is_dry(op))
 		return error;
-	commit_mapping(f, t, op, &supply, m, bytes, demand.deposits);
+	commit_mapping(f, t, op, &supply, m, bytes, &demand);
 	supply_close(t, op, &supply);
 	return ML_OK;
 }

@@ -179,7 +179,7 @@ ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_tab
 		va = ml_align_down(va, f->level_shift[first.level]);
 	if (!may_change(f, t, edit, end))
 		last = entry_last(f, last, end.level);
-	return edge_tables(f, t, va, last);
+	return edge_tables(f, t, va, last, true);
 }
 
 /* [va, last] with everything that can fail behind us. */

@@ -24,20 +24,15 @@ unsigned ml_pte_room(const struct ml_table *t, ml_va va, unsigned level)
 
 int ml_pte_deposit(struct ml_table *t, unsigned level, uint64_t count, struct ml_op *op)
 {
-	const uint64_t tables = t->guaranteed ? count * tables_owed(t->format, level) : 0;
+	const uint64_t tables = count * tables_owed(t->format, t, level);
 	struct supply supply;
-	uint64_t left;
 	int error;
 
 	begin(t, op);
 	error = ml_supply_open(t, op, &supply, tables);
 	if (error || is_dry(op))
 		return error;
-	for (left = tables; left; left--) {
-		struct spare *spare = spare_pop(supply.from);
-
-		spare_push(&t->spare, spare, spare->pa);
-	}
+	deposit(t, &supply, tables);
 	t->pledged += tables;
 	supply_close(t, op, &supply);
 	return ML_OK;
@@ -45,7 +40,7 @@ int ml_pte_deposit(struct ml_table *t, unsigned level, uint64_t count, struct ml
 
 void ml_pte_withdraw(struct ml_table *t, unsigned level, uint64_t count, struct ml_op *op)
 {
-	const uint64_t tables = t->guaranteed ? count * tables_owed(t->format, level) : 0;
+	const uint64_t tables = count * tables_owed(t->format, t, level);
 
 	begin(t, op);
 	ML_ASSERT(t->pledged >= tables);

@@ -24,9 +24,9 @@ ML_INLINE unsigned fold_rung(const struct ml_format *f, const struct ml_table *t
 ML_INLINE void leaves_made(const struct ml_format *f, struct ml_table *t, unsigned level,
 			   uint64_t count)
 {
-	const uint64_t tables = count * tables_owed(f, level);
+	const uint64_t tables = level ? count * tables_owed(f, t, level) : 0;
 
-	if (!level || !t->guaranteed)
+	if (!tables)
 		return;
 	ML_ASSERT(t->pledged >= tables);
 	t->pledged -= tables;
@@ -36,9 +36,9 @@ ML_INLINE void leaves_made(const struct ml_format *f, struct ml_table *t, unsign
 ML_INLINE void leaves_gone(const struct ml_format *f, struct ml_table *t, unsigned level,
 			   uint64_t count)
 {
-	const uint64_t tables = count * tables_owed(f, level);
+	const uint64_t tables = level ? count * tables_owed(f, t, level) : 0;
 
-	if (!level || !t->guaranteed)
+	if (!tables)
 		return;
 	t->owed -= tables;
 	t->pledged += tables;

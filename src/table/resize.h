@@ -273,8 +273,7 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 
 	ML_ASSERT(codec_is_leaf(f, leaf, at.level));
 	fill_split(f, t, table, leaf, at.level, hole);
-	if (t->guaranteed)
-		t->owed--;
+	owe_split(f, t, at.level - 1);
 	tally(t, &t->stats.splits, 1);
 	if (t->live && !t->break_size)
 		return split_pass(f, g, at, va, table, pa, hole);
@@ -303,6 +302,12 @@ ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct s
 		(void)split_leaf(f, g, supply, at, va, none);
 }
 
+/* Whether va is a boundary inside the leaf at `at`. */
+ML_INLINE bool is_cut(const struct ml_format *f, struct place at, ml_va va)
+{
+	return codec_is_leaf(f, at.pte, at.level) && !ml_aligned(va, f->level_shift[at.level]);
+}
+
 /*
  * Levels of the tables that make va a boundary between leaves: from *low up to below the leaf's
  * level, which is returned; 0 when it is a boundary already.
@@ -310,22 +315,23 @@ ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct s
 ML_INLINE unsigned edge_levels(const struct ml_format *f, struct place at, ml_va va, unsigned *low)
 {
 	*low = at.level;
-	if (!codec_is_leaf(f, at.pte, at.level) || ml_aligned(va, f->level_shift[at.level]))
+	if (!is_cut(f, at, va))
 		return *low = 0;
 	while (!ml_aligned(va, f->level_shift[*low]))
 		--*low;
 	return at.level;
 }
 
-/* Tables that cutting leaves at va and behind last takes. */
+/* What is to be allocated for cutting leaves at va and behind last, if all pieces are `kept`. */
 ML_PART uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
-			     ml_va last)
+			     ml_va last, bool kept)
 {
 	unsigned low, end_low, high, end_high = 0, level;
-	uint64_t tables;
+	uint64_t tables = 0;
 
 	high = edge_levels(f, descend(f, t, va, 0), va, &low);
-	tables = high - low;
+	for (level = low; level < high; level++)
+		tables += kept ? split_cost(f, t, level) : 1;
 	if (!covers(t, last, last + 1)) /* nothing behind it */
 		return tables;
 	end_high = edge_levels(f, descend(f, t, last, 0), last + 1, &end_low);
@@ -333,9 +339,51 @@ ML_PART uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t
 		const unsigned shift = f->level_shift[level + 1];
 		const bool counted = level >= low && level < high && va >> shift == last >> shift;
 
-		tables += counted ? 0 : 1;
+		if (!counted)
+			tables += kept ? split_cost(f, t, level) : 1;
 	}
 	return tables;
+}
+
+/* Deposits of the pieces that are left of the leaf at `at`: before va, or behind last. */
+ML_INLINE uint64_t owed_before(const struct ml_format *f, const struct ml_table *t, struct place at,
+			       ml_va va)
+{
+	uint64_t owed = 0;
+	unsigned level;
+
+	for (level = 0; codec_is_leaf(f, at.pte, at.level) && level < at.level; level++)
+		owed += index_of(f, va, level) * tables_owed(f, t, level);
+	return owed;
+}
+
+ML_INLINE uint64_t owed_behind(const struct ml_format *f, const struct ml_table *t, struct place at,
+			       ml_va last)
+{
+	return owed_before(f, t, at, ~last);
+}
+
+/*
+ * What is to be allocated for taking [va, last] out. The leaves that it cuts owe nothing any more
+ * for what goes of them.
+ */
+ML_PART uint64_t cut_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
+			    ml_va last)
+{
+	const uint64_t tables = edge_tables(f, t, va, last, false);
+	struct place first, end;
+	uint64_t before = 0, after;
+
+	if (ML_LIKELY(!t->guaranteed))
+		return tables;
+	first = descend(f, t, va, 0);
+	end = descend(f, t, last, 0);
+	after = tables + owed_before(f, t, first, va) + owed_behind(f, t, end, last);
+	if (is_cut(f, first, va))
+		before += tables_owed(f, t, first.level);
+	if (is_cut(f, end, last + 1) && !(is_cut(f, first, va) && first.entry == end.entry))
+		before += tables_owed(f, t, end.level);
+	return after - ml_min(after, before);
 }
 
 #endif

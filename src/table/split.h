@@ -3,7 +3,6 @@
 #ifndef ML_TABLE_SPLIT_H
 #define ML_TABLE_SPLIT_H
 
-#include "format/plan.h"
 #include "table/unmap.h"
 
 /* The end of the leaf or hole that va is in; for small pages, of all that cannot be larger. */
@@ -22,20 +21,34 @@ ML_INLINE bool is_larger(const struct ml_format *f, struct place at, unsigned ru
 	return codec_is_leaf(f, at.pte, at.level) && rung_of(f, at.pte, at.level) > rung;
 }
 
-/* The tables it takes to bring down what meets [va, last]. */
+/* What [va, last] of a leaf of level `above` takes to come down to `level`. */
+ML_INLINE uint64_t split_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
+				ml_va last, unsigned level, unsigned above)
+{
+	uint64_t tables = 0;
+
+	for (; level < above; level++) {
+		const unsigned shift = f->level_shift[level + 1];
+
+		tables += ((last >> shift) - (va >> shift) + 1) * split_cost(f, t, level);
+	}
+	return tables;
+}
+
+/* What is to be allocated to bring down what meets [va, last]. */
 ML_PART uint64_t count_split(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			     ml_va last, unsigned rung)
 {
-	struct plan_tables sum = { 0, { 0 } };
+	uint64_t tables = 0;
 
 	for (;;) {
 		const struct place at = descend(f, t, va, 0);
 		const ml_va end = split_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung))
-			plan_count_span(f, &sum, va, end, f->rungs[rung].level, at.level);
+			tables += split_tables(f, t, va, end, f->rungs[rung].level, at.level);
 		if (end == last)
-			return sum.tables;
+			return tables;
 		va = end + 1;
 	}
 }

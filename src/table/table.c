@@ -59,6 +59,8 @@ static int check_config(const struct ml_format *format, const struct ml_table_co
 		return ML_ERR_CONFIG;
 	if (config->live && (!platform->invalidate || !platform->complete))
 		return ML_ERR_CONFIG;
+	if (config->deposit_one && !config->guaranteed && config->fold != ML_FOLD_BLOCK)
+		return ML_ERR_CONFIG;
 	return check_lock_unit(format, config);
 }
 
@@ -127,6 +129,7 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 	t->fold = config->fold;
 	t->live = config->live;
 	t->guaranteed = config->guaranteed || config->fold == ML_FOLD_BLOCK;
+	t->deposit_one = config->deposit_one;
 	t->track_ad = config->track_ad;
 	t->hardware_ad = config->hardware_ad;
 	t->ad_unit = config->ad_unit;
@@ -181,7 +184,7 @@ static uint64_t owed_by(const struct ml_table *t, const struct ml_stats *found)
 
 	for (rung = 1; rung < t->format->rung_count; rung++)
 		owed += (found->leaves[rung] << t->format->rungs[rung].lg2_entries) *
-			tables_owed(t->format, t->format->rungs[rung].level);
+			tables_owed(t->format, t, t->format->rungs[rung].level);
 	return owed;
 }
 
@@ -217,8 +220,7 @@ int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 	if (error)
 		return error;
 	made.stats.tables = found.tables;
-	if ((made.guaranteed && owed_by(&made, &found)) ||
-	    exceeds_unit(&made, &found, config->lock_unit))
+	if (owed_by(&made, &found) || exceeds_unit(&made, &found, config->lock_unit))
 		return ML_ERR_CONFIG;
 	*t = made;
 	return ML_OK;
@@ -360,7 +362,7 @@ static int demand_of(const struct ml_table *t, struct mapping *m, const struct m
 	int error = t->ops->map_prepare(t, m, op, worst, &demand);
 
 	if (!error)
-		*tables = demand.tables + demand.deposits;
+		*tables = demand_sum(&demand);
 	return error;
 }
 
@@ -508,7 +510,7 @@ int ml_table_check(const struct ml_table *t, struct ml_fault *fault)
 	if (error)
 		return error;
 	if (found.tables == t->stats.tables && t->spare.count >= t->owed + t->pledged &&
-	    t->owed == (t->guaranteed ? owed_by(t, &found) : 0))
+	    t->owed == owed_by(t, &found))
 		return ML_OK;
 	if (fault)
 		*fault = nothing;

@@ -177,8 +177,7 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 		pte = clear_leaf(f, g, p + i, pte);
 		if (!codec_is_leaf(f, pte, level))
 			continue;
-		if (g->t->guaranteed)
-			g->t->owed -= tables_owed(f, level);
+		owe_no_more(f, g->t, level, 1);
 		if (sink)
 			removed_add(f, g, &run, va, pte, level);
 	}
@@ -214,8 +213,7 @@ ML_PART void unmap_cut(const struct ml_format *f, struct gather *g, ml_pte *p, m
 		      first + ((uint64_t)(from + count) << shift), ML_BIT(shift), false);
 	publish(t, g->op, p, size);
 	tally(t, &t->stats.splits, 1);
-	if (t->guaranteed)
-		t->owed -= count * tables_owed(f, level);
+	owe_no_more(f, t, level, count);
 	gather_leaves(f, g, va, first + ((uint64_t)from << shift), count, level);
 }
 
@@ -257,8 +255,7 @@ ML_PART void unmap_split(const struct ml_format *f, struct gather *g, struct sup
 	leaf = split_leaf(f, g, supply, at, va, hole);
 	if (hole.from == hole.to)
 		return;
-	if (t->guaranteed)
-		t->owed -= (hole.to - hole.from) * tables_owed(f, below);
+	owe_no_more(f, t, below, hole.to - hole.from);
 	leaf = codec_relevel(f, leaf, at.level, below) +
 	       ((uint64_t)hole.from << f->level_shift[below]);
 	va = ml_align_down(va, f->level_shift[at.level]) +
@@ -314,21 +311,22 @@ struct change {
 	struct gather gather;
 };
 
-/* Make sure of the tables that splits will need: deposits, if the table guarantees them. */
+/*
+ * Make sure of the tables that splits will need: in a guaranteed table from the deposits, and
+ * `need` is what they lack.
+ */
 ML_INLINE int open_change(struct ml_table *t, struct ml_op *op, struct change *c, uint64_t need)
 {
-	int error = ML_OK;
+	int error = ml_supply_open(t, op, &c->supply, need);
 
-	if (t->guaranteed) {
-		ML_ASSERT(t->spare.count >= need);
-		c->supply.own.first = NULL;
-		c->supply.own.count = 0;
+	if (error || is_dry(op))
+		return error;
+	if (ML_UNLIKELY(t->guaranteed)) {
+		deposit(t, &c->supply, need);
 		c->supply.from = &t->spare;
-	} else {
-		error = ml_supply_open(t, op, &c->supply, need);
 	}
 	gather_open(&c->gather, t, op);
-	return error;
+	return ML_OK;
 }
 
 ML_INLINE void close_change(const struct ml_format *f, struct change *c)
@@ -380,13 +378,13 @@ ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct p
 	const struct hole hole = { from, from + count, NULL, false };
 	struct change c;
 	ml_pte leaf;
-	int error = open_change(t, op, &c, 1);
+	const bool owns = ML_UNLIKELY(t->guaranteed);
+	int error = open_change(t, op, &c, owns ? cut_tables(f, t, va, va + len - 1) : 1);
 
 	if (error || is_dry(op))
 		return error;
 	leaf = split_leaf(f, &c.gather, &c.supply, at, va, hole);
-	if (t->guaranteed)
-		t->owed -= count * tables_owed(f, below);
+	owe_no_more(f, t, below, count);
 	leaf = codec_relevel(f, leaf, at.level, below) + ((uint64_t)from << f->level_shift[below]);
 	gather_leaves(f, &c.gather, va, leaf, count, below);
 	close_change(f, &c);
@@ -413,7 +411,7 @@ ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, m
 	}
 	if (is_inside(f, at, va, len))
 		return unmap_inside(f, t, at, va, len, op);
-	error = open_change(t, op, &c, edge_tables(f, t, va, va + len - 1));
+	error = open_change(t, op, &c, cut_tables(f, t, va, va + len - 1));
 	if (error || is_dry(op))
 		return error;
 	unmap_range(f, &c.gather, &c.supply, va, va + len - 1);

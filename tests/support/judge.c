@@ -52,6 +52,7 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 		.fold = setting->fold,
 		.live = setting->live,
 		.guaranteed = setting->guaranteed,
+		.deposit_one = setting->deposit_one,
 		.track_ad = setting->track_ad,
 		.hardware_ad = setting->hardware_ad,
 		.each_member = setting->each_member,

@@ -171,6 +171,7 @@ struct setting sequence_setting(struct source *s)
 	if (worlds[setting.world].windows[setting.window].coarse)
 		make_coarse(&setting);
 	draw_policy(s, &setting);
+	setting.deposit_one = setting.guaranteed && source_chance(s, 1, 2);
 	return setting;
 }
 
@@ -380,10 +381,12 @@ void sequence_print_setting(const struct setting *setting)
 {
 	static const char *const folds[] = { "map", "complete", "block" };
 
-	printf("# table: %s, fold %s%s%s%s%s%s%s, rungs 0x%" PRIx32 ", pa bits %u, A/D unit 2^%u, "
+	printf("# table: %s, fold %s%s%s%s%s%s%s%s, rungs 0x%" PRIx32
+	       ", pa bits %u, A/D unit 2^%u, "
 	       "lock unit 2^%u, window %u\n",
 	       worlds[setting->world].name, folds[setting->fold], setting->live ? ", live" : "",
-	       setting->guaranteed ? ", guaranteed" : "", setting->track_ad ? ", tracks A/D" : "",
+	       setting->guaranteed ? ", guaranteed" : "", setting->deposit_one ? " one step" : "",
+	       setting->track_ad ? ", tracks A/D" : "",
 	       setting->hardware_ad ? ", hardware A/D" : "", setting->any ? ", any" : "",
 	       setting->hooked ? ", hooked" : "", setting->rungs, setting->pa_bits,
 	       setting->ad_shift, setting->unit_shift, setting->window);

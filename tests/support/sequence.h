@@ -39,7 +39,7 @@ extern const struct world_facts worlds[WORLDS];
 struct setting {
 	uint8_t world;
 	uint8_t fold; /* enum ml_fold_policy */
-	bool live, guaranteed, track_ad, hardware_ad, any;
+	bool live, guaranteed, deposit_one, track_ad, hardware_ad, any;
 	bool hooked; /* no base: every table through the platform's hook */
 	uint32_t rungs;
 	uint8_t pa_bits;

@@ -223,6 +223,9 @@ bool judge_table(struct judge *j, bool everything)
 	if (error)
 		return judge_fail(j, "ml_table_check says %s at 0x%" PRIx64 " level %u: %s",
 				  ml_error_name(error), fault.va, fault.level, fault.what);
+	if (j->rig.table.spare.count != j->rig.table.owed)
+		return judge_fail(j, "%" PRIu64 " spare tables, of which %" PRIu64 " are owned",
+				  j->rig.table.spare.count, j->rig.table.owed);
 	return check_accounts(j);
 }
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Deposits: tables that large leaves own, so that taking them apart allocates nothing. All lie in
+ * t->spare, because one is as good as another; t->owed says how many the leaves own.
+ */
+#ifndef ML_TABLE_DEPOSIT_H
+#define ML_TABLE_DEPOSIT_H
+
+#include "table/supply.h"
+
+/* The tables of splitting a leaf of this level down to base pages. */
+ML_INLINE uint64_t tables_to_pages(const struct ml_format *f, unsigned level)
+{
+	uint64_t tables = 0;
+	unsigned below;
+
+	for (below = 0; below < level; below++)
+		tables = 1 + (tables << f->index_bits[below]);
+	return tables;
+}
+
+/* What a leaf of this level owns: nobody else decides that. */
+ML_INLINE uint64_t tables_owed(const struct ml_format *f, const struct ml_table *t, unsigned level)
+{
+	if (ML_LIKELY(!t->guaranteed))
+		return 0;
+	return t->deposit_one ? level != 0 : tables_to_pages(f, level);
+}
+
+/*
+ * What is to be allocated when a leaf comes apart into a table of `level`: the table and what its
+ * leaves own, less what the leaf owned.
+ */
+ML_INLINE uint64_t split_cost(const struct ml_format *f, const struct ml_table *t, unsigned level)
+{
+	return 1 + (tables_owed(f, t, level) << f->index_bits[level]) -
+	       tables_owed(f, t, level + 1);
+}
+
+/* count leaves of this level came to be. */
+ML_INLINE void owe(const struct ml_format *f, struct ml_table *t, unsigned level, uint64_t count)
+{
+	if (ML_UNLIKELY(t->guaranteed))
+		t->owed += count * tables_owed(f, t, level);
+}
+
+/* ... or went. */
+ML_INLINE void owe_no_more(const struct ml_format *f, struct ml_table *t, unsigned level,
+			   uint64_t count)
+{
+	if (ML_UNLIKELY(t->guaranteed))
+		t->owed -= count * tables_owed(f, t, level);
+}
+
+/* The table of `level` takes a leaf's place, all of it leaves. */
+ML_INLINE void owe_split(const struct ml_format *f, struct ml_table *t, unsigned level)
+{
+	owe_no_more(f, t, level + 1, 1);
+	owe(f, t, level, table_entries(f, level));
+}
+
+/* A leaf takes the place of a table of `level`, all of it leaves. */
+ML_INLINE void owe_promoted(const struct ml_format *f, struct ml_table *t, unsigned level)
+{
+	owe_no_more(f, t, level, table_entries(f, level));
+	owe(f, t, level + 1, 1);
+}
+
+/* Put tables of the supply to the others. */
+ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t tables)
+{
+	for (; tables; tables--) {
+		struct spare *spare = spare_pop(supply->from);
+
+		spare_push(&t->spare, spare, spare->pa);
+	}
+}
+
+#endif
