@@ -179,9 +179,7 @@ ML_INLINE uint64_t run_owed(const struct ml_format *f, const struct ml_table *t,
 {
 	const unsigned level = f->rungs[run->rung].level;
 
-	if (!t->guaranteed || !level)
-		return 0;
-	return (((run->last - run->va) >> f->level_shift[level]) + 1) * tables_owed(f, level);
+	return (((run->last - run->va) >> f->level_shift[level]) + 1) * tables_owed(f, t, level);
 }
 
 /*
@@ -287,7 +285,7 @@ ML_INLINE uint64_t entries_owed(const struct ml_format *f, const struct ml_table
 		return 0;
 	for (i = 0; i < step->count; i++)
 		leaves += codec_is_leaf(f, entry_load(f, step->at.entry + i), level);
-	return leaves * tables_owed(f, level);
+	return leaves * tables_owed(f, t, level);
 }
 
 /* The dry run: tables on the way, and what the leaves will own where they go. */
@@ -317,16 +315,15 @@ ML_PART int count_carried(const struct ml_format *f, struct carrier *c, struct d
 }
 
 /*
- * Make sure of the tables: `cut` for splits, which are deposits if the table guarantees them, and
- * `land` for where things go. What the caller brings serves both.
+ * Make sure of the tables: `cut` for splits, or what the deposits lack for them in a guaranteed
+ * table, and `land` for where things go. What the caller brings serves both.
  */
 ML_PART int open_carrier(struct carrier *c, struct ml_op *op, uint64_t cut, uint64_t land)
 {
 	const bool brings = op && op->reserve;
 	int error = ML_OK;
 
-	cut = c->from->guaranteed ? 0 : cut;
-	c->cut.from = c->from->guaranteed ? &c->from->spare : brings ? op->reserve : &c->cut.own;
+	c->cut.from = brings ? op->reserve : &c->cut.own;
 	c->cut.own.first = NULL;
 	c->cut.own.count = 0;
 	if (cut && !brings && !is_dry(op))
@@ -337,6 +334,10 @@ ML_PART int open_carrier(struct carrier *c, struct ml_op *op, uint64_t cut, uint
 		supply_close(c->from, op, &c->cut);
 	if (op)
 		op->tables_needed = cut + land;
+	if (!error && !is_dry(op) && c->from->guaranteed) {
+		deposit(c->from, &c->cut, cut);
+		c->cut.from = &c->from->spare;
+	}
 	return error;
 }
 

@@ -214,7 +214,7 @@ ML_INLINE int table_copy(const struct ml_format *f, struct ml_table *to, struct 
 	gather_open(&g, from, op);
 	copy_range(f, &copier, &g);
 	gather_close(f, &g);
-	deposit(to, &c->land, demand.deposits);
+	deposit_owed(to, &c->land, demand.deposits);
 	close_carrier(c, op);
 	if (op)
 		op->bytes = copier.bytes;

@@ -66,7 +66,7 @@ ML_INLINE void owe_promoted(const struct ml_format *f, struct ml_table *t, unsig
 	owe(f, t, level + 1, 1);
 }
 
-/* Put tables of the supply to the others. */
+/* Put tables of the supply to the deposits. */
 ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t tables)
 {
 	for (; tables; tables--) {
@@ -74,6 +74,13 @@ ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t table
 
 		spare_push(&t->spare, spare, spare->pa);
 	}
+}
+
+/* The same for leaves that were made. */
+ML_INLINE void deposit_owed(struct ml_table *t, struct supply *supply, uint64_t tables)
+{
+	deposit(t, supply, tables);
+	t->owed += tables;
 }
 
 #endif

@@ -150,8 +150,7 @@ ML_PART void commit_mapping(const struct ml_format *f, struct ml_table *t, struc
 		gather_open(&g, t, op);
 	}
 	store_mapping(f, &g, supply, m);
-	deposit(t, supply, demand->deposits);
-	t->owed += demand->deposits;
+	deposit_owed(t, supply, demand->deposits);
 	if (t->fold != ML_FOLD_MAP)
 		fold_ends(f, &g, m->va, last);
 	gather_close(f, &g);
