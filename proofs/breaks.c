@@ -48,7 +48,7 @@ PROOF(an_edit_keeps_frame_and_size)
 	PROVE(!(changed & (fields.size | fields.group)), "the size, and the group");
 }
 
-/* Where anything breaks. The way of a pass is chosen by the edit alone, before any entry is seen. */
+/* Where anything breaks. The way of a pass is chosen by the edit alone, before it sees an entry. */
 PROOF_OF_GROUPS(an_edit_that_breaks_says_so_before)
 {
 	const struct ml_types types = any_types();
