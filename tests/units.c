@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * lock_unit, one call after another: what is refused, what stays, what ml_table_trim() takes.
- * Writers that really pass each other are in interleave.c and threads.c.
+ * Writers that really pass each other are in interleave_units.c and threads.c.
  */
 #include <maxleaf/table.h>
 

@@ -160,8 +160,10 @@ ML_API ml_pte ml_ptep_get(const struct ml_table *t, ml_va va, const ml_pte *ptep
 
 /*
  * The same beside a writer, without the lock: *pte is the entry, and its group, as they stood at
- * one time; accessed and dirty may be older. Tables that are freed must stay readable meanwhile.
- * Errors: ML_ERR_CONTENDED, after a bounded number of tries; *pte is written on success only.
+ * one time; accessed and dirty may be older. 0 was an empty entry then: one that is broken for a
+ * moment, to be changed and made again, is not mistaken for it, and ML_OP_REPLACE alone empties
+ * what it maps anew. Tables that are freed must stay readable meanwhile. Errors: ML_ERR_CONTENDED,
+ * after a bounded number of tries, all in the middle of a change; *pte is written on success only.
  */
 ML_API ML_MUST_CHECK int ml_ptep_get_lockless(const struct ml_table *t, ml_va va,
 					      const ml_pte *ptep, unsigned level, ml_pte *pte);

@@ -14,6 +14,12 @@
 
 enum absent_kind { ABSENT_NO, ABSENT_HIDDEN = 4 }; /* 1 to 3: with a payload */
 
+/*
+ * An entry that is broken, to be made again: not empty, and of no kind. Its frame is that of an
+ * empty entry, so that nothing is speculated through it that was not before.
+ */
+#define ABSENT_BROKEN ML_BIT(3)
+
 struct absent_layout {
 	ml_pte hidden_mask, hidden; /* entry & mask == value: a hidden leaf, */
 	ml_pte other_mask, other;   /* and one with a payload, if its kind is not 0 */

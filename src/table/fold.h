@@ -162,7 +162,7 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 	if (t->live && !t->break_size) {
 		promote_pass(f, g, up, table, va, level);
 	} else {
-		entry_store(f, up.entry, 0);
+		entry_store(f, up.entry, ABSENT_BROKEN);
 		write_back(t, g->op, up.entry, 1);
 		if (t->live) {
 			gather_subtree_range(f, g, va, level + 1);

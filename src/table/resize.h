@@ -8,24 +8,25 @@
 #ifndef ML_TABLE_RESIZE_H
 #define ML_TABLE_RESIZE_H
 
+#include "format/absent.h"
 #include "format/edit.h"
 #include "table/careful.h"
 #include "table/gather.h"
 
 /*
  * Break count entries from p on, one sequence: walkers find nothing there, and no longer hold
- * anything of it. Returns the first entry with accessed and dirty of all.
+ * anything of it; who reads without the lock sees that something will be made there again. Returns the first entry with accessed and dirty of all.
  */
 ML_PART ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p, unsigned count,
 			     ml_va va, unsigned level)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
-	const ml_pte first = entry_exchange(f, p, 0);
+	const ml_pte first = entry_exchange(f, p, ABSENT_BROKEN);
 	ml_pte bits = 0;
 	unsigned i;
 
 	for (i = 1; i < count; i++)
-		bits |= entry_exchange(f, p + i, 0) ^ (first + i * step);
+		bits |= entry_exchange(f, p + i, ABSENT_BROKEN) ^ (first + i * step);
 	write_back(g->t, g->op, p, count);
 	gather_range(g, va, va + (count * step - 1), level, f->level_shift[level]);
 	gather_flush(f, g);
