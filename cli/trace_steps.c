@@ -317,7 +317,7 @@ void trace_sort(struct tracer *t)
 /* Whether b is what a leads to in the next entry. */
 static bool continues_entry(const struct tracer *t, ml_pte a, ml_pte b, unsigned level)
 {
-	if (level == TRACE_NO_LEVEL || !a || !b)
+	if (level == TRACE_NO_LEVEL || !a || !b || (a == b && !is_valid(t, a, level)))
 		return a == b;
 	return b - a == UINT64_C(1) << t->table.format->level_shift[level] &&
 	       decode(t, a, level).kind != ML_KIND_TABLE;

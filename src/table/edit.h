@@ -6,6 +6,7 @@
 #ifndef ML_TABLE_EDIT_H
 #define ML_TABLE_EDIT_H
 
+#include "format/absent.h"
 #include "format/edit.h"
 #include "table/read.h"
 #include "table/unmap.h"
@@ -222,7 +223,8 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 		}
 		result.changed++;
 		entry_store(f, p + i,
-			    edited(f, g->t, e, entry_exchange(f, p + i, 0)) & ~codec_valid(f));
+			    edited(f, g->t, e, entry_exchange(f, p + i, ABSENT_BROKEN)) &
+				    ~codec_valid(f));
 		broken[i / 64] |= ML_BIT(i % 64);
 		any = true;
 		gather_range(g, va + ((uint64_t)i << shift), va + ((uint64_t)(i + 1) << shift) - 1,

@@ -15,22 +15,34 @@
 
 /*
  * Break count entries from p on, one sequence: walkers find nothing there, and no longer hold
- * anything of it; who reads without the lock sees that something will be made there again. Returns the first entry with accessed and dirty of all.
+ * anything of it. Those from `from` to `to` stay empty; who reads the others without the lock sees
+ * that something will be made there again. Returns the first with accessed and dirty of all.
  */
-ML_PART ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p, unsigned count,
-			     ml_va va, unsigned level)
+ML_PART ml_pte break_around(const struct ml_format *f, struct gather *g, ml_pte *p, unsigned count,
+			    ml_va va, unsigned level, unsigned from, unsigned to)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
-	const ml_pte first = entry_exchange(f, p, ABSENT_BROKEN);
-	ml_pte bits = 0;
+	ml_pte first = 0, bits = 0;
 	unsigned i;
 
-	for (i = 1; i < count; i++)
-		bits |= entry_exchange(f, p + i, ABSENT_BROKEN) ^ (first + i * step);
+	for (i = 0; i < count; i++) {
+		ml_pte pte = i >= from && i < to ? 0 : ABSENT_BROKEN;
+
+		pte = entry_exchange(f, p + i, pte);
+		first = i ? first : pte;
+		bits |= pte ^ (first + i * step);
+	}
 	write_back(g->t, g->op, p, count);
 	gather_range(g, va, va + (count * step - 1), level, f->level_shift[level]);
 	gather_flush(f, g);
 	return codec_merge_ad(f, first, bits);
+}
+
+/* The same where all are made again. */
+ML_INLINE ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p,
+			       unsigned count, ml_va va, unsigned level)
+{
+	return break_around(f, g, p, count, va, level, 0, 0);
 }
 
 /* The same without breaking. Groups inside do not matter. */

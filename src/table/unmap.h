@@ -206,10 +206,10 @@ ML_PART void unmap_cut(const struct ml_format *f, struct gather *g, ml_pte *p, m
 		return;
 	}
 	p -= from;
-	first = break_entries(f, g, p, size, ml_align_down(va, f->rungs[rung].shift), level) &
+	first = break_around(f, g, p, size, ml_align_down(va, f->rungs[rung].shift), level, from,
+			     from + count) &
 		~codec_group(f);
 	entry_put_run(f, p, from, first, ML_BIT(shift), false);
-	entry_put_run(f, p + from, count, 0, 0, false);
 	entry_put_run(f, p + from + count, size - from - count,
 		      first + ((uint64_t)(from + count) << shift), ML_BIT(shift), false);
 	publish(t, g->op, p, size);

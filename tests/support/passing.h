@@ -24,6 +24,7 @@ enum passing_kind {
 	PASS_UNMAP_TOLD,
 	PASS_PROTECT, /* takes writing away */
 	PASS_RELAX,
+	PASS_RETYPE, /* makes it uncached, which breaks what is live */
 	PASS_SPLIT,
 	PASS_FOLD,
 	PASS_HARVEST,
