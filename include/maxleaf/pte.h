@@ -24,7 +24,8 @@
  *   caller does, with ml_flush_range(), before it relies on it.
  * - Folding by itself happens where the table's policy (ml_table_config.fold) is not ML_FOLD_MAP:
  *   never in a table that must not fault for a moment (S1.23), nor in a range of ml_never_fault();
- *   there the caller sees to it that no less than a piece changes at once. ML_FOLD_BLOCK folds
+ *   there the caller sees to it that no less than a piece changes at once, and no frame or memory
+ *   type in place: ML_ASSERT checks that nothing is broken there. ML_FOLD_BLOCK folds
  *   groups here, and no tables. Groups fold over one ad_unit only; where ad_unit is NULL, or
  *   answers ML_AD_UNREAD, raw frames need nothing else (S0.5).
  * - Setters ignore the mark of a group in the value given: what ml_ptep_get() returned may be set

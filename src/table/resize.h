@@ -25,6 +25,7 @@ ML_PART ml_pte break_around(const struct ml_format *f, struct gather *g, ml_pte 
 	ml_pte first = 0, bits = 0;
 	unsigned i;
 
+	ML_ASSERT(!never_breaks(g->t, va, va + (count * step - 1)));
 	for (i = 0; i < count; i++) {
 		ml_pte pte = i >= from && i < to ? 0 : ABSENT_BROKEN;
 
