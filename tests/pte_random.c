@@ -2,12 +2,13 @@
 /*
  * Random calls of the entry-level contract, on every format and at every level that has leaves,
  * beside a flat model that is told of every entry singly (S0.7, S1.1, S1.4, S1.8, S1.24). After
- * each: every entry, every group, the order of events, the table's own accounts, and what had to
- * fold. ML_TEST_OPS= says how many calls, SEED= repeats a run.
+ * each: every entry, every group, the order of events, the table's own accounts, what had to fold,
+ * and, on live tables, the adversarial TLB, for which a call ends when its caller has flushed. ML_TEST_OPS= says how many calls, SEED= repeats a run.
  */
 #include <inttypes.h>
 
 #include "support/entries.h"
+#include "support/entries_watch.h"
 #include "support/source.h"
 #include "t.h"
 
@@ -19,6 +20,7 @@ struct run {
 	struct source s;
 	struct entries e;
 	struct order order;
+	struct entries_watch watch;
 	bool track_ad;
 	uint64_t calls;
 	uint64_t folded; /* of them, after which some group was folded */
@@ -268,6 +270,42 @@ static void touch(struct run *r, unsigned i)
 	entries_share(e);
 }
 
+/* The pages of entries of the run that have the mark. */
+static uint64_t pages_with(const struct run *r, unsigned from, unsigned count, ml_prot mark)
+{
+	const uint64_t pages = r->e.step >> r->e.rig.facts->format->page_shift;
+	uint64_t sum = 0;
+
+	for (unsigned i = from; i < from + count; i++)
+		if (r->e.flat[i].prot & mark && !r->e.flat[i].hidden)
+			sum += pages;
+	return sum;
+}
+
+/* Marks are cleared of leaves and groups that lie wholly inside. */
+static void harvest(struct run *r, unsigned from, unsigned count)
+{
+	static const ml_prot clears[] = { 0, ML_ACCESSED, ML_DIRTY, ML_PROT_AD };
+	struct entries *e = &r->e;
+	struct ml_harvest all = { .clear = clears[source_below(&r->s, 4)] };
+	const uint64_t accessed = pages_with(r, from, count, ML_ACCESSED);
+	const uint64_t dirty = pages_with(r, from, count, ML_DIRTY);
+	const int error =
+		ml_harvest(&e->rig.table, entries_va(e, from), count * e->step, &all, NULL);
+
+	t_eq(error, e->rig.table.ad_unit ? ML_OK : ML_ERR_UNTRACKED);
+	if (error)
+		return;
+	t_eq(all.accessed_pages, accessed);
+	t_eq(all.dirty_pages, dirty);
+	for (unsigned i = from; i < from + count; i++) {
+		const unsigned size = entries_hinted(e, i) ? e->size : 1, first = i & ~(size - 1);
+
+		if (first >= from && first + size <= from + count && !e->flat[i].hidden)
+			e->flat[i].prot &= ~all.clear;
+	}
+}
+
 static void call(struct run *r)
 {
 	struct entries *e = &r->e;
@@ -276,7 +314,11 @@ static void call(struct run *r)
 	const unsigned most = room < 2 * e->size + 2 ? room : 2 * e->size + 2;
 	const unsigned count = 1 + (unsigned)source_below(&r->s, most);
 
-	switch (source_below(&r->s, 18)) {
+	const uint64_t kind = source_below(&r->s, 20);
+	const bool keeps = kind == 8 || kind == 10 || kind == 11 || kind == 12 || kind > 16;
+
+	entries_watch_operation(&r->watch, keeps ? 0 : ML_PROT_AD);
+	switch (kind) {
 	case 0:
 	case 1:
 	case 2:
@@ -317,6 +359,10 @@ static void call(struct run *r)
 	case 16:
 		complete_group(r, i);
 		break;
+	case 17:
+	case 18:
+		harvest(r, i, count);
+		break;
 	default:
 		touch(r, i);
 	}
@@ -341,6 +387,9 @@ static bool judge(struct run *r)
 	ml_flush_range(t, r->e.va, r->e.count * r->e.step, r->e.level, true);
 	if (!order_settled(&r->order))
 		return fail(r, r->order.message);
+	wrong = entries_watch_settled(&r->watch);
+	if (wrong)
+		return fail(r, wrong);
 	return order_operation(&r->order);
 }
 
@@ -386,6 +435,7 @@ static void one_case(struct run *r, enum world world, unsigned level, uint64_t s
 	order_operation(&r->order);
 	T_REQUIRE(t_eq(ml_pte_deposit(&r->e.rig.table, level, tables, NULL), ML_OK));
 	order_operation(&r->order);
+	entries_watch_begin(&r->watch, &r->e, &r->order, &config);
 	for (unsigned n = 0; n < CASE_LENGTH; n++, r->calls++) {
 		call(r);
 		r->folded += entries_folded(&r->e) != 0;
@@ -395,6 +445,7 @@ static void one_case(struct run *r, enum world world, unsigned level, uint64_t s
 			break;
 		}
 	}
+	entries_watch_end(&r->watch);
 	t_ok(entries_close(&r->e, &r->order));
 }
 

@@ -5,13 +5,12 @@
 
 #include "watch.h"
 
-static const enum ml_oracle_agent agents[] = { ML_ORACLE_CPU, ML_ORACLE_CPU, ML_ORACLE_LAZY,
-					       ML_ORACLE_NOBODY };
+const enum ml_oracle_agent watch_agents[] = { ML_ORACLE_CPU, ML_ORACLE_CPU, ML_ORACLE_LAZY,
+					      ML_ORACLE_NOBODY };
 
-static enum ml_oracle_rules rules_of(const struct rig *rig, const struct setting *setting)
+enum ml_oracle_rules watch_rules(const struct rig *rig, unsigned bbm, unsigned errata)
 {
-	const unsigned bbm = setting->errata & ML_ERRATUM_ONE_SIZE ? 0 : setting->bbm;
-
+	bbm = errata & ML_ERRATUM_ONE_SIZE ? 0 : bbm;
 	if (rig->model.kind == ML_MODEL_X86_64)
 		return bbm == 2 ? ML_ORACLE_X86_LENIENT : ML_ORACLE_X86;
 	return bbm == 2   ? ML_ORACLE_ARM64_BBM2
@@ -27,7 +26,7 @@ void watch_begin(struct watch *w, struct rig *rig, const struct setting *setting
 	model.hardware_dirty = setting->hardware_ad;
 	w->setting = setting;
 	w->rig = rig;
-	w->oracle = ml_oracle_new(rules_of(rig, setting), agents);
+	w->oracle = ml_oracle_new(watch_rules(rig, setting->bbm, setting->errata), watch_agents);
 	if (!w->oracle)
 		exit(2);
 	ml_oracle_enter(w->oracle, 0, &model, rig->table.live);

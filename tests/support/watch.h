@@ -32,6 +32,12 @@ struct watch {
 	bool quiet; /* hardware marks nothing during this operation */
 };
 
+/* The rules that a table of this rig's format keeps where walkers bear so much. */
+enum ml_oracle_rules watch_rules(const struct rig *rig, unsigned bbm, unsigned errata);
+
+/* Two CPUs and a lazy one. */
+extern const enum ml_oracle_agent watch_agents[];
+
 /*
  * Listen from now on, under the rules that the table's format and the setting promise to keep: two
  * CPUs, a lazy one, and a device. Both arguments stay where they are.
