@@ -14,6 +14,9 @@
  * BBM 0 and fold, units of up to 4 pages, and ranges no longer than a unit; of that, short runs
  * (mutants, sanitizers) take every third start and units of a page.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include <maxleaf/table.h>
 
 #include "support/passing.h"
@@ -30,7 +33,7 @@ static struct {
 	unsigned longest;         /* range, in pages */
 	uint8_t space;            /* pages where ranges lie */
 	unsigned unit;            /* pages of one */
-	bool reader;
+	bool reader, watched, one_waits;
 	uint64_t drawn;
 } scope;
 
@@ -114,6 +117,8 @@ static void write_in_units(unsigned unit, bool reader)
 			struct passing_setup setup = passing_starts[i];
 
 			setup.unit = unit * PAGE;
+			setup.watched = scope.watched && way & 3;
+			setup.one_waits = scope.one_waits;
 			passing_make_live(&setup, way & 3);
 			setup.fold = way & 4 ? ML_FOLD_MAP : ML_FOLD_COMPLETE;
 			passing_set_up(&setup);
@@ -146,4 +151,31 @@ TEST(a_reader_beside_two_writers)
 		write_in_units(4, true);
 	}
 	passing_tell("a reader beside them");
+}
+
+/*
+ * The same under the adversarial TLB, each writer on a CPU of its own: what it promises, and what
+ * may be held, while the other goes on.
+ */
+TEST(writers_in_units_rely_on_no_luck)
+{
+	scope.watched = true;
+	write_in_units(1, false);
+	if (is_long())
+		write_in_units(2, false);
+	write_in_units(4, false);
+	t_eq(passing_sum.found, 0);
+	passing_tell("under the adversarial TLB");
+	scope.watched = false;
+}
+
+/* One CPU's completion is no other's: where one alone waits, it is found. */
+TEST(writers_that_wait_for_each_other_are_found)
+{
+	scope.watched = scope.one_waits = true;
+	write_in_units(1, false);
+	t_ok(passing_sum.found > 0);
+	printf("# found in %" PRIu64 " orders\n", passing_sum.found);
+	passing_tell("one waits for both");
+	scope.watched = scope.one_waits = false;
 }

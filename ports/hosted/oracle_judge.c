@@ -284,8 +284,9 @@ void ml_oracle_judge(struct ml_oracle *o, ml_oracle_promise *promise, const void
 		     const void *after)
 {
 	judge_held(o, promise, after);
-	if (!o->rules->ordered && o->stored[o->cpu] > o->published[o->cpu])
-		ml_oracle_fail(o, "(d) stores were not published before the end");
+	for (unsigned cpu = 0; cpu < ML_ORACLE_AGENTS; cpu++)
+		if (!o->rules->ordered && o->stored[cpu] > o->published[cpu])
+			ml_oracle_fail(o, "(d) stores were not published before the end");
 	judge_appeared(o, promise, before, after);
 	judge_readable(o, promise, after);
 	judge_broken(o, promise, before, after);

@@ -10,6 +10,7 @@
 
 #define T_NO_MAIN
 #include "passing.h"
+#include "passing_watch.h"
 #include "t.h"
 #include "toy_page.h"
 
@@ -113,6 +114,8 @@ static void *take_table(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
 	table = ml_pool_alloc(cookie, op, bytes, pa);
 	if (table)
 		poison(table);
+	if (table)
+		passing_watch_tell(ML_EVENT_ALLOC, table, NULL);
 	return table;
 }
 
@@ -143,6 +146,7 @@ static void give_back(void *cookie, struct ml_op *op, void *table, ml_pa pa, siz
 	t_eq(now.pending, 0);
 	if (exploring)
 		explore_turn();
+	passing_watch_tell(ML_EVENT_FREE, table, NULL);
 	memcpy(grave.reading, is_reading, sizeof(is_reading));
 	if (!is_read(&grave))
 		reuse(table);
@@ -156,9 +160,9 @@ static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidat
 {
 	(void)cookie;
 	(void)op;
-	(void)what;
 	if (setup_now.unit == 0) /* with several writers it may be another's */
 		now.pending++;
+	passing_watch_tell(ML_EVENT_INVALIDATE, NULL, what);
 }
 
 static void complete(void *cookie, struct ml_op *op)
@@ -166,6 +170,8 @@ static void complete(void *cookie, struct ml_op *op)
 	(void)cookie;
 	(void)op;
 	now.pending = 0;
+	if (!setup_now.one_waits || explore_running() == 0)
+		passing_watch_tell(ML_EVENT_COMPLETE, NULL, NULL);
 }
 
 static const struct ml_platform platform = {
@@ -438,6 +444,8 @@ static void begin_run(void *cookie)
 	moment_count = 0;
 	poison_seen = false;
 	note_moment(cookie);
+	if (exploring)
+		passing_watch_begin();
 }
 
 /* ---- judging readers --------------------------------------------------------------- */
@@ -699,12 +707,13 @@ static void print_call(const struct passing_call *c)
 static bool judge(void *cookie)
 {
 	const unsigned count = *(const unsigned *)cookie;
-	const char *wrong;
+	const char *wrong = passing_watch_end(before.memory);
 
 	exploring = false;
-	wrong = what_is_wrong(count);
+	wrong = wrong ? wrong : what_is_wrong(count);
 	exploring = true;
-	if (!wrong)
+	passing_sum.found += wrong && wrong[0] == '(';
+	if (!wrong || setup_now.one_waits)
 		return true;
 	t_str(wrong, "");
 	printf("# fold %u, live %u, bbm %u, tracks %u, unit 0x%" PRIx64 "; at first:\n",
@@ -746,8 +755,14 @@ void passing_set_up(const struct passing_setup *setup)
 	t_eq(ml_pool_init(&now.pool, now.memory, POOL_PA, sizeof(now.memory), TABLE_BYTES), ML_OK);
 	config.base = ml_pool_base(&now.pool);
 	t_eq(ml_table_init(&now.table, &ml_format_toy, &config), ML_OK);
+	if (setup->watched)
+		passing_watch_open(now.memory, sizeof(now.memory), POOL_PA,
+				   ml_table_root(&now.table), setup->bbm);
+	else
+		passing_watch_close();
 	for (unsigned i = 0; i < setup->count; i++)
 		write_once(&setup->calls[i], &results[0]);
+	passing_watch_keep();
 	memcpy(&before, &now, sizeof(now));
 }
 

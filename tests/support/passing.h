@@ -52,7 +52,9 @@ struct passing_call {
 struct passing_setup {
 	uint8_t fold, bbm;
 	bool live, track_ad;
-	uint64_t unit; /* lock_unit */
+	bool watched;   /* by the adversarial TLB; live tables alone */
+	bool one_waits; /* a mistake: only the first task waits for completion; it is counted */
+	uint64_t unit;  /* lock_unit */
 	struct passing_call calls[4];
 	unsigned count;
 };
@@ -66,6 +68,7 @@ extern struct passing_call passing_tasks[EXPLORE_TASKS];
 
 struct passing_sum {
 	uint64_t cases, orders, broken;
+	uint64_t found; /* by the adversarial TLB */
 };
 
 extern struct passing_sum passing_sum;
