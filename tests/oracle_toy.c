@@ -46,11 +46,22 @@ struct state {
 	_Alignas(TABLE_BYTES) char memory[TABLES * TABLE_BYTES];
 };
 
+/* What walkers hold of entries that are not valid. */
+enum holes {
+	HOLES_NONE,
+	HOLES_BREAKING, /* that nothing is mapped there; changes break as toy's do */
+	HOLES_PASSING   /* the same, and sizes and groups change directly */
+};
+
 struct config {
 	uint8_t fold, bbm;
 	bool hardware_ad;
 	uint8_t pages; /* the space is so long */
+	uint8_t holes; /* enum holes */
 };
+
+/* toy as it is, and as walkers see it that hold holes. */
+static struct ml_format formats[HOLES_PASSING + 1];
 
 static struct state now;
 static struct ml_oracle *oracle;
@@ -135,6 +146,17 @@ static bool read_memory(void *cookie, ml_pa pa, uint64_t *memory)
 	return true;
 }
 
+static const struct ml_format *format_of(const struct config *config)
+{
+	struct ml_format *format = &formats[config->holes];
+
+	*format = ml_format_toy;
+	format->caches_invalid = config->holes != HOLES_NONE;
+	if (config->holes == HOLES_PASSING)
+		format->break_size = format->break_group = 0;
+	return config->holes ? format : &ml_format_toy;
+}
+
 static void begin_space(unsigned space, const struct config *config)
 {
 	const struct ml_table_config wish = {
@@ -146,6 +168,7 @@ static void begin_space(unsigned space, const struct config *config)
 		.live = true,
 		.track_ad = true,
 		.hardware_ad = config->hardware_ad,
+		.ops = config->holes ? &ml_table_ops_any : NULL,
 	};
 	struct ml_model model = {
 		.kind = ML_MODEL_TOY,
@@ -155,7 +178,7 @@ static void begin_space(unsigned space, const struct config *config)
 		.read = read_memory,
 	};
 
-	t_eq(ml_table_init(&now.tables[space], &ml_format_toy, &wish), ML_OK);
+	t_eq(ml_table_init(&now.tables[space], format_of(config), &wish), ML_OK);
 	model.root = ml_table_root(&now.tables[space]);
 	ml_oracle_enter(oracle, space, &model, true);
 }
@@ -167,7 +190,8 @@ static void begin(const struct config *config)
 
 	memset(&now, 0, sizeof(now));
 	ml_oracle_free(oracle);
-	oracle = ml_oracle_new(ML_ORACLE_ARM64_BBM0 + config->bbm, agents);
+	oracle = ml_oracle_new(config->holes ? ML_ORACLE_RISCV : ML_ORACLE_ARM64_BBM0 + config->bbm,
+			       agents);
 	if (!oracle)
 		exit(2);
 	t_eq(ml_pool_init(&now.pool, now.memory, POOL_PA, sizeof(now.memory), TABLE_BYTES), ML_OK);
@@ -392,6 +416,7 @@ static uint64_t expand(const struct spot *start, struct path path, unsigned dept
 static void explore(const struct config *config, unsigned depth)
 {
 	static const char *const folds[] = { "map", "complete", "block" };
+	static const char *const holes[] = { "", ", holes held", ", holes held, nothing breaks" };
 	struct frontier frontier = { 0 };
 	struct set seen = { 0 };
 	static struct spot start;
@@ -414,9 +439,9 @@ static void explore(const struct config *config, unsigned depth)
 		frontier = next;
 	}
 	ml_trace_to(NULL);
-	printf("# fold %s, BBM %u%s, %u pages, %u steps: %zu states, %" PRIu64 " transitions\n",
+	printf("# fold %s, BBM %u%s%s, %u pages, %u steps: %zu states, %" PRIu64 " transitions\n",
 	       folds[config->fold], config->bbm, config->hardware_ad ? ", hardware A/D" : "",
-	       config->pages, depth, seen.count, transitions);
+	       holes[config->holes], config->pages, depth, seen.count, transitions);
 	t_ok(seen.count > operation_count / 2);
 	free(frontier.paths);
 	free(seen.slots);
@@ -428,12 +453,24 @@ static void explore_policies(uint8_t pages, unsigned depth)
 	for (uint8_t fold = ML_FOLD_MAP; fold <= ML_FOLD_BLOCK; fold++)
 		for (uint8_t bbm = 0; bbm <= ml_format_toy.bbm_most; bbm++)
 			for (unsigned hardware = 0; hardware < 2; hardware++)
-				explore(&(struct config){ fold, bbm, hardware, pages }, depth);
+				explore(&(struct config){ fold, bbm, hardware, pages, HOLES_NONE },
+					depth);
 }
 
 TEST(no_sequence_relies_on_luck)
 {
 	explore_policies(PAGES, source_amount(1000000) < 500000 ? 2 : 3);
+}
+
+/* Facts R6; B-53: what becomes valid is invalidated, too, where walkers hold that it is not. */
+TEST(no_sequence_leaves_a_hole_held)
+{
+	const unsigned depth = source_amount(1000000) < 500000 ? 2 : 3;
+
+	for (uint8_t fold = ML_FOLD_MAP; fold <= ML_FOLD_BLOCK; fold++)
+		for (uint8_t holes = HOLES_BREAKING; holes <= HOLES_PASSING; holes++)
+			explore(&(struct config){ fold, 0, holes == HOLES_BREAKING, 5, holes },
+				depth);
 }
 
 /* Around one boundary; in a long run only. */

@@ -4,7 +4,7 @@
  * level, last-level or not. Everything here is a minimum that the manuals allow; that it suffices
  * is for trace.c and the adversarial TLB to say.
  */
-#include <maxleaf/table.h>
+#include <maxleaf/pte.h>
 
 #include "support/story.h"
 #include "t.h"
@@ -415,6 +415,95 @@ TEST(joined_sizes_go_in_steps_of_the_smallest_and_without_a_hint)
 			is(i, AT + many[i] * PAGE, PAGE, 12, 0, true);
 		take_down();
 	}
+}
+
+/* ---- walkers that hold what is not valid ------------------------------------------ */
+
+static struct ml_format holding;
+
+static void put_up_holding(enum world world, uint8_t fold)
+{
+	struct ml_table_config config = { .live = true, .fold = fold, .ops = &ml_table_ops_any };
+
+	holding = *worlds[world].format;
+	holding.caches_invalid = true;
+	rig.facts = &worlds[world];
+	rig.arena = rig_arena(world);
+	config.platform = &rig.arena->platform;
+	config.cookie = rig.arena;
+	config.base = ml_arena_base(rig.arena);
+	config.levels = rig.facts->levels;
+	config.high = rig.facts->high;
+	t_eq(ml_table_init(&rig.table, &holding, &config), ML_OK);
+	rig_model(&rig);
+}
+
+static void map_and_look(ml_va va, uint64_t len)
+{
+	story_begin(&rig);
+	t_eq(ml_map(&rig.table, va, len, va, ML_RW, NULL), ML_OK);
+}
+
+TEST(what_becomes_valid_is_told_to_walkers_that_hold_that_it_is_not)
+{
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up_holding(wide[w], ML_FOLD_MAP);
+		map_and_look(AT, PAGE); /* and the tables */
+		one(AT, PAGE, 12, NO_HINT, false);
+		map_and_look(AT + PAGE, 3 * PAGE);
+		one(AT + PAGE, 3 * PAGE, 12, 0, true);
+		map_and_look(AT + 2 * M, 4 * M);
+		one(AT + 2 * M, 4 * M, 21, 1, true);
+		story_begin(&rig);
+		t_eq(ml_protect(&rig.table, AT, PAGE, ML_WRITE, 0, NULL), ML_OK);
+		one(AT, PAGE, 12, 0, true);
+		story_begin(&rig);
+		t_eq(ml_unmap(&rig.table, AT, PAGE, NULL), ML_OK);
+		one(AT, PAGE, 12, 0, true);
+		ml_table_set_live(&rig.table, false);
+		map_and_look(AT, PAGE);
+		t_eq(calls(), 0);
+		take_down();
+	}
+}
+
+/* Broken for a moment is not valid, either: once for the break, once for the make. */
+TEST(what_is_made_again_is_told_to_them_too)
+{
+	static const ml_va last = AT + 15 * PAGE;
+
+	put_up_holding(WORLD_ARM_LOW, ML_FOLD_COMPLETE);
+	map_and_look(AT, 15 * PAGE);
+	map_and_look(last, PAGE);
+	ml_trace_to(NULL);
+	t_eq(story_trace.kinds[ML_EVENT_INVALIDATE], 2);
+	t_eq(story_trace.kinds[ML_EVENT_COMPLETE], 2);
+	is(0, AT, GROUP, 12, 0, true);
+	is(1, AT, GROUP, 12, 0, true);
+	take_down();
+}
+
+TEST(entries_that_are_set_are_told_to_them_too)
+{
+	ml_pte *p, pte;
+
+	put_up_holding(WORLD_ARM_LOW, ML_FOLD_COMPLETE);
+	story_begin(&rig);
+	t_eq(ml_pte_ensure(&rig.table, AT, PAGE, 0, NULL), ML_OK);
+	one(AT, PAGE, 12, NO_HINT, false);
+	p = ml_pte_pointer(&rig.table, AT, 0);
+	t_eq(ml_pte_make(&rig.table, AT, ML_RW, 0, &pte), ML_OK);
+	story_begin(&rig);
+	ml_set_ptes(&rig.table, AT, p, 0, pte, 32);
+	one(AT, 32 * PAGE, 12, 0, true);
+	story_begin(&rig);
+	ml_set_pte_at(&rig.table, AT + 40 * PAGE, p + 40, 0, pte);
+	one(AT + 40 * PAGE, PAGE, 12, 0, true);
+	story_begin(&rig);
+	ml_set_pte_at(&rig.table, AT + 40 * PAGE, p + 40, 0, pte); /* it was valid */
+	t_eq(calls(), 0);
+	take_down();
 }
 
 /* ---- nothing to say ---------------------------------------------------------------- */

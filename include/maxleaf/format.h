@@ -47,8 +47,9 @@ struct ml_format {
 	uint8_t break_size;     /* a live change of leaf size needs break-before-make */
 	uint8_t break_group;    /* a live change of group membership needs it */
 	uint8_t break_type;     /* a live change of memory type, or to global, needs it */
-	uint8_t bbm_most;     /* the highest level of ml_table_config.bbm that its manual defines */
-	uint8_t announce_bit; /* of a block: its size is about to change (Arm nT); 0: none */
+	uint8_t bbm_most; /* the highest level of ml_table_config.bbm that its manual defines */
+	uint8_t caches_invalid; /* walkers may hold that an entry is not valid */
+	uint8_t announce_bit;   /* of a block: its size is about to change (Arm nT); 0: none */
 	uint8_t rung_count;
 	uint8_t index_bits[ML_LEVEL_MAX];  /* a table of level n has 1 << index_bits[n] entries */
 	uint8_t level_shift[ML_LEVEL_MAX]; /* lg2 of the bytes one entry of level n covers */

@@ -22,6 +22,8 @@
  *   the format asks for it. Beyond that only ml_ptep_set_access_flags() and
  *   ml_ptep_clear_flush_young() invalidate; after any other call that took something away the
  *   caller does, with ml_flush_range(), before it relies on it.
+ *   Setters invalidate what they made valid, and wait, where walkers of the format may hold that it
+ *   is not (ml_format.caches_invalid).
  * - Folding by itself happens where the table's policy (ml_table_config.fold) is not ML_FOLD_MAP:
  *   never in a table that must not fault for a moment (S1.23), nor in a range of ml_never_fault();
  *   there the caller sees to it that no less than a piece changes at once, and no frame or memory

@@ -12,8 +12,9 @@
  *   fail happens before the first store; no allocating callback runs after it.
  * - Locking: the library has no lock; it works in three regimes, see below.
  * - Flushing: on a live table every call invalidates what it changed and waits for
- *   completion before it returns, and releases tables and reports leaves only then. A
- *   table that is not live is never invalidated.
+ *   completion before it returns, and releases tables and reports leaves only then. What was not
+ *   valid needs no invalidation, unless the format says that walkers hold that, too
+ *   (caches_invalid). A table that is not live is never invalidated.
  * - op may be NULL: no reserve, no sink, no flags.
  *
  * Locking:

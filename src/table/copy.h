@@ -214,6 +214,7 @@ ML_INLINE int table_copy(const struct ml_format *f, struct ml_table *to, struct 
 	gather_open(&g, from, op);
 	copy_range(f, &copier, &g);
 	gather_close(f, &g);
+	tell_linked(f, to, op, va, c->last);
 	deposit_owed(to, &c->land, demand.deposits);
 	close_carrier(c, op);
 	if (op)

@@ -234,9 +234,13 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 		write_back(g->t, g->op, p, result.done);
 		gather_flush(f, g);
 	}
-	for (i = 0; i < result.done; i++)
-		if (broken[i / 64] >> (i % 64) & 1)
-			entry_store(f, p + i, entry_load(f, p + i) | codec_valid(f));
+	for (i = 0; i < result.done; i++) {
+		if (!(broken[i / 64] >> (i % 64) & 1))
+			continue;
+		entry_store(f, p + i, entry_load(f, p + i) | codec_valid(f));
+		gather_made(f, g, va + ((uint64_t)i << shift),
+			    va + ((uint64_t)(i + 1) << shift) - 1, e->level);
+	}
 	return result;
 }
 
@@ -369,6 +373,7 @@ ML_PART void edit_cut(const struct ml_format *f, struct gather *g, const struct 
 {
 	const uint64_t step = ML_BIT(f->level_shift[e->level]);
 	ml_pte pte = break_entries(f, g, m.first, m.count, m.va, e->level) & ~codec_group(f);
+	const ml_va start = m.va;
 	unsigned i;
 
 	for (i = 0; i < m.count; i++, pte += step, m.va += step) {
@@ -380,6 +385,7 @@ ML_PART void edit_cut(const struct ml_format *f, struct gather *g, const struct 
 			g->op->bytes += step;
 	}
 	publish(g->t, g->op, m.first, m.count);
+	gather_made(f, g, start, m.va - 1, e->level);
 	tally(g->t, &g->t->stats.splits, 1);
 }
 

@@ -171,6 +171,8 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 		/* walkers have left it */
 		entry_store(f, up.entry, promoted(f, table, up.pte, level));
 		publish(t, g->op, up.entry, 1);
+		gather_made(f, g, ml_align_down(va, f->level_shift[level + 1]),
+			    entry_last(f, va, level + 1), level + 1);
 	}
 	tally(t, &t->stats.folds, 1);
 	owe_promoted(f, t, level);

@@ -116,6 +116,40 @@ ML_INLINE void gather_link_range(const struct ml_format *f, struct gather *g, ml
 	hull->tables = true;
 }
 
+/*
+ * Leaves of this level were made in [first, last], where none were, and tables for them: walkers of
+ * some formats may hold just that.
+ */
+ML_INLINE void gather_new(const struct ml_format *f, struct gather *g, ml_va first, ml_va last,
+			  unsigned level, bool tables)
+{
+	const struct hull hull = { first, last, f->level_shift[level],
+				   (uint8_t)(tables ? HULL_LEVELS : level), tables };
+
+	if (f->caches_invalid && g->t->live)
+		gather_hull(g, hull);
+}
+
+/* The same of leaves that a break had taken, or in a table that was there. */
+ML_INLINE void gather_made(const struct ml_format *f, struct gather *g, ml_va first, ml_va last,
+			   unsigned level)
+{
+	gather_new(f, g, first, last, level, false);
+}
+
+/* A table was linked by the entry at va of this level, where there was nothing. */
+ML_INLINE void gather_linked(const struct ml_format *f, struct gather *g, ml_va va, unsigned level)
+{
+	if (f->caches_invalid)
+		gather_link_range(f, g, va, level);
+}
+
+/* Whether walkers of the table must be told of what is new, too. */
+ML_INLINE bool tells_of_new(const struct ml_format *f, const struct ml_table *t)
+{
+	return f->caches_invalid && t->live;
+}
+
 /* Invalidate without waiting; whether there was anything. */
 ML_INLINE bool gather_issue(struct gather *g)
 {
@@ -153,6 +187,19 @@ ML_INLINE void gather_invalidate(struct gather *g)
 
 	for (; rounds && gather_issue(g); rounds--)
 		gather_wait(g);
+}
+
+/* Tables were linked on the ways to [va, last], beside whatever else changed there. */
+ML_PART void tell_linked(const struct ml_format *f, struct ml_table *t, struct ml_op *op, ml_va va,
+			 ml_va last)
+{
+	struct gather g;
+
+	if (!tells_of_new(f, t))
+		return;
+	gather_open(&g, t, op);
+	gather_new(f, &g, va, last, 0, true);
+	gather_invalidate(&g);
 }
 
 /* Tell the sink what the joiner holds. */

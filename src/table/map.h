@@ -107,11 +107,15 @@ ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct
 	struct mapping_run run = m->first;
 
 	for (;; run = mapping_next(f, g->t, m, &at)) {
+		const uint64_t tables = g->t->stats.tables;
 		ml_pte bits = codec_leaf_bits(f, &g->t->types, m->prot, f->rungs[run.rung].level);
 
 		if (f->rungs[run.rung].lg2_entries)
 			bits |= codec_group(f);
 		store_run(f, g->t, g->op, supply, &run, bits);
+		/* beside other writers: it may be one of theirs, and not yet invalidated */
+		gather_new(f, g, run.va, run.last, f->rungs[run.rung].level,
+			   g->t->units || g->t->stats.tables != tables);
 		if (!mapping_left(m, &at))
 			return;
 	}
@@ -211,6 +215,8 @@ ML_INLINE bool map_one(const struct ml_format *f, struct ml_table *t, ml_va va, 
 	if (level &&
 	    (!(t->rungs >> f->block_rung[level] & 1) || t->guaranteed || t->ad_unit || t->careful))
 		return false;
+	if (tells_of_new(f, t))
+		return false;
 	at = descend(f, t, va, level);
 	if (at.level != level || at.pte)
 		return false;
@@ -287,7 +293,7 @@ ML_INLINE bool map_one_leaf(const struct ml_format *f, struct ml_table *t, ml_va
 ML_INLINE int table_map(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			ml_pa pa, ml_prot prot, struct ml_op *op)
 {
-	if (ML_LIKELY(!op && t->plain && prot == t->memo_prot)) {
+	if (ML_LIKELY(!op && t->plain && prot == t->memo_prot) && !tells_of_new(f, t)) {
 		if (len == ML_BIT(f->level_shift[0]) && map_one_leaf(f, t, va, pa, 0))
 			return ML_OK;
 		if (len == ML_BIT(f->level_shift[1]) && map_one_leaf(f, t, va, pa, 1))

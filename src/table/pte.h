@@ -83,6 +83,7 @@ ML_PART void set_one(const struct ml_format *f, struct gather *g, ml_va va, ml_p
 	const unsigned rung = fold_rung(f, g->t, level);
 	const bool leaf = codec_is_leaf(f, pte, level);
 	const ml_pte old = entry_load(f, p);
+	bool made;
 
 	ML_ASSERT(!codec_is_table(f, old, level) && !codec_is_table(f, pte, level));
 	if (codec_is_leaf(f, old, level)) {
@@ -90,10 +91,13 @@ ML_PART void set_one(const struct ml_format *f, struct gather *g, ml_va va, ml_p
 			return;
 		displace_leaf(f, g, p, va, level, pte);
 	}
+	made = leaf && !codec_is_leaf(f, entry_load(f, p), level);
 	entry_store(f, p, pte);
 	publish(g->t, g->op, p, 1);
 	if (!leaf)
 		return;
+	if (made)
+		gather_made(f, g, va, entry_last(f, va, level), level);
 	leaves_made(f, g->t, level, 1);
 	if (rung)
 		(void)fold_group(f, g, p, pte, va, level, rung);
@@ -157,8 +161,10 @@ ML_PART void set_run(const struct ml_format *f, struct gather *g, ml_va va, ml_p
 
 	ML_ASSERT(entries_are_free(f, p, count));
 	ML_ASSERT(!codec_is_table(f, pte, level));
-	if (leaf)
+	if (leaf) {
 		leaves_made(f, g->t, level, count);
+		gather_made(f, g, va, va + (((uint64_t)count << f->level_shift[level]) - 1), level);
+	}
 	if (leaf && rung && congruent(f, pte, va, level, f->rungs[rung].shift)) {
 		set_folding(f, g, va, p, level, pte, count, rung);
 		return;
@@ -206,7 +212,7 @@ ML_INLINE void pte_set(const struct ml_format *f, struct ml_table *t, ml_va va, 
 		       unsigned level, ml_pte pte, unsigned count)
 {
 	begin(t, NULL);
-	if (level || !set_quickly(f, t, va, p, pte, count))
+	if (level || tells_of_new(f, t) || !set_quickly(f, t, va, p, pte, count))
 		set_general(f, t, va, p, level, pte, count);
 }
 
@@ -458,7 +464,7 @@ ML_INLINE int ensure_count(const struct ml_format *f, const struct ml_table *t, 
 ML_INLINE int pte_ensure(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			 unsigned level, struct ml_op *op)
 {
-	const ml_va last = va + len - 1;
+	const ml_va start = va, last = va + len - 1;
 	struct supply supply;
 	struct place at;
 	uint64_t tables;
@@ -486,6 +492,8 @@ ML_INLINE int pte_ensure(const struct ml_format *f, struct ml_table *t, ml_va va
 		if (va == last)
 			break;
 	}
+	if (tables || t->units)
+		tell_linked(f, t, op, start, last);
 	supply_close(t, op, &supply);
 	return ML_OK;
 }

@@ -110,6 +110,8 @@ ML_PART void group_convert(const struct ml_format *f, struct gather *g, ml_pte *
 			merged = read_entries(f, m.first, m.count, level);
 		merged = folded ? merged | codec_group(f) : merged & ~codec_group(f);
 		entry_put_run(f, m.first, m.count, merged, ML_BIT(f->level_shift[level]), false);
+		gather_made(f, g, m.va, m.va + (((uint64_t)m.count << f->level_shift[level]) - 1),
+			    level);
 	}
 	publish(t, g->op, m.first, m.count);
 	tally(t, folded ? &t->stats.folds : &t->stats.splits, 1);
@@ -298,6 +300,7 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 			fill_split(f, t, table, leaf, at.level, hole);
 	}
 	link_table(f, t, g->op, at.entry, table, pa, at.level - 1);
+	gather_linked(f, g, va, at.level);
 	return leaf;
 }
 

@@ -63,6 +63,9 @@ ML_INLINE int table_share(const struct ml_format *f, struct ml_table *t, struct 
 		entry_link(f, t->root + i, entry_load(f, lender->root + i));
 	}
 	publish(t, op, t->root + first, end - first + 1);
+	if (missing)
+		tell_linked(f, lender, op, va, last);
+	tell_linked(f, t, op, va, last);
 	supply_close(lender, op, &supply);
 	return ML_OK;
 }

@@ -213,6 +213,8 @@ ML_PART void unmap_cut(const struct ml_format *f, struct gather *g, ml_pte *p, m
 	entry_put_run(f, p + from + count, size - from - count,
 		      first + ((uint64_t)(from + count) << shift), ML_BIT(shift), false);
 	publish(t, g->op, p, size);
+	gather_made(f, g, ml_align_down(va, f->rungs[rung].shift),
+		    ml_align_last(va, f->rungs[rung].shift), level);
 	tally(t, &t->stats.splits, 1);
 	owe_no_more(f, t, level, count);
 	gather_leaves(f, g, va, first + ((uint64_t)from << shift), count, level);

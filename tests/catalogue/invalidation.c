@@ -438,6 +438,73 @@ TEST(b_51_one_completion_came_before_the_last_writes)
 	}
 }
 
+/* A table of toy's, whose walkers hold that nothing is mapped; whether the format says so. */
+static struct rig rig;
+
+static struct ml_oracle *open_holding(struct ml_format *format, bool says_so)
+{
+	static const enum ml_oracle_agent agents[] = { ML_ORACLE_CPU, ML_ORACLE_CPU,
+						       ML_ORACLE_NOBODY };
+	struct ml_oracle *oracle = ml_oracle_new(ML_ORACLE_RISCV, agents);
+	struct ml_table_config config = { .live = true, .ops = &ml_table_ops_any };
+
+	*format = ml_format_toy;
+	format->caches_invalid = says_so;
+	rig.facts = &worlds[WORLD_TOY];
+	rig.arena = rig_arena(WORLD_TOY);
+	config.platform = &rig.arena->platform;
+	config.cookie = rig.arena;
+	config.base = ml_arena_base(rig.arena);
+	t_eq(ml_table_init(&rig.table, format, &config), ML_OK);
+	rig_model(&rig);
+	ml_oracle_enter(oracle, 0, &rig.model, true);
+	return oracle;
+}
+
+static void promise_all(const void *pages, ml_va va, struct ml_oracle_page *page)
+{
+	if (va >= *(const uint64_t *)pages * 4 * K)
+		return;
+	page->last = *(const uint64_t *)pages * 4 * K - 1;
+	page->mapped = true;
+	page->pa = va;
+	page->prot = ML_RW | ML_PROT_AD;
+}
+
+/* One page after another becomes valid: in a new table, in an old one, as a group's last. */
+static bool holds_no_hole(struct ml_oracle *oracle)
+{
+	struct ml_trace trace = {
+		.arena = rig.arena, .watch = ml_oracle_event, .cookie = oracle, .forget = true
+	};
+	bool good = true;
+
+	ml_trace_to(&trace);
+	for (uint64_t page = 0; page < 6 && good; page++) {
+		const uint64_t before = page, after = page + 1;
+
+		ml_oracle_begin(oracle, 0, 0, 0);
+		t_eq(ml_map(&rig.table, page * 4 * K, 4 * K, page * 4 * K, ML_RW, NULL), ML_OK);
+		good = ml_oracle_end(oracle, promise_all, &before, &after);
+	}
+	ml_trace_to(NULL);
+	ml_trace_clear(&trace);
+	return good;
+}
+
+TEST(b_53_what_became_valid_was_still_held_as_not_mapped)
+{
+	for (unsigned says_so = 0; says_so < 2; says_so++) {
+		struct ml_format format;
+		struct ml_oracle *oracle = open_holding(&format, says_so);
+
+		T_CONTEXT("the format says so", says_so);
+		t_eq(holds_no_hole(oracle), says_so);
+		ml_oracle_free(oracle);
+		t_ok(rig_close(&rig));
+	}
+}
+
 TEST(b_54_more_was_allowed_and_nobody_heard)
 {
 	FOR_EACH_WORLD(world)
