@@ -506,6 +506,44 @@ TEST(entries_that_are_set_are_told_to_them_too)
 	take_down();
 }
 
+/* ---- what waits for completion ------------------------------------------------------- */
+
+static void count_run(void *cookie, const struct ml_run *run)
+{
+	*(unsigned *)cookie += run->length == PAGE;
+}
+
+/* How often is waited when so many pages go, none of which is a run with another. */
+static uint64_t waits_for(unsigned pages)
+{
+	unsigned runs = 0;
+	struct ml_op op = { .sink = count_run, .sink_cookie = &runs };
+
+	for (unsigned i = 0; i <= pages; i++)
+		t_eq(ml_map(&rig.table, AT + i * PAGE, PAGE, AT + 2 * i * PAGE, ML_RW, NULL),
+		     ML_OK);
+	story_begin(&rig);
+	t_eq(ml_unmap(&rig.table, AT, pages * PAGE, &op), ML_OK);
+	ml_trace_to(NULL);
+	t_eq(runs, pages);
+	t_eq(ml_unmap(&rig.table, AT + pages * PAGE, PAGE, NULL), ML_OK);
+	return story_trace.kinds[ML_EVENT_COMPLETE];
+}
+
+/* 1 wherever they have room; the room is bounded. */
+TEST(sixteen_runs_wait_together)
+{
+	for (unsigned w = 0; w < 3; w++) {
+		T_CONTEXT(worlds[wide[w]].name, w);
+		put_up(wide[w], ML_FOLD_MAP, false);
+		t_eq(waits_for(16), 1);
+		t_eq(waits_for(17), 2);
+		t_eq(waits_for(32), 2);
+		t_eq(waits_for(33), 3);
+		take_down();
+	}
+}
+
 /* ---- nothing to say ---------------------------------------------------------------- */
 
 TEST(what_changes_nothing_and_what_was_not_there_is_not_told)

@@ -14,7 +14,9 @@
  * - Flushing: on a live table every call invalidates what it changed and waits for
  *   completion before it returns, and releases tables and reports leaves only then. What was not
  *   valid needs no invalidation, unless the format says that walkers hold that, too
- *   (caches_invalid). A table that is not live is never invalidated.
+ *   (caches_invalid). A table that is not live is never invalidated. A call waits once, and once
+ *   more for every 16 that it takes out beyond the first 16: runs of leaves that a sink is to hear
+ *   of, subtrees, and tables that became empty; and before it makes what it had to break.
  * - op may be NULL: no reserve, no sink, no flags.
  *
  * Locking:

@@ -11,7 +11,12 @@
 #include "table/hull.h"
 #include "table/run.h"
 
-#define GATHER_ITEMS 12
+/*
+ * Runs of removed leaves for the sink, and tables, that wait for one completion. They are on the
+ * stack, because their own memory is not to be written: walkers are still in it. A subtree is one,
+ * and so is a run in one table.
+ */
+#define GATHER_ITEMS 16
 
 enum gather_what {
 	GATHER_LEAVES,
