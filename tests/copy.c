@@ -42,6 +42,7 @@ static struct setting child_setting(struct source *s, const struct setting *of)
 	setting.guaranteed =
 		!of->unit_shift && (setting.fold == ML_FOLD_BLOCK || source_chance(s, 1, 2));
 	setting.deposit_one = setting.guaranteed && source_chance(s, 1, 2);
+	setting.refaultable = setting.guaranteed && source_chance(s, 1, 2);
 	setting.track_ad = source_chance(s, 1, 2);
 	setting.hardware_ad = source_chance(s, 1, 2);
 	setting.hooked = source_chance(s, 1, 4);

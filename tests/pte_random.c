@@ -402,7 +402,7 @@ static uint64_t whole_unit(void *cookie, ml_pa pa)
 
 static struct ml_table_config draw_config(struct run *r, const struct ml_format *f)
 {
-	const struct ml_table_config config = {
+	struct ml_table_config config = {
 		.fold = source_chance(&r->s, 1, 6)   ? ML_FOLD_MAP
 			: source_chance(&r->s, 1, 2) ? ML_FOLD_COMPLETE
 						     : ML_FOLD_BLOCK,
@@ -416,6 +416,10 @@ static struct ml_table_config draw_config(struct run *r, const struct ml_format 
 		.ops = source_chance(&r->s, 1, 4) ? &ml_table_ops_any : NULL,
 	};
 
+	if (config.fold == ML_FOLD_BLOCK) {
+		config.deposit_one = source_chance(&r->s, 1, 2);
+		config.refaultable = source_chance(&r->s, 1, 2) ? ML_SOFT(0) : 0;
+	}
 	return config;
 }
 
@@ -429,8 +433,10 @@ static void one_case(struct run *r, enum world world, unsigned level, uint64_t s
 	config = draw_config(r, f);
 	r->track_ad = config.track_ad;
 	config.rungs = ((uint32_t)1 << f->rung_count) - 1;
-	if (config.fold == ML_FOLD_BLOCK && level > 1)
+	if (config.fold == ML_FOLD_BLOCK && !config.deposit_one && level > 1) {
 		config.fold = ML_FOLD_COMPLETE; /* deposits of 1 GiB leaves are too many */
+		config.refaultable = 0;
+	}
 	T_REQUIRE(t_ok(entries_open(&r->e, world, &config, level, &r->order)));
 	order_operation(&r->order);
 	T_REQUIRE(t_eq(ml_pte_deposit(&r->e.rig.table, level, tables, NULL), ML_OK));

@@ -64,9 +64,10 @@ ML_API ml_pte *ml_pte_pointer(struct ml_table *t, ml_va va, unsigned level);
 ML_API unsigned ml_pte_room(const struct ml_table *t, ml_va va, unsigned level);
 
 /*
- * In a guaranteed table a leaf above level 0 owns the tables its split needs. Put those of `count`
- * leaves of `level` aside, before ml_set_ptes() makes them. What clearing such a leaf leaves over
- * serves the next; ml_pte_withdraw() gives the tables of `count` back, no more than are aside.
+ * In a guaranteed table a leaf above level 0 owns tables, unless it carries the mark of
+ * ml_table_config.refaultable. Put those of `count` leaves of `level` without it aside, before
+ * ml_set_ptes() makes them. What clearing such a leaf leaves over serves the next;
+ * ml_pte_withdraw() gives the tables of `count` back, no more than are aside.
  * Nothing to do in tables that are not guaranteed. ml_pte_deposit() allocates (from op->reserve if
  * given), all or nothing. Errors: ML_ERR_NO_MEMORY, ML_ERR_SHORT.
  */

@@ -194,6 +194,13 @@ struct ml_table_config {
 	uint8_t bbm;    /* 0 to 2, see above; at most format->bbm_most */
 	uint8_t errata; /* ML_ERRATUM_* */
 	/*
+	 * 0, or one ML_SOFT() bit, with guaranteed or ML_FOLD_BLOCK: a leaf that carries it owns
+	 * no tables, because what it maps can be faulted in again. Its split takes tables as in a
+	 * table that is not guaranteed, also for unmapping a part of it. The mark is given when
+	 * mapping, for good: ml_protect() refuses to name it (ML_ERR_PROT).
+	 */
+	ml_prot refaultable;
+	/*
 	 * The unit in which the embedder tracks accessed/dirty around pa: bytes, a power of two,
 	 * aligned to itself; or ML_AD_UNREAD where nobody reads them (raw frames of devices). No
 	 * leaf is chosen, and nothing folds, over more than one unit. NULL: nobody reads them
@@ -294,6 +301,8 @@ struct ml_table {
 	uint32_t pinned_first, pinned_count; /* root entries lent to other tables */
 	uint64_t (*ad_unit)(void *cookie, ml_pa pa);
 	struct ml_never_fault *never_fault; /* declared ranges, of the embedder's memory */
+	ml_prot refaultable;                /* the mark of leaves that own none, */
+	ml_pte refault_bit;                 /* and where it stands */
 	struct ml_reserve spare;            /* deposits of guaranteed leaves */
 	uint64_t owed;    /* tables that guaranteed leaves own: spare.count >= owed */
 	uint64_t pledged; /* ... + pledged, which ml_pte_deposit() put aside for leaves to come */
@@ -421,7 +430,8 @@ ML_API ML_MUST_CHECK int ml_map_extents_part(struct ml_table *t, ml_va va, uint6
  * split, which may take tables; wholly covered leaves and tables are removed whole. With op->sink
  * every removed run is reported; without, whole subtrees go unread: legal only where nobody
  * counts references or reads accessed/dirty. Tables that become empty are freed. Errors: range
- * errors, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never where guaranteed).
+ * errors, ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (neither where the
+ * leaves that come apart own the tables).
  */
 ML_API ML_MUST_CHECK int ml_unmap(struct ml_table *t, ml_va va, uint64_t len, struct ml_op *op);
 
@@ -439,7 +449,8 @@ ML_API ML_MUST_CHECK int ml_protect(struct ml_table *t, ml_va va, uint64_t len, 
  * Split (S4.18 to S4.20) until no leaf that meets [va, va + len) is larger than
  * format->rungs[rung]; only what meets the range goes down so far. Translation and protection
  * stay; accessed/dirty are copied to every piece. Errors: range errors, ML_ERR_SIZE (no such
- * rung), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (never where guaranteed).
+ * rung), ML_ERR_SHARED, ML_ERR_NO_MEMORY, ML_ERR_SHORT (neither where the
+ * leaves that come apart own the tables).
  */
 ML_API ML_MUST_CHECK int ml_split(struct ml_table *t, ml_va va, uint64_t len, unsigned rung,
 				  struct ml_op *op);

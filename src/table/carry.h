@@ -173,13 +173,14 @@ ML_INLINE struct mapping_run next_pieces(const struct ml_format *f, uint32_t run
 	return run;
 }
 
-/* The tables that the leaves of a run own. */
-ML_INLINE uint64_t run_owed(const struct ml_format *f, const struct ml_table *t,
+/* The tables that the pieces of a leaf own in a run. */
+ML_INLINE uint64_t run_owed(const struct ml_format *f, const struct ml_table *t, ml_pte leaf,
 			    const struct mapping_run *run)
 {
 	const unsigned level = f->rungs[run->rung].level;
 
-	return (((run->last - run->va) >> f->level_shift[level]) + 1) * tables_owed(f, t, level);
+	return (((run->last - run->va) >> f->level_shift[level]) + 1) *
+	       tables_owed(f, t, leaf, level);
 }
 
 /*
@@ -204,7 +205,7 @@ ML_PART uint64_t put_pieces(const struct ml_format *f, struct carrier *c, struct
 		if (f->rungs[run.rung].lg2_entries)
 			bits |= codec_group(f);
 		store_run(f, c->to, op, &c->land, &run, bits);
-		owed += run_owed(f, c->to, &run);
+		owed += run_owed(f, c->to, leaf, &run);
 		va += bytes;
 		pa += bytes;
 		left -= bytes;
@@ -250,7 +251,7 @@ ML_PART int count_pieces(const struct ml_format *f, const struct carrier *c,
 		const uint64_t bytes = run.last - va + 1;
 
 		error = count_run(f, c->to, &run, sum);
-		*owed += run_owed(f, c->to, &run);
+		*owed += run_owed(f, c->to, step->at.pte, &run);
 		va += bytes;
 		pa += bytes;
 		left -= bytes;
@@ -278,14 +279,17 @@ ML_INLINE uint64_t entries_owed(const struct ml_format *f, const struct ml_table
 				const struct carry_step *step)
 {
 	const unsigned level = step->at.level;
-	uint64_t leaves = 0;
+	uint64_t owed = 0;
 	unsigned i;
 
 	if (!t->guaranteed || !level)
 		return 0;
-	for (i = 0; i < step->count; i++)
-		leaves += codec_is_leaf(f, entry_load(f, step->at.entry + i), level);
-	return leaves * tables_owed(f, t, level);
+	for (i = 0; i < step->count; i++) {
+		const ml_pte pte = entry_load(f, step->at.entry + i);
+
+		owed += codec_is_leaf(f, pte, level) ? tables_owed(f, t, pte, level) : 0;
+	}
+	return owed;
 }
 
 /* The dry run: tables on the way, and what the leaves will own where they go. */

@@ -3,12 +3,13 @@
 #ifndef ML_TABLE_CHECK_H
 #define ML_TABLE_CHECK_H
 
+#include "table/deposit.h"
 #include "table/run.h"
 
 struct checker {
 	const struct ml_table *t;
 	bool foreign;           /* built by others: look for tables linked twice */
-	struct ml_stats *found; /* leaves and tables counted */
+	struct ml_stats *found; /* leaves and tables counted, and what leaves own as reserved */
 	struct ml_fault *fault;
 	uint64_t most; /* tables there may be; every one below a root entry of its own */
 };
@@ -78,6 +79,7 @@ ML_PART const char *check_leaf(const struct ml_format *f, const struct checker *
 	const ml_pa pa = codec_leaf_pa(f, pte, level);
 	const char *what;
 
+	c->found->reserved += tables_owed(f, c->t, pte, level);
 	if ((pa + (ML_BIT(f->level_shift[level]) - 1)) >> c->t->pa_bits)
 		return "frame beyond the physical width";
 	if (level && !f->block_rung[level])

@@ -95,6 +95,15 @@ enum count_as {
 	COUNT_EMPTY       /* nothing stands anywhere: the worst case */
 };
 
+/* What one leaf of a mapping owns. */
+ML_INLINE uint64_t mapping_owed(const struct ml_format *f, const struct ml_table *t, ml_prot prot,
+				unsigned level)
+{
+	if (ML_LIKELY(!t->guaranteed))
+		return 0;
+	return tables_owed(f, t, codec_leaf_bits(f, &t->types, prot, level), level);
+}
+
 ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t, struct mapping *m,
 			  uint64_t bytes, enum count_as as, struct demand *demand)
 {
@@ -118,7 +127,7 @@ ML_PART int count_mapping(const struct ml_format *f, const struct ml_table *t, s
 		else
 			error = count_run(f, t, &run, &sum);
 		demand->deposits += (((run.last - run.va) >> f->level_shift[level]) + 1) *
-				    tables_owed(f, t, level);
+				    mapping_owed(f, t, m->prot, level);
 	}
 	demand->tables = sum.tables;
 	return error;
@@ -155,7 +164,10 @@ ML_PART int check_replaced(const struct ml_format *f, const struct ml_table *t, 
 	return ML_OK;
 }
 
-/* What cutting the largest leaves at both ends of a range takes. */
+/*
+ * What cutting the largest leaves at both ends of a range takes at most. The tables themselves are
+ * on the way to its ends, and counted there: what a leaf takes that owns nothing.
+ */
 ML_INLINE uint64_t worst_cuts(const struct ml_format *f, const struct ml_table *t)
 {
 	uint64_t tables = 0;
@@ -163,7 +175,7 @@ ML_INLINE uint64_t worst_cuts(const struct ml_format *f, const struct ml_table *
 
 	for (level = 0; level < root_level(t); level++)
 		if (f->block_rung[level + 1])
-			tables += 2 * split_cost(f, t, level);
+			tables += 2 * split_cost(f, t, 0, level);
 	return tables;
 }
 

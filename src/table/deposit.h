@@ -19,51 +19,58 @@ ML_INLINE uint64_t tables_to_pages(const struct ml_format *f, unsigned level)
 	return tables;
 }
 
-/* What a leaf of this level owns: nobody else decides that. */
-ML_INLINE uint64_t tables_owed(const struct ml_format *f, const struct ml_table *t, unsigned level)
+/*
+ * What the leaf pte of this level owns: nobody else decides that. The mark of those that own
+ * nothing stands at the same place at every level.
+ */
+ML_INLINE uint64_t tables_owed(const struct ml_format *f, const struct ml_table *t, ml_pte pte,
+			       unsigned level)
 {
-	if (ML_LIKELY(!t->guaranteed))
+	if (ML_LIKELY(!t->guaranteed) || pte & t->refault_bit)
 		return 0;
 	return t->deposit_one ? level != 0 : tables_to_pages(f, level);
 }
 
 /*
- * What is to be allocated when a leaf comes apart into a table of `level`: the table and what its
- * leaves own, less what the leaf owned.
+ * What is to be allocated when the leaf pte comes apart into a table of `level`: the table and what
+ * its leaves own, less what the leaf owned.
  */
-ML_INLINE uint64_t split_cost(const struct ml_format *f, const struct ml_table *t, unsigned level)
+ML_INLINE uint64_t split_cost(const struct ml_format *f, const struct ml_table *t, ml_pte pte,
+			      unsigned level)
 {
-	return 1 + (tables_owed(f, t, level) << f->index_bits[level]) -
-	       tables_owed(f, t, level + 1);
+	return 1 + (tables_owed(f, t, pte, level) << f->index_bits[level]) -
+	       tables_owed(f, t, pte, level + 1);
 }
 
-/* count leaves of this level came to be. */
-ML_INLINE void owe(const struct ml_format *f, struct ml_table *t, unsigned level, uint64_t count)
+/* count leaves of this level that are as pte is came to be. */
+ML_INLINE void owe(const struct ml_format *f, struct ml_table *t, ml_pte pte, unsigned level,
+		   uint64_t count)
 {
 	if (ML_UNLIKELY(t->guaranteed))
-		t->owed += count * tables_owed(f, t, level);
+		t->owed += count * tables_owed(f, t, pte, level);
 }
 
 /* ... or went. */
-ML_INLINE void owe_no_more(const struct ml_format *f, struct ml_table *t, unsigned level,
-			   uint64_t count)
+ML_INLINE void owe_no_more(const struct ml_format *f, struct ml_table *t, ml_pte pte,
+			   unsigned level, uint64_t count)
 {
 	if (ML_UNLIKELY(t->guaranteed))
-		t->owed -= count * tables_owed(f, t, level);
+		t->owed -= count * tables_owed(f, t, pte, level);
 }
 
-/* The table of `level` takes a leaf's place, all of it leaves. */
-ML_INLINE void owe_split(const struct ml_format *f, struct ml_table *t, unsigned level)
+/* A table of `level`, all of it leaves, takes the place of the leaf pte. */
+ML_INLINE void owe_split(const struct ml_format *f, struct ml_table *t, ml_pte pte, unsigned level)
 {
-	owe_no_more(f, t, level + 1, 1);
-	owe(f, t, level, table_entries(f, level));
+	owe_no_more(f, t, pte, level + 1, 1);
+	owe(f, t, pte, level, table_entries(f, level));
 }
 
-/* A leaf takes the place of a table of `level`, all of it leaves. */
-ML_INLINE void owe_promoted(const struct ml_format *f, struct ml_table *t, unsigned level)
+/* A leaf takes the place of a table of `level`, all of it leaves as pte is. */
+ML_INLINE void owe_promoted(const struct ml_format *f, struct ml_table *t, ml_pte pte,
+			    unsigned level)
 {
-	owe_no_more(f, t, level, table_entries(f, level));
-	owe(f, t, level + 1, 1);
+	owe_no_more(f, t, pte, level, table_entries(f, level));
+	owe(f, t, pte, level + 1, 1);
 }
 
 /* Put tables of the supply to the deposits. */

@@ -158,6 +158,8 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 	struct ml_table *t = g->t;
 	const struct place up = descend(f, t, va, level + 1);
 	const ml_pa pa = codec_table_pa(f, up.pte);
+	const ml_pte pte = entry_load(f, table);
+	const bool owns = tables_owed(f, t, pte, level + 1) != 0;
 
 	if (t->live && !t->break_size) {
 		promote_pass(f, g, up, table, va, level);
@@ -175,11 +177,10 @@ ML_PART void promote(const struct ml_format *f, struct gather *g, ml_pte *table,
 			    entry_last(f, va, level + 1), level + 1);
 	}
 	tally(t, &t->stats.folds, 1);
-	owe_promoted(f, t, level);
+	owe_promoted(f, t, pte, level);
 	if (g->hulls.count)
-		gather_subtree(f, g, va, up.pte, level + 1,
-			       t->guaranteed ? GATHER_SPARE : GATHER_EMPTY);
-	else if (t->guaranteed)
+		gather_subtree(f, g, va, up.pte, level + 1, owns ? GATHER_SPARE : GATHER_EMPTY);
+	else if (owns)
 		gather_spare(g, table, pa);
 	else
 		gather_free(f, g, table, pa, level);

@@ -247,7 +247,7 @@ ML_PART void gather_read_table(const struct ml_format *f, struct gather *g, cons
 		if (gather_has_sink(g))
 			gather_report(f, g, va + ((uint64_t)(i - from) << f->level_shift[level]),
 				      merged, count, level);
-		owe_no_more(f, g->t, level, count);
+		owe_no_more(f, g->t, pte, level, count);
 	}
 }
 

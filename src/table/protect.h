@@ -139,7 +139,7 @@ ML_PART int check_edit(const struct ml_format *f, const struct ml_table *t,
 	struct ml_run run;
 	ml_prot outside = edit->value & ~f->prot_mask;
 
-	if (edit->value & ~edit->mask || edit->mask & ~ML_PROT_ALL || outside)
+	if (edit->value & ~edit->mask || edit->mask & (~ML_PROT_ALL | t->refaultable) || outside)
 		return ML_ERR_PROT;
 	if (edit->mask & ML_READ && !(edit->value & ML_READ))
 		return ML_ERR_PROT;

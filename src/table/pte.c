@@ -24,7 +24,7 @@ unsigned ml_pte_room(const struct ml_table *t, ml_va va, unsigned level)
 
 int ml_pte_deposit(struct ml_table *t, unsigned level, uint64_t count, struct ml_op *op)
 {
-	const uint64_t tables = count * tables_owed(t->format, t, level);
+	const uint64_t tables = count * tables_owed(t->format, t, 0, level);
 	struct supply supply;
 	int error;
 
@@ -40,7 +40,7 @@ int ml_pte_deposit(struct ml_table *t, unsigned level, uint64_t count, struct ml
 
 void ml_pte_withdraw(struct ml_table *t, unsigned level, uint64_t count, struct ml_op *op)
 {
-	const uint64_t tables = count * tables_owed(t->format, t, level);
+	const uint64_t tables = count * tables_owed(t->format, t, 0, level);
 
 	begin(t, op);
 	ML_ASSERT(t->pledged >= tables);

@@ -21,10 +21,10 @@ ML_INLINE unsigned fold_rung(const struct ml_format *f, const struct ml_table *t
 }
 
 /* Deposits of guaranteed leaves: from what was put aside for them, and back. */
-ML_INLINE void leaves_made(const struct ml_format *f, struct ml_table *t, unsigned level,
-			   uint64_t count)
+ML_INLINE void leaves_made(const struct ml_format *f, struct ml_table *t, ml_pte pte,
+			   unsigned level, uint64_t count)
 {
-	const uint64_t tables = level ? count * tables_owed(f, t, level) : 0;
+	const uint64_t tables = level ? count * tables_owed(f, t, pte, level) : 0;
 
 	if (!tables)
 		return;
@@ -33,10 +33,10 @@ ML_INLINE void leaves_made(const struct ml_format *f, struct ml_table *t, unsign
 	t->owed += tables;
 }
 
-ML_INLINE void leaves_gone(const struct ml_format *f, struct ml_table *t, unsigned level,
-			   uint64_t count)
+ML_INLINE void leaves_gone(const struct ml_format *f, struct ml_table *t, ml_pte pte,
+			   unsigned level, uint64_t count)
 {
-	const uint64_t tables = level ? count * tables_owed(f, t, level) : 0;
+	const uint64_t tables = level ? count * tables_owed(f, t, pte, level) : 0;
 
 	if (!tables)
 		return;
@@ -73,7 +73,7 @@ ML_PART void displace_leaf(const struct ml_format *f, struct gather *g, ml_pte *
 	}
 	if (g->t->live && leaf_breaks(f, old, pte, level))
 		(void)break_entries(f, g, p, 1, va, level);
-	leaves_gone(f, g->t, level, 1);
+	leaves_gone(f, g->t, old, level, 1);
 }
 
 /* One entry over whatever is there. */
@@ -98,7 +98,7 @@ ML_PART void set_one(const struct ml_format *f, struct gather *g, ml_va va, ml_p
 		return;
 	if (made)
 		gather_made(f, g, va, entry_last(f, va, level), level);
-	leaves_made(f, g->t, level, 1);
+	leaves_made(f, g->t, pte, level, 1);
 	if (rung)
 		(void)fold_group(f, g, p, pte, va, level, rung);
 }
@@ -162,7 +162,7 @@ ML_PART void set_run(const struct ml_format *f, struct gather *g, ml_va va, ml_p
 	ML_ASSERT(entries_are_free(f, p, count));
 	ML_ASSERT(!codec_is_table(f, pte, level));
 	if (leaf) {
-		leaves_made(f, g->t, level, count);
+		leaves_made(f, g->t, pte, level, count);
 		gather_made(f, g, va, va + (((uint64_t)count << f->level_shift[level]) - 1), level);
 	}
 	if (leaf && rung && congruent(f, pte, va, level, f->rungs[rung].shift)) {
@@ -306,7 +306,7 @@ ML_INLINE ml_pte pte_clear(const struct ml_format *f, struct ml_table *t, ml_va 
 			continue;
 		accessed |= (pte & codec_accessed(f)) != 0;
 		dirty |= codec_is_dirty(f, pte);
-		leaves_gone(f, t, level, 1);
+		leaves_gone(f, t, pte, level, 1);
 	}
 	write_back(t, NULL, p, count);
 	gather_close(f, &g);

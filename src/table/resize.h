@@ -289,7 +289,7 @@ ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct su
 
 	ML_ASSERT(codec_is_leaf(f, leaf, at.level));
 	fill_split(f, t, table, leaf, at.level, hole);
-	owe_split(f, t, at.level - 1);
+	owe_split(f, t, leaf, at.level - 1);
 	tally(t, &t->stats.splits, 1);
 	if (t->live && !t->break_size)
 		return split_pass(f, g, at, va, table, pa, hole);
@@ -344,20 +344,22 @@ ML_PART uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t
 			     ml_va last, bool kept)
 {
 	unsigned low, end_low, high, end_high = 0, level;
+	struct place at = descend(f, t, va, 0);
 	uint64_t tables = 0;
 
-	high = edge_levels(f, descend(f, t, va, 0), va, &low);
+	high = edge_levels(f, at, va, &low);
 	for (level = low; level < high; level++)
-		tables += kept ? split_cost(f, t, level) : 1;
+		tables += kept ? split_cost(f, t, at.pte, level) : 1;
 	if (!covers(t, last, last + 1)) /* nothing behind it */
 		return tables;
-	end_high = edge_levels(f, descend(f, t, last, 0), last + 1, &end_low);
+	at = descend(f, t, last, 0);
+	end_high = edge_levels(f, at, last + 1, &end_low);
 	for (level = end_low; level < end_high; level++) {
 		const unsigned shift = f->level_shift[level + 1];
 		const bool counted = level >= low && level < high && va >> shift == last >> shift;
 
 		if (!counted)
-			tables += kept ? split_cost(f, t, level) : 1;
+			tables += kept ? split_cost(f, t, at.pte, level) : 1;
 	}
 	return tables;
 }
@@ -370,7 +372,7 @@ ML_INLINE uint64_t owed_before(const struct ml_format *f, const struct ml_table 
 	unsigned level;
 
 	for (level = 0; codec_is_leaf(f, at.pte, at.level) && level < at.level; level++)
-		owed += index_of(f, va, level) * tables_owed(f, t, level);
+		owed += index_of(f, va, level) * tables_owed(f, t, at.pte, level);
 	return owed;
 }
 
@@ -397,9 +399,9 @@ ML_PART uint64_t cut_tables(const struct ml_format *f, const struct ml_table *t,
 	end = descend(f, t, last, 0);
 	after = tables + owed_before(f, t, first, va) + owed_behind(f, t, end, last);
 	if (is_cut(f, first, va))
-		before += tables_owed(f, t, first.level);
+		before += tables_owed(f, t, first.pte, first.level);
 	if (is_cut(f, end, last + 1) && !(is_cut(f, first, va) && first.entry == end.entry))
-		before += tables_owed(f, t, end.level);
+		before += tables_owed(f, t, end.pte, end.level);
 	return after - ml_min(after, before);
 }
 

@@ -21,16 +21,16 @@ ML_INLINE bool is_larger(const struct ml_format *f, struct place at, unsigned ru
 	return codec_is_leaf(f, at.pte, at.level) && rung_of(f, at.pte, at.level) > rung;
 }
 
-/* What [va, last] of a leaf of level `above` takes to come down to `level`. */
-ML_INLINE uint64_t split_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
-				ml_va last, unsigned level, unsigned above)
+/* What [va, last] of the leaf at `at` takes to come down to `level`. */
+ML_INLINE uint64_t split_tables(const struct ml_format *f, const struct ml_table *t,
+				struct place at, ml_va va, ml_va last, unsigned level)
 {
 	uint64_t tables = 0;
 
-	for (; level < above; level++) {
+	for (; level < at.level; level++) {
 		const unsigned shift = f->level_shift[level + 1];
 
-		tables += ((last >> shift) - (va >> shift) + 1) * split_cost(f, t, level);
+		tables += ((last >> shift) - (va >> shift) + 1) * split_cost(f, t, at.pte, level);
 	}
 	return tables;
 }
@@ -46,7 +46,7 @@ ML_PART uint64_t count_split(const struct ml_format *f, const struct ml_table *t
 		const ml_va end = split_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung))
-			tables += split_tables(f, t, va, end, f->rungs[rung].level, at.level);
+			tables += split_tables(f, t, at, va, end, f->rungs[rung].level);
 		if (end == last)
 			return tables;
 		va = end + 1;

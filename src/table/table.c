@@ -38,6 +38,18 @@ static int check_lock_unit(const struct ml_format *format, const struct ml_table
 	return ML_OK;
 }
 
+/* Whether leaves own tables, if it is said how many, or which of them do not. */
+static bool deposits_make_sense(const struct ml_format *format,
+				const struct ml_table_config *config)
+{
+	const ml_prot mark = config->refaultable;
+
+	if (mark & (mark - 1) || mark & ~(format->prot_mask & ML_SOFT_MASK))
+		return false;
+	return (!config->deposit_one && !mark) || config->guaranteed ||
+	       config->fold == ML_FOLD_BLOCK;
+}
+
 /* Whether the configuration makes sense for the format. */
 static int check_config(const struct ml_format *format, const struct ml_table_config *config)
 {
@@ -59,7 +71,7 @@ static int check_config(const struct ml_format *format, const struct ml_table_co
 		return ML_ERR_CONFIG;
 	if (config->live && (!platform->invalidate || !platform->complete))
 		return ML_ERR_CONFIG;
-	if (config->deposit_one && !config->guaranteed && config->fold != ML_FOLD_BLOCK)
+	if (!deposits_make_sense(format, config))
 		return ML_ERR_CONFIG;
 	return check_lock_unit(format, config);
 }
@@ -138,6 +150,9 @@ static void configure(struct ml_table *t, const struct ml_format *format,
 	choose_policy(t, format, config);
 	choose_runs(t);
 	ml_types_init(&t->types, format, config->types);
+	t->refaultable = config->refaultable;
+	t->refault_bit = codec_leaf_bits(format, &t->types, ML_READ | t->refaultable, 0) ^
+			 codec_leaf_bits(format, &t->types, ML_READ, 0);
 	top = t->levels - 1u;
 	t->va_bits = (uint8_t)(format->level_shift[top] + format->index_bits[top]);
 	if (format->sign_extended)
@@ -176,18 +191,6 @@ int ml_table_init(struct ml_table *t, const struct ml_format *format,
 	return ML_OK;
 }
 
-/* The deposits that the leaves found would need. */
-static uint64_t owed_by(const struct ml_table *t, const struct ml_stats *found)
-{
-	uint64_t owed = 0;
-	unsigned rung;
-
-	for (rung = 1; rung < t->format->rung_count; rung++)
-		owed += (found->leaves[rung] << t->format->rungs[rung].lg2_entries) *
-			tables_owed(t->format, t, t->format->rungs[rung].level);
-	return owed;
-}
-
 /* Whether a leaf found is larger than one writer's unit. */
 static bool exceeds_unit(const struct ml_table *t, const struct ml_stats *found, uint64_t lock_unit)
 {
@@ -220,7 +223,7 @@ int ml_table_adopt(struct ml_table *t, const struct ml_format *format,
 	if (error)
 		return error;
 	made.stats.tables = found.tables;
-	if (owed_by(&made, &found) || exceeds_unit(&made, &found, config->lock_unit))
+	if (found.reserved || exceeds_unit(&made, &found, config->lock_unit))
 		return ML_ERR_CONFIG;
 	*t = made;
 	return ML_OK;
@@ -510,7 +513,7 @@ int ml_table_check(const struct ml_table *t, struct ml_fault *fault)
 	if (error)
 		return error;
 	if (found.tables == t->stats.tables && t->spare.count >= t->owed + t->pledged &&
-	    t->owed == owed_by(t, &found))
+	    t->owed == found.reserved)
 		return ML_OK;
 	if (fault)
 		*fault = nothing;

@@ -177,7 +177,7 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 		pte = clear_leaf(f, g, p + i, pte);
 		if (!codec_is_leaf(f, pte, level))
 			continue;
-		owe_no_more(f, g->t, level, 1);
+		owe_no_more(f, g->t, pte, level, 1);
 		if (sink)
 			removed_add(f, g, &run, va, pte, level);
 	}
@@ -216,7 +216,7 @@ ML_PART void unmap_cut(const struct ml_format *f, struct gather *g, ml_pte *p, m
 	gather_made(f, g, ml_align_down(va, f->rungs[rung].shift),
 		    ml_align_last(va, f->rungs[rung].shift), level);
 	tally(t, &t->stats.splits, 1);
-	owe_no_more(f, t, level, count);
+	owe_no_more(f, t, first, level, count);
 	gather_leaves(f, g, va, first + ((uint64_t)from << shift), count, level);
 }
 
@@ -258,7 +258,7 @@ ML_PART void unmap_split(const struct ml_format *f, struct gather *g, struct sup
 	leaf = split_leaf(f, g, supply, at, va, hole);
 	if (hole.from == hole.to)
 		return;
-	owe_no_more(f, t, below, hole.to - hole.from);
+	owe_no_more(f, t, leaf, below, hole.to - hole.from);
 	leaf = codec_relevel(f, leaf, at.level, below) +
 	       ((uint64_t)hole.from << f->level_shift[below]);
 	va = ml_align_down(va, f->level_shift[at.level]) +
@@ -387,7 +387,7 @@ ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct p
 	if (error || is_dry(op))
 		return error;
 	leaf = split_leaf(f, &c.gather, &c.supply, at, va, hole);
-	owe_no_more(f, t, below, count);
+	owe_no_more(f, t, leaf, below, count);
 	leaf = codec_relevel(f, leaf, at.level, below) + ((uint64_t)from << f->level_shift[below]);
 	gather_leaves(f, &c.gather, va, leaf, count, below);
 	close_change(f, &c);

@@ -53,6 +53,7 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 		.live = setting->live,
 		.guaranteed = setting->guaranteed,
 		.deposit_one = setting->deposit_one,
+		.refaultable = setting->refaultable ? ML_SOFT(0) : 0,
 		.track_ad = setting->track_ad,
 		.hardware_ad = setting->hardware_ad,
 		.each_member = setting->each_member,
@@ -260,7 +261,8 @@ static uint64_t protect_causes(const struct judge *j, const struct action *a)
 	const struct reference *r = &j->model;
 	const ml_va last = a->va + a->len - 1;
 
-	if (a->prot & ~(a->mask & j->rig.facts->format->prot_mask))
+	if (a->prot & ~(a->mask & j->rig.facts->format->prot_mask) ||
+	    (j->setting.refaultable && a->mask & ML_SOFT(0)))
 		return CAUSE(ML_ERR_PROT); /* whether anything is mapped or not */
 	if (!a->len)
 		return 0;

@@ -172,6 +172,7 @@ struct setting sequence_setting(struct source *s)
 		make_coarse(&setting);
 	draw_policy(s, &setting);
 	setting.deposit_one = setting.guaranteed && source_chance(s, 1, 2);
+	setting.refaultable = setting.guaranteed && source_chance(s, 1, 2);
 	return setting;
 }
 
@@ -265,6 +266,8 @@ static ml_prot draw_prot(struct source *s, const struct setting *setting)
 		prot ^= (ml_prot)1 << source_below(s, 24); /* perhaps nothing a format can hold */
 	else
 		prot &= limits;
+	if (setting->refaultable && source_chance(s, 1, 2))
+		prot |= ML_SOFT(0);
 	if (setting->track_ad && source_chance(s, 1, 2))
 		prot |= prot & ML_WRITE ? ML_PROT_AD : ML_ACCESSED;
 	return prot;
@@ -381,11 +384,12 @@ void sequence_print_setting(const struct setting *setting)
 {
 	static const char *const folds[] = { "map", "complete", "block" };
 
-	printf("# table: %s, fold %s%s%s%s%s%s%s%s, rungs 0x%" PRIx32
+	printf("# table: %s, fold %s%s%s%s%s%s%s%s%s, rungs 0x%" PRIx32
 	       ", pa bits %u, A/D unit 2^%u, "
 	       "lock unit 2^%u, window %u\n",
 	       worlds[setting->world].name, folds[setting->fold], setting->live ? ", live" : "",
 	       setting->guaranteed ? ", guaranteed" : "", setting->deposit_one ? " one step" : "",
+	       setting->refaultable ? " unless marked" : "",
 	       setting->track_ad ? ", tracks A/D" : "",
 	       setting->hardware_ad ? ", hardware A/D" : "", setting->any ? ", any" : "",
 	       setting->hooked ? ", hooked" : "", setting->rungs, setting->pa_bits,

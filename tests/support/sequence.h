@@ -40,7 +40,8 @@ struct setting {
 	uint8_t world;
 	uint8_t fold; /* enum ml_fold_policy */
 	bool live, guaranteed, deposit_one, track_ad, hardware_ad, any;
-	bool hooked; /* no base: every table through the platform's hook */
+	bool refaultable; /* leaves marked ML_SOFT(0) own no tables */
+	bool hooked;      /* no base: every table through the platform's hook */
 	uint32_t rungs;
 	uint8_t pa_bits;
 	uint8_t ad_shift;   /* lg2 of the accessed/dirty unit; 0: none is told */
