@@ -12,7 +12,7 @@
  *
  * There is no bound on how often they pass each other. The smaller set has tables that are live at
  * BBM 0 and fold, units of up to 4 pages, and ranges no longer than a unit; of that, short runs
- * (mutants, sanitizers) take every third start and units of a page.
+ * (mutants, sanitizers) take every fifth start and units of a page.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static void set_scope(unsigned unit, bool reader)
 {
 	const bool all = is_long();
 
-	scope.starts = is_short() ? 3 : 1;
+	scope.starts = is_short() ? 5 : 1;
 	scope.first_way = all ? 0 : 1;
 	scope.ways = all ? 8 : 2;
 	scope.longest = all ? PASSING_PAGES : unit;

@@ -794,11 +794,3 @@ bool passing_explore(unsigned count)
 	passing_sum.broken += e.broken;
 	return t_state.complaints < 3;
 }
-
-void passing_tell(const char *what)
-{
-	t_ok(passing_sum.orders >= passing_sum.cases);
-	printf("# %s: all %" PRIu64 " cases, %" PRIu64 " orders (%" PRIu64 " more broken off)\n",
-	       what, passing_sum.cases, passing_sum.orders, passing_sum.broken);
-	memset(&passing_sum, 0, sizeof(passing_sum));
-}

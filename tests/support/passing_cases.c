@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* What cases are made of: what stands there at first, and the calls on a range. */
+/* What cases are made of: what stands there at first, and the calls on a range; and their sum. */
+#include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
+#define T_NO_MAIN
 #include "passing.h"
+#include "t.h"
 
 const struct passing_setup passing_starts[PASSING_STARTS] = {
 	{ .count = 0 },
@@ -63,4 +67,12 @@ void passing_make_live(struct passing_setup *setup, unsigned way)
 {
 	setup->live = way > 0;
 	setup->bbm = way ? (uint8_t)(way - 1) : 0;
+}
+
+void passing_tell(const char *what)
+{
+	t_ok(passing_sum.orders >= passing_sum.cases);
+	printf("# %s: all %" PRIu64 " cases, %" PRIu64 " orders (%" PRIu64 " more broken off)\n",
+	       what, passing_sum.cases, passing_sum.orders, passing_sum.broken);
+	memset(&passing_sum, 0, sizeof(passing_sum));
 }
