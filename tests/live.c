@@ -475,6 +475,30 @@ TEST(marks_reach_every_member)
 	}
 }
 
+/* 1024 * Karks spread over a group, but not where an end of the range cuts one of its blocks. */
+TEST(marks_of_a_part_of_a_block_broke_what_never_faults)
+{
+	const struct ml_table_config wish = { .live = true, .track_ad = true, .each_member = true };
+	struct ml_never_fault range = { .va = 0, .len = 32 * 1024 * K, .piece = 32 * 1024 * K };
+	struct picture picture = { 0 };
+	struct ml_translation found;
+	struct rig rig;
+
+	t_eq(rig_open(&rig, WORLD_ARM_LOW, &wish), ML_OK);
+	t_eq(ml_never_fault(&rig.table, &range), ML_OK);
+	t_eq(ml_map(&rig.table, 0, 32 * 1024 * K, 0, ML_RW, NULL), ML_OK);
+	picture_take(&picture, &rig);
+	t_eq(ml_protect(&rig.table, 1024 * K, 1024 * K, ML_PROT_AD, ML_PROT_AD, NULL),
+	     ML_ERR_NEVER_FAULT);
+	t_ok(picture_difference(&picture, &rig) == NULL);
+	t_eq(ml_protect(&rig.table, 2 * 1024 * K, 2 * 1024 * K, ML_PROT_AD, ML_PROT_AD, NULL),
+	     ML_OK);
+	t_eq(ml_translate(&rig.table, 30 * 1024 * K, &found), ML_OK);
+	t_eq(ml_translation_prot(&rig.table, &found) & ML_PROT_AD, ML_PROT_AD);
+	picture_release(&picture);
+	t_ok(rig_close(&rig));
+}
+
 /* ---- the judge itself --------------------------------------------------------------- */
 
 /* Whether the judge of order finds fault with this change of a block, and of a group. */

@@ -85,6 +85,7 @@ ML_PART bool edit_breaks_at(const struct ml_format *f, const struct ml_table *t,
 	const struct editor e = editor_at(f, t, edit, at.level);
 	const unsigned shift = f->level_shift[at.level];
 	const ml_pte kept = ~(t->hitless ? codec_group(f) : 0);
+	const struct span entry = { ml_align_down(v, shift), ml_align_last(v, shift) };
 	bool changes = t->hardware_ad && edit->mask & ML_PROT_AD, breaks = false;
 	struct span span;
 	uint64_t i;
@@ -100,7 +101,7 @@ ML_PART bool edit_breaks_at(const struct ml_format *f, const struct ml_table *t,
 		breaks |= to != pte && edit_breaks(f, pte & kept, to & kept, at.level);
 	}
 	if (t->hitless || !span_is_cut(span, va, last) ||
-	    (spreads(t, edit) && at.pte & codec_group(f)))
+	    (spreads(t, edit) && at.pte & codec_group(f) && !span_is_cut(entry, va, last)))
 		return breaks;
 	return changes;
 }
