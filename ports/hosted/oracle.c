@@ -252,6 +252,7 @@ void ml_oracle_begin(struct ml_oracle *o, unsigned cpu, unsigned space, ml_prot 
 	ml_oracle_issuer(o, cpu, space);
 	forget_operation(o);
 	o->may_lose = may_lose;
+	o->began = o->now;
 	o->operating = true;
 }
 

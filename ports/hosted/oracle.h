@@ -45,6 +45,7 @@ struct oracle_place {
 struct oracle_table {
 	ml_pa pa;
 	uint64_t stored; /* when an entry was stored last, */
+	uint64_t left;   /* when it was unlinked, whole as it has been since; 0: it was not */
 	uint32_t next;   /* of the bucket: index + 1 */
 	uint32_t holes;  /* entries of a new table not yet filled */
 	uint8_t writer;  /* and by whom */
@@ -121,6 +122,7 @@ struct ml_oracle {
 	bool operating;   /* between begin and end */
 	ml_prot may_lose; /* of accessed and dirty, what nobody asked this operation to keep */
 	uint64_t now;     /* counts events */
+	uint64_t began;   /* when this operation did */
 	uint64_t published[ML_ORACLE_AGENTS];
 	uint64_t stored[ML_ORACLE_AGENTS];
 	size_t table_bytes;

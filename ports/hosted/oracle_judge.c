@@ -280,10 +280,29 @@ void ml_oracle_told(struct ml_oracle *o, ml_va va, uint64_t length, ml_pa pa, ml
 			o->marks.items[i].bits &= ~prot;
 }
 
+/* A table that has moved is reached where it stands, and no longer where it stood. */
+static void judge_routes(struct ml_oracle *o)
+{
+	for (size_t i = 0; i < o->routes.count && !o->failed; i++) {
+		const struct oracle_route *held = &o->routes.items[i];
+		const struct oracle_table *table = ml_oracle_table(o, held->table);
+
+		for (unsigned n = 0; table && n < table->place_count; n++)
+			if (table->places[n].space == held->space &&
+			    table->places[n].va != held->first)
+				ml_oracle_fail(o,
+					       "(e) va 0x%" PRIx64
+					       ": agents 0x%x may hold the way to a table that "
+					       "has moved",
+					       held->first, held->agents);
+	}
+}
+
 void ml_oracle_judge(struct ml_oracle *o, ml_oracle_promise *promise, const void *before,
 		     const void *after)
 {
 	judge_held(o, promise, after);
+	judge_routes(o);
 	for (unsigned cpu = 0; cpu < ML_ORACLE_AGENTS; cpu++)
 		if (!o->rules->ordered && o->stored[cpu] > o->published[cpu])
 			ml_oracle_fail(o, "(d) stores were not published before the end");

@@ -237,10 +237,19 @@ static void add_leaf(struct tour *tour, struct frame *frame, const struct oracle
 	frame->run = *leaf;
 }
 
+/*
+ * Whether the table was linked elsewhere when the operation began, and stays as it was: then who
+ * comes by the old way finds what he found, and at the end nobody may.
+ */
+static bool moves(const struct ml_oracle *o, const struct oracle_table *table)
+{
+	return o->operating && table->left > o->began;
+}
+
 static void check_linked(struct ml_oracle *o, const struct oracle_table *table,
 			 const struct oracle_place *place)
 {
-	if (table->holes)
+	if (table->holes && !moves(o, table))
 		ml_oracle_fail(o, "(d) va 0x%" PRIx64 ": a table is linked before it is filled",
 			       place->va);
 	if (!o->rules->ordered && o->spaces[place->space].live &&
@@ -249,7 +258,7 @@ static void check_linked(struct ml_oracle *o, const struct oracle_table *table,
 			       "(d) va 0x%" PRIx64
 			       ": a table is linked before its entries are published",
 			       place->va);
-	if (ml_oracle_route_to(o, table->pa) && o->spaces[place->space].live &&
+	if (ml_oracle_route_to(o, table->pa) && o->spaces[place->space].live && !moves(o, table) &&
 	    ml_oracle_route_to(o, table->pa)->first != place->va)
 		ml_oracle_fail(o, "(e) va 0x%" PRIx64 ": the table linked may be held elsewhere",
 			       place->va);
@@ -265,6 +274,10 @@ static void place_table(struct ml_oracle *o, struct oracle_table *table, unsigne
 				       place->va);
 	if (table->place_count == ML_ORACLE_SPACES)
 		return;
+	if (table->holes)
+		memset(table->hole, 0, sizeof(table->hole));
+	table->holes = 0;
+	table->left = 0;
 	table->level = (uint8_t)level;
 	table->places[table->place_count++] = *place;
 }
@@ -274,8 +287,10 @@ static void unplace_table(struct tour *tour, struct oracle_table *table, unsigne
 	for (unsigned i = 0; i < table->place_count; i++)
 		if (table->places[i].space == space)
 			table->places[i--] = table->places[--table->place_count];
-	if (!table->place_count && !tour->kept)
-		empty_table(tour->o, table);
+	if (table->place_count || tour->kept)
+		return;
+	table->left = table->holes ? 0 : tour->o->now;
+	empty_table(tour->o, table);
 }
 
 /* A walker may keep the link to this table, at any level. */
@@ -549,6 +564,7 @@ void ml_oracle_stored(struct ml_oracle *o, const struct ml_event *event)
 	c.index = (unsigned)(event->address - table->pa) / sizeof(uint64_t);
 	c.level = table->level;
 	fill_hole(table, c.index);
+	table->left = 0;
 	table->stored = o->now;
 	table->writer = o->cpu;
 	count = table->place_count;

@@ -89,7 +89,7 @@ static void reach(struct order *o, ml_pa pa, unsigned level, ml_va va, bool link
 		struct order_table *table = table_at(o, pa);
 		const ml_pte *entries = NULL;
 
-		if (!table || (linked && (table->linked || table->holes)))
+		if (!table || (linked && (table->linked || (table->holes && !table->moves))))
 			fail(o, "a table at 0x%" PRIx64 " is linked that is %s", pa,
 			     !table          ? "not handed out"
 			     : table->linked ? "linked already"
@@ -98,8 +98,8 @@ static void reach(struct order *o, ml_pa pa, unsigned level, ml_va va, bool link
 			return;
 		table->linked = linked;
 		table->entered = linked || o->rig->table.live;
-		if (!linked)
-			table->holes = (uint16_t)(table_bytes(o) / sizeof(ml_pte));
+		table->moves = !linked && !table->holes;
+		table->holes = linked ? 0 : (uint16_t)(table_bytes(o) / sizeof(ml_pte));
 		table->level = (uint8_t)level;
 		table->va = va;
 		stack[depth].table = table;
@@ -469,6 +469,8 @@ static void on_fill(struct order *o, const struct ml_event *event)
 		     event->address);
 	else if (table->holes)
 		table->holes--;
+	if (table)
+		table->moves = false;
 }
 
 static void on_alloc(struct order *o, const struct ml_event *event)
@@ -632,6 +634,8 @@ bool order_operation(struct order *o)
 	o->unpublished = false;
 	o->invalidations = 0;
 	o->kept_count = 0;
+	for (size_t i = 0; i < o->table_count; i++)
+		o->tables[i].moves = false;
 	return !o->failed;
 }
 

@@ -18,6 +18,7 @@ struct order_table {
 	ml_pa pa;
 	bool linked;    /* a walker can reach it */
 	bool entered;   /* a walker that has reached it may still be inside */
+	bool moves;     /* unlinked in this operation, and whole: it may be linked elsewhere */
 	uint8_t level;  /* of a linked one, */
 	ml_va va;       /* and the first address below it */
 	uint16_t holes; /* entries of a new one not yet filled */
