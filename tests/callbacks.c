@@ -199,7 +199,7 @@ static void do_action(struct ml_table *table, const struct action *a, struct ml_
 	struct rig rig = { .table = *table };
 	int error = ML_OK;
 
-	if (a->kind <= ACTION_FOLD)
+	if (a->kind <= ACTION_MOVE)
 		error = rig_call(&rig, a, op);
 	*table = rig.table;
 	t_ok(error != ML_ERR_BUG);

@@ -77,12 +77,20 @@ static void hear(void *cookie, const struct ml_run *run)
 		now.heard[now.heard_count++] = *run;
 }
 
-static bool mark_in_table(const struct mark *mark)
+static bool mark_at(const struct mark *mark, ml_va va)
 {
 	struct ml_translation found;
 
-	return ml_translate(&now.rig.table, mark->va, &found) == ML_OK && found.pa == mark->pa &&
+	return ml_translate(&now.rig.table, va, &found) == ML_OK && found.pa == mark->pa &&
 	       ml_translation_prot(&now.rig.table, &found) & ML_DIRTY;
+}
+
+/* Where it was made, or where that page has moved. */
+static bool mark_in_table(const struct mark *mark, const struct action *a)
+{
+	const bool moved = a->kind == ACTION_MOVE && mark->va - a->va < a->len;
+
+	return mark_at(mark, mark->va) || (moved && mark_at(mark, mark->va - a->va + a->to));
 }
 
 static bool mark_was_heard(const struct mark *mark)
@@ -100,7 +108,7 @@ static bool mark_was_heard(const struct mark *mark)
 static bool judge(const struct setting *setting, const struct action *a)
 {
 	for (size_t i = 0; i < now.mark_count; i++) {
-		if (t_ok(mark_in_table(&now.marks[i]) || mark_was_heard(&now.marks[i])))
+		if (t_ok(mark_in_table(&now.marks[i], a) || mark_was_heard(&now.marks[i])))
 			continue;
 		printf("# the mark at 0x%" PRIx64 " was lost\n", now.marks[i].va);
 		sequence_print_setting(setting);
@@ -121,7 +129,7 @@ static void act(const struct action *a)
 	now.action = a;
 	if (a->kind == ACTION_UNMAP_STEP)
 		error = ml_unmap_step(&now.rig.table, &step, &op);
-	else if (a->kind <= ACTION_FOLD)
+	else if (a->kind <= ACTION_MOVE)
 		error = rig_call(&now.rig, a, &op);
 	now.action = NULL;
 	t_ok(error != ML_ERR_BUG);

@@ -348,7 +348,8 @@ static struct order order;
 static void keep(const struct rig *rig, const struct setting *setting, const struct action *a)
 {
 	const ml_va first = setting->never.va, last = first + (setting->never.len - 1);
-	const bool unmaps = a->kind == ACTION_UNMAP || a->kind == ACTION_UNMAP_STEP;
+	const bool unmaps =
+		a->kind == ACTION_UNMAP || a->kind == ACTION_UNMAP_STEP || a->kind == ACTION_MOVE;
 	const ml_va end = a->va + (a->len - 1);
 
 	if (!setting->never.len || !rig->table.live || a->kind == ACTION_LIVE)

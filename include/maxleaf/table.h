@@ -117,7 +117,7 @@ struct ml_op {
 	uint64_t tables_needed;
 	/*
 	 * Result: bytes that were mapped, removed (with a sink only; else 0) or changed (protect:
-	 * of the entries that changed, the members of a group one by one). Split and fold: 0.
+	 * of the entries that changed, the members of a group one by one). Split, fold and move: 0.
 	 */
 	uint64_t bytes;
 };
@@ -475,13 +475,13 @@ ML_API ML_MUST_CHECK int ml_table_trim(struct ml_table *t, ml_va va, uint64_t le
 
 /*
  * Fork (S1.21, S1.22, S4.10, S4.24): what `from` maps in [va, va + len) is mapped in `to`, at the
- * same addresses, to the same frames, in the same leaves: blocks stay blocks, groups stay folded in
- * both. from_clears, ML_WRITE or 0, is taken from the leaves of `from`, dirty marks kept beside
- * hardware that sets them; copy_clears, any of ML_WRITE, ML_ACCESSED and ML_DIRTY, from the copies.
- * All else is each entry's own, bits that the library does not name included. Software entries
- * (pte.h) are copied as they are, hidden leaves among them. What reaches over an end of the range
- * is copied for the part inside, in the largest smaller leaves; in `from` it is split as by
- * ml_protect() if it loses writing, and else not. Folds nothing.
+ * same addresses, to the same frames, in the same leaves: blocks stay blocks, groups stay folded
+ * in both. from_clears, ML_WRITE or 0, is taken from the leaves of `from`, dirty marks kept beside
+ * hardware that sets them; copy_clears, any of ML_WRITE, ML_ACCESSED and ML_DIRTY, from the
+ * copies. All else is each entry's own, bits that the library does not name included. Software
+ * entries (pte.h) are copied as they are, hidden leaves among them. What reaches over an end of
+ * the range is copied for the part inside, in the largest smaller leaves; in `from` it is split as
+ * by ml_protect() if it loses writing, and else not. Folds nothing.
  *
  * `to` must be empty there; an empty table is in the way of a larger leaf, as it is in ml_map()
  * (ml_table_trim()). Both tables have one format, level count, half, memory types, rungs and
@@ -491,15 +491,41 @@ ML_API ML_MUST_CHECK int ml_table_trim(struct ml_table *t, ml_va va, uint64_t le
  * guaranteed, and the tables of splits come from op->reserve, which serves both, or else from the
  * platform of the table that needs them. New tables are linked when they are full. What lost
  * writing in a live `from` is invalidated at the end and complete on return, beside what splits
- * break; where nothing did, and for `to`, there is no invalidation. op->bytes: mapped in `to`; op->sink hears nothing.
- * Errors: range errors, ML_ERR_SHARED, ML_ERR_PROT (other bits in what is to be cleared),
- * ML_ERR_CONFIG (the tables differ), ML_ERR_EXISTS, ML_ERR_ARGUMENT (one table twice; or a software
- * entry reaches over an end of the range), ML_ERR_NEVER_FAULT (as ml_protect() of `from`; or a
- * range of `to` that never faults, and whose walkers do not let sizes change directly),
- * ML_ERR_NO_MEMORY, ML_ERR_SHORT.
+ * break; where nothing did there is none, and for `to` what mapping needs. op->bytes: mapped in
+ * `to`; op->sink hears nothing. Errors: range errors, ML_ERR_SHARED, ML_ERR_PROT (other bits in
+ * what is to be cleared), ML_ERR_CONFIG (the tables differ), ML_ERR_EXISTS, ML_ERR_ARGUMENT (one
+ * table twice; or a software entry reaches over an end of the range), ML_ERR_NEVER_FAULT (as
+ * ml_protect() of `from`; or a range of `to` that never faults, and whose walkers do not let sizes
+ * change directly), ML_ERR_NO_MEMORY, ML_ERR_SHORT.
  */
 ML_API ML_MUST_CHECK int ml_copy(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len,
 				 ml_prot from_clears, ml_prot copy_clears, struct ml_op *op);
+
+/*
+ * Move (mremap: S4.12, S4.13, S4.21): what is mapped in [from, from + len) stands at [to, to +
+ * len) afterwards, and nowhere else. Leaves whose new address is aligned as the old one go whole,
+ * groups folded, and with each what it owns; whole tables that lie in both ranges, aligned alike,
+ * by their link alone, where none of them is lent or of others (ml_table_adopt()), no range is
+ * declared to ml_never_fault(), and with lock_unit no larger than that. A leaf that does not fit
+ * where it goes becomes the largest smaller ones that do; what reaches over an end of [from, from
+ * + len) is split there first, as by ml_split(). Software entries (pte.h) go, too. Protection,
+ * memory type, accessed and dirty, taken atomically, and bits that the library does not name stay
+ * with every entry. Holes stay holes. Folds nothing.
+ *
+ * The ranges must not overlap, and [to, to + len) must be empty; an empty table is in the way of a
+ * larger leaf, as it is in ml_map() (ml_table_trim()). Takes the tables that are missing on the
+ * way at the new place, those of splits, and what smaller leaves own that larger ones did not;
+ * whole leaves take no others. All from op->reserve if given, and all or nothing. Tables that
+ * become empty are freed. On a live table the old addresses are invalidated after all has been
+ * moved, beside what splits break, and complete on return; as whole tables, where links went. The
+ * caller holds the lock, with lock_unit those of all units. op->sink hears nothing. Errors: range
+ * errors, of both ranges; ML_ERR_SHARED; ML_ERR_ARGUMENT (they overlap; or a software entry
+ * reaches over an end of the range, or does not fit where it would go); ML_ERR_NEVER_FAULT (as
+ * ml_unmap() of the one; or the other meets a range that never faults, and walkers do not let
+ * sizes change directly); ML_ERR_EXISTS; ML_ERR_NO_MEMORY; ML_ERR_SHORT.
+ */
+ML_API ML_MUST_CHECK int ml_move(struct ml_table *t, ml_va from, ml_va to, uint64_t len,
+				 struct ml_op *op);
 
 /*
  * Accessed and dirty of a range: which pages, and what to clear. Bit i & 63 of word i / 64 is the

@@ -8,6 +8,7 @@
 #include "table/copy.h"
 #include "table/harvest.h"
 #include "table/map.h"
+#include "table/move.h"
 #include "table/ops.h"
 #include "table/pte.h"
 #include "table/protect.h"
@@ -73,6 +74,11 @@ static int instance_copy(struct ml_table *to, struct ml_table *from, ml_va va, u
 			 ml_prot from_clears, ml_prot copy_clears, struct ml_op *op)
 {
 	return table_copy(INSTANCE_FORMAT(from), to, from, va, len, from_clears, copy_clears, op);
+}
+
+static int instance_move(struct ml_table *t, ml_va from, ml_va to, uint64_t len, struct ml_op *op)
+{
+	return table_move(INSTANCE_FORMAT(t), t, from, to, len, op);
 }
 
 static int instance_translate(const struct ml_table *t, ml_va va,
@@ -175,4 +181,5 @@ static bool instance_pte_set_access(struct ml_table *t, ml_va va, ml_pte *p, uns
 		.pte_young = instance_pte_young, .pte_wrprotect = instance_pte_wrprotect,        \
 		.pte_set_access = instance_pte_set_access, .check = instance_check,              \
 		.harvest = instance_harvest, .trim = instance_trim, .copy = instance_copy,       \
+		.move = instance_move,                                                           \
 	}

@@ -47,9 +47,7 @@ ML_INLINE bool entries_are_empty(const struct ml_format *f, const ml_pte *p, uns
 ML_INLINE bool carries_table(const struct ml_format *f, const struct carrier *c, struct place at,
 			     ml_va va)
 {
-	const struct place to = descend(f, c->to, va + c->delta, at.level);
-
-	return at.level <= c->relink && !to.pte;
+	return at.level <= c->relink && !descend(f, c->to, va + c->delta, at.level).pte;
 }
 
 /* Whether the leaf at `at` goes whole: it lies in the range, and is aligned where it goes. */
@@ -81,14 +79,14 @@ ML_INLINE unsigned whole_groups(const struct ml_format *f, const struct carrier 
 ML_INLINE unsigned before_table(const struct ml_format *f, const struct carrier *c, struct place at,
 				ml_va va, unsigned most)
 {
+	const bool relinks = at.level <= c->relink;
+	const struct place to = descend(f, c->to, va + c->delta, at.level);
 	unsigned i;
 
 	for (i = 1; at.level && i < most; i++) {
-		const ml_pte pte = entry_load(f, at.entry + i);
-		const struct place next = { at.entry + i, pte, at.level };
-
-		if (codec_is_table(f, pte, at.level) &&
-		    !carries_table(f, c, next, va + ((uint64_t)i << f->level_shift[at.level])))
+		if (!codec_is_table(f, entry_load(f, at.entry + i), at.level))
+			continue;
+		if (!relinks || (to.level == at.level && entry_load(f, to.entry + i)))
 			return i;
 	}
 	return most;
@@ -235,6 +233,26 @@ ML_PART int count_entries(const struct ml_format *f, const struct carrier *c,
 	return ML_OK;
 }
 
+/* What the leaves of a piece would own where it stands. */
+ML_PART uint64_t pieces_owed(const struct ml_format *f, const struct ml_table *t,
+			     const struct carry_step *step)
+{
+	const uint32_t rungs = piece_sizes(f, t, rung_of(f, step->at.pte, step->at.level));
+	ml_va va = step->va;
+	uint64_t owed = 0;
+
+	while (t->guaranteed) {
+		/* frames are aligned as addresses are */
+		const struct mapping_run run = next_pieces(f, rungs, va, va, step->end - va + 1);
+
+		owed += run_owed(f, t, step->at.pte, &run);
+		if (run.last == step->end)
+			break;
+		va = run.last + 1;
+	}
+	return owed;
+}
+
 ML_PART int count_pieces(const struct ml_format *f, const struct carrier *c,
 			 const struct carry_step *step, struct plan_tables *sum, uint64_t *owed)
 {
@@ -292,15 +310,32 @@ ML_INLINE uint64_t entries_owed(const struct ml_format *f, const struct ml_table
 	return owed;
 }
 
-/* The dry run: tables on the way, and what the leaves will own where they go. */
+/* What the leaves of a step own before they go to another place of the same table. */
+ML_INLINE uint64_t step_owed(const struct ml_format *f, const struct carrier *c,
+			     const struct carry_step *step)
+{
+	const struct span span = leaf_span(f, step->at, step->va);
+	const unsigned shift = f->level_shift[step->at.level];
+
+	if (span_is_cut(span, c->first, c->last))
+		return pieces_owed(f, c->from, step);
+	return (((step->end - step->va) >> shift) + 1) *
+	       tables_owed(f, c->from, step->at.pte, step->at.level);
+}
+
+/*
+ * The dry run: tables on the way, and what the leaves will own where they go. In the same table
+ * they keep what they own.
+ */
 ML_PART int count_carried(const struct ml_format *f, struct carrier *c, struct demand *demand)
 {
+	const bool moves = c->from == c->to;
 	struct plan_tables sum = { 0, { 0 } };
+	uint64_t owed = 0, owned = 0;
 	struct carry_step step;
 	ml_va va = c->first;
 	int error;
 
-	demand->deposits = 0;
 	if (!range_is_free(f, c->to, va + c->delta, c->last + c->delta))
 		return ML_ERR_EXISTS;
 	do {
@@ -308,13 +343,15 @@ ML_PART int count_carried(const struct ml_format *f, struct carrier *c, struct d
 		c->step = va == c->first ? step : c->step;
 		if (!error && step.kind == CARRY_ENTRIES) {
 			error = count_entries(f, c, &step, &sum);
-			demand->deposits += entries_owed(f, c->to, &step);
+			owed += moves ? 0 : entries_owed(f, c->to, &step);
 		} else if (!error && step.kind == CARRY_PIECES) {
-			error = count_pieces(f, c, &step, &sum, &demand->deposits);
+			error = count_pieces(f, c, &step, &sum, &owed);
+			owned += moves ? step_owed(f, c, &step) : 0;
 		}
 		va = step.end + 1;
 	} while (!error && step.end != c->last);
 	demand->tables = sum.tables;
+	demand->deposits = owed - ml_min(owed, owned);
 	return error;
 }
 

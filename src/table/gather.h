@@ -84,17 +84,24 @@ ML_INLINE void gather_range(struct gather *g, ml_va first, ml_va last, unsigned 
 }
 
 /*
- * Everything below an entry that linked a table. It may be that all of it is larger than base
- * pages, but nobody has read it, and nobody may before its walkers have left.
+ * Everything in [first, last], below entries that linked tables. It may be that all of it is larger
+ * than base pages, but nobody has read it, and nobody may before its walkers have left.
  */
-ML_INLINE void gather_subtree_range(const struct ml_format *f, struct gather *g, ml_va va,
-				    unsigned level)
+ML_INLINE void gather_tables_range(const struct ml_format *f, struct gather *g, ml_va first,
+				   ml_va last)
 {
-	const struct hull hull = { ml_align_down(va, f->level_shift[level]),
-				   entry_last(f, va, level), f->page_shift, HULL_LEVELS, true };
+	const struct hull hull = { first, last, f->page_shift, HULL_LEVELS, true };
 
 	if (g->t->live)
 		gather_hull(g, hull);
+}
+
+/* The same below one entry. */
+ML_INLINE void gather_subtree_range(const struct ml_format *f, struct gather *g, ml_va va,
+				    unsigned level)
+{
+	gather_tables_range(f, g, ml_align_down(va, f->level_shift[level]),
+			    entry_last(f, va, level));
 }
 
 /*

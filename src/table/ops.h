@@ -25,6 +25,7 @@ struct ml_table_ops {
 		       struct ml_op *op);
 	int (*copy)(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len,
 		    ml_prot from_clears, ml_prot copy_clears, struct ml_op *op);
+	int (*move)(struct ml_table *t, ml_va from, ml_va to, uint64_t len, struct ml_op *op);
 	int (*translate)(const struct ml_table *t, ml_va va, struct ml_translation *translation);
 	int (*walk)(const struct ml_table *t, ml_va va, struct ml_walk *walk);
 	bool (*run_next)(const struct ml_table *t, struct ml_cursor *cursor, struct ml_run *run);

@@ -274,18 +274,6 @@ ML_INLINE int pte_get_lockless(const struct ml_format *f, ml_va va, const ml_pte
 
 /* ---- taking out -------------------------------------------------------------------- */
 
-/* Hardware may mark an entry until it is gone. */
-ML_INLINE ml_pte take_entry(const struct ml_format *f, const struct ml_table *t, ml_pte *p)
-{
-	ml_pte pte;
-
-	if (t->live)
-		return entry_exchange(f, p, 0);
-	pte = entry_load(f, p);
-	entry_store(f, p, 0);
-	return pte;
-}
-
 ML_INLINE ml_pte pte_clear(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *p,
 			   unsigned level, unsigned count)
 {

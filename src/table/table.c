@@ -431,6 +431,11 @@ int ml_copy(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len, 
 	return from->ops->copy(to, from, va, len, from_clears, copy_clears, op);
 }
 
+int ml_move(struct ml_table *t, ml_va from, ml_va to, uint64_t len, struct ml_op *op)
+{
+	return t->ops->move(t, from, to, len, op);
+}
+
 int ml_translate(const struct ml_table *t, ml_va va, struct ml_translation *translation)
 {
 	return t->ops->translate(t, va, translation);

@@ -92,7 +92,19 @@ ML_PART void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte
 	}
 }
 
-/* Take one leaf out. Hardware may mark it until it is gone. */
+/* Hardware may mark an entry until it is gone. */
+ML_INLINE ml_pte take_entry(const struct ml_format *f, const struct ml_table *t, ml_pte *p)
+{
+	ml_pte pte;
+
+	if (t->live)
+		return entry_exchange(f, p, 0);
+	pte = entry_load(f, p);
+	entry_store(f, p, 0);
+	return pte;
+}
+
+/* The same of one leaf, unless nobody asks for its marks. */
 ML_INLINE ml_pte clear_leaf(const struct ml_format *f, const struct gather *g, ml_pte *p,
 			    ml_pte pte)
 {

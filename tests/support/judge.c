@@ -92,6 +92,8 @@ static ml_prot may_lose(const struct judge *j, const struct action *a)
 		return ML_PROT_AD;
 	if (a->kind == ACTION_PROTECT)
 		return a->mask & ML_PROT_AD;
+	if (a->kind == ACTION_MOVE)
+		return 0;
 	return a->sink ? 0 : ML_PROT_AD;
 }
 
@@ -272,6 +274,23 @@ static uint64_t protect_causes(const struct judge *j, const struct action *a)
 	return 0;
 }
 
+static uint64_t move_causes(const struct judge *j, const struct action *a)
+{
+	uint64_t causes = judge_range(j, a->va, a->len) | judge_range(j, a->to, a->len);
+
+	if (causes)
+		return causes;
+	if (a->to - a->va < a->len || a->va - a->to < a->len)
+		return CAUSE(ML_ERR_ARGUMENT);
+	if (reference_bytes(&j->model, a->to, a->to + (a->len - 1)))
+		causes |= CAUSE(ML_ERR_EXISTS);
+	if (cuts_firm(j, a->va, a->va + (a->len - 1)) ||
+	    (!setting_is_hitless(&j->setting) &&
+	     setting_never_faults(&j->setting, a->to, a->to + (a->len - 1))))
+		causes |= CAUSE(ML_ERR_NEVER_FAULT);
+	return causes;
+}
+
 /* What is wrong with the call itself. */
 static uint64_t call_causes(const struct judge *j, const struct action *a)
 {
@@ -280,6 +299,8 @@ static uint64_t call_causes(const struct judge *j, const struct action *a)
 	case ACTION_MAP_STEP:
 	case ACTION_EXTENTS:
 		return map_causes(j, a) | judge_range(j, a->va, a->len);
+	case ACTION_MOVE:
+		return move_causes(j, a);
 	case ACTION_PROTECT:
 		return protect_causes(j, a) | judge_range(j, a->va, a->len);
 	default:
@@ -491,6 +512,9 @@ static void model_change(struct judge *j, const struct action *a)
 	case ACTION_UNMAP:
 		reference_remove(&j->model, a->va, last);
 		break;
+	case ACTION_MOVE:
+		reference_move(&j->model, a->va, last, a->to);
+		break;
 	case ACTION_PROTECT:
 		reference_protect(&j->model, a->va, last, a->mask | protect_marks(j, a),
 				  a->prot | protect_marks(j, a));
@@ -552,7 +576,9 @@ static bool bytes_told(struct judge *j, const struct action *a, const struct ml_
 		break;
 	case ACTION_SPLIT:
 	case ACTION_FOLD:
-		return true;
+	case ACTION_MOVE:
+		least = most = 0;
+		break;
 	default: /* replacing counts what it removes, too */
 		most = a->replace ? 2 * a->len : a->len;
 		break;
@@ -561,6 +587,27 @@ static bool bytes_told(struct judge *j, const struct action *a, const struct ml_
 		return judge_fail(j, "op->bytes is 0x%" PRIx64 ", not 0x%" PRIx64 "...0x%" PRIx64,
 				  op->bytes, least, most);
 	return true;
+}
+
+/* What left its place took the marks along that it got there: the oracle hears of them so. */
+static void tell_moved(struct judge *j, const struct action *a)
+{
+	const ml_va last = a->va + (a->len - 1);
+	const struct reference *r = &j->before;
+
+	if (!j->watched)
+		return;
+	for (size_t i = reference_index(r, a->va); i < r->count && r->spans[i].first <= last; i++) {
+		const struct reference_span *s = &r->spans[i];
+		const ml_va first = s->first > a->va ? s->first : a->va;
+		const struct ml_run run = { .va = first,
+					    .pa = s->pa + (first - s->first),
+					    .length = (s->last < last ? s->last : last) - first + 1,
+					    .prot = s->prot };
+
+		watch_told(&j->watch, &run);
+	}
+	watch_marks(&j->watch, &j->model);
 }
 
 /* The action was done: so say the model, the sink, and every walker. */
@@ -574,6 +621,8 @@ static bool judge_done(struct judge *j, const struct action *a, const struct ml_
 		return false;
 	if (a->sink && removes && !judge_removed(j, a->va, last))
 		return false;
+	if (a->kind == ACTION_MOVE)
+		tell_moved(j, a);
 	model_change(j, a);
 	if (j->watched)
 		watch_marks(&j->watch, &j->model);

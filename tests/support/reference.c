@@ -125,6 +125,30 @@ void reference_map(struct reference *r, ml_va first, ml_va last, ml_pa pa, ml_pr
 	join(r, at, at + 1);
 }
 
+void reference_move(struct reference *r, ml_va first, ml_va last, ml_va to)
+{
+	ml_va va = first;
+
+	for (;;) {
+		const size_t i = reference_index(r, va);
+		struct reference_span s;
+
+		if (i == r->count || r->spans[i].first > last)
+			return;
+		s = r->spans[i];
+		if (s.first < first) {
+			s.pa += first - s.first;
+			s.first = first;
+		}
+		s.last = s.last < last ? s.last : last;
+		reference_remove(r, s.first, s.last);
+		reference_map(r, to + (s.first - first), to + (s.last - first), s.pa, s.prot);
+		if (s.last == last)
+			return;
+		va = s.last + 1;
+	}
+}
+
 void reference_protect(struct reference *r, ml_va first, ml_va last, ml_prot mask, ml_prot value)
 {
 	size_t from = cut(r, first);

@@ -41,6 +41,9 @@ void reference_remove(struct reference *r, ml_va first, ml_va last);
 /* Map first..last over whatever is there. */
 void reference_map(struct reference *r, ml_va first, ml_va last, ml_pa pa, ml_prot prot);
 
+/* What is mapped in first..last is mapped at `to` and on instead; they do not overlap. */
+void reference_move(struct reference *r, ml_va first, ml_va last, ml_va to);
+
 /* Replace the bits of mask by value in every page of first..last. */
 void reference_protect(struct reference *r, ml_va first, ml_va last, ml_prot mask, ml_prot value);
 

@@ -104,6 +104,8 @@ int rig_call(struct rig *rig, const struct action *a, struct ml_op *op)
 		return ml_protect(t, a->va, a->len, a->mask, a->prot, op);
 	case ACTION_SPLIT:
 		return ml_split(t, a->va, a->len, a->rung, op);
+	case ACTION_MOVE:
+		return ml_move(t, a->va, a->to, a->len, op);
 	case ACTION_FOLD:
 		return ml_fold(t, a->va, a->len, a->rung, op);
 	default:

@@ -311,6 +311,27 @@ static void draw_extents(struct source *s, const struct setting *setting, struct
 	}
 }
 
+/* Where a range moves: most often at a distance of some leaf size, and not over itself. */
+static void draw_target(struct source *s, const struct world_facts *facts, const struct window *w,
+			struct action *a)
+{
+	const struct ml_format *f = facts->format;
+	const uint64_t distance = (1 + source_below(s, 6))
+				  << f->rungs[source_below(s, f->rung_count)].shift;
+	uint64_t between;
+
+	a->to = draw_page(s, f, w);
+	if (source_chance(s, 2, 3))
+		a->to = w->first + (a->va - w->first + distance) % w->bytes;
+	if (w->coarse)
+		a->to = a->va + ((a->to - a->va) >> facts->coarse_shift << facts->coarse_shift);
+	between = a->to > a->va ? a->to - a->va : a->va - a->to;
+	if (a->len > between && !source_chance(s, 1, 16))
+		a->len = between;
+	if (a->len > w->bytes - (a->to - w->first))
+		a->len = w->bytes - (a->to - w->first);
+}
+
 /* One thing wrong with the arguments. */
 static void draw_flaw(struct source *s, const struct setting *setting, struct action *a)
 {
@@ -343,10 +364,10 @@ static void draw_flaw(struct source *s, const struct setting *setting, struct ac
 struct action sequence_action(struct source *s, const struct setting *setting)
 {
 	static const uint8_t likely[] = {
-		ACTION_MAP,     ACTION_MAP,      ACTION_MAP,        ACTION_MAP,
-		ACTION_EXTENTS, ACTION_UNMAP,    ACTION_UNMAP,      ACTION_UNMAP,
-		ACTION_PROTECT, ACTION_PROTECT,  ACTION_SPLIT,      ACTION_FOLD,
-		ACTION_TOUCH,   ACTION_MAP_STEP, ACTION_UNMAP_STEP, ACTION_LIVE,
+		ACTION_MAP,   ACTION_MAP,      ACTION_MAP,        ACTION_MAP,     ACTION_EXTENTS,
+		ACTION_UNMAP, ACTION_UNMAP,    ACTION_UNMAP,      ACTION_PROTECT, ACTION_PROTECT,
+		ACTION_SPLIT, ACTION_FOLD,     ACTION_MOVE,       ACTION_MOVE,    ACTION_MOVE,
+		ACTION_TOUCH, ACTION_MAP_STEP, ACTION_UNMAP_STEP, ACTION_LIVE,
 	};
 	const struct ml_format *f = worlds[setting->world].format;
 	const struct window *w = &worlds[setting->world].windows[setting->window];
@@ -367,6 +388,8 @@ struct action sequence_action(struct source *s, const struct setting *setting)
 	a.fail = (uint8_t)(source_chance(s, 1, 8) ? 1 + source_below(s, 6) : 0);
 	if (a.kind == ACTION_PROTECT)
 		draw_change(s, &a);
+	if (a.kind == ACTION_MOVE)
+		draw_target(s, &worlds[setting->world], w, &a);
 	if (w->coarse && a.rung < coarse_rung(&worlds[setting->world]))
 		a.rung = (uint8_t)coarse_rung(&worlds[setting->world]);
 	if (source_chance(s, 1, 32))
@@ -404,9 +427,9 @@ void sequence_print_setting(const struct setting *setting)
 
 void sequence_print_action(size_t number, const struct action *a)
 {
-	static const char *const names[ACTIONS] = { "map",   "extents", "unmap",    "protect",
-						    "split", "fold",    "map-step", "unmap-step",
-						    "touch", "live" };
+	static const char *const names[ACTIONS] = { "map",        "extents", "unmap", "protect",
+						    "split",      "fold",    "move",  "map-step",
+						    "unmap-step", "touch",   "live" };
 	static const char *const feeds[] = { "", " reserve", " short", " prepare" };
 
 	printf("# %3zu %s va 0x%" PRIx64, number, names[a->kind], a->va);
@@ -415,6 +438,8 @@ void sequence_print_action(size_t number, const struct action *a)
 		return;
 	}
 	printf(" len 0x%" PRIx64 " pa 0x%" PRIx64 " prot 0x%" PRIx64, a->len, a->pa, a->prot);
+	if (a->kind == ACTION_MOVE)
+		printf(" to 0x%" PRIx64, a->to);
 	if (a->kind == ACTION_PROTECT)
 		printf(" mask 0x%" PRIx64, a->mask);
 	if (a->kind == ACTION_SPLIT || a->kind == ACTION_FOLD)

@@ -65,6 +65,7 @@ enum action_kind {
 	ACTION_PROTECT,
 	ACTION_SPLIT,
 	ACTION_FOLD,
+	ACTION_MOVE,
 	ACTION_MAP_STEP,
 	ACTION_UNMAP_STEP,
 	ACTION_TOUCH, /* hardware reads or writes a page, and marks its leaf */
@@ -91,6 +92,7 @@ struct action {
 	uint32_t rungs; /* mapping chooses among these alone; 0: no limit */
 	ml_va va;
 	uint64_t len;
+	ml_va to; /* moves */
 	ml_pa pa;
 	ml_prot mask, prot; /* protect: value; TOUCH and LIVE use write */
 	struct ml_extent extents[ACTION_EXTENTS_MOST];
