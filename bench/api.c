@@ -15,6 +15,7 @@ const struct bench_api bench_library = {
 	.wrprotect_ptes = ml_wrprotect_ptes,
 	.young = ml_ptep_test_and_clear_young,
 	.copy = ml_copy,
+	.move = ml_move,
 	.flush_range = ml_flush_range,
 };
 
@@ -93,6 +94,12 @@ static int no_copy(struct ml_table *to, struct ml_table *from, ml_va va, uint64_
 	return 0;
 }
 
+static int no_move(struct ml_table *t, ml_va from, ml_va to, uint64_t len, struct ml_op *op)
+{
+	(void)t, (void)from, (void)to, (void)len, (void)op;
+	return 0;
+}
+
 static void no_flush_range(struct ml_table *t, ml_va va, uint64_t len, unsigned level, bool wait)
 {
 	(void)t, (void)va, (void)len, (void)level, (void)wait;
@@ -111,5 +118,6 @@ const struct bench_api bench_empty = {
 	.wrprotect_ptes = no_wrprotect_ptes,
 	.young = no_young,
 	.copy = no_copy,
+	.move = no_move,
 	.flush_range = no_flush_range,
 };

@@ -94,6 +94,7 @@ uint64_t limit_take_out(uint64_t *entries, unsigned count); /* returns all of th
 bool limit_group_young(uint64_t *group);
 uint64_t limit_harvest_dirty(uint64_t *entries, uint64_t *bits, bool arm64);
 bool limit_copy(uint64_t *to, uint64_t *from, bool arm64); /* write-protects both */
+bool limit_move(uint64_t *to, uint64_t *from, bool links);
 void limit_flush(const struct limit_table *t, ml_va va, uint64_t len);
 
 /* What hardware does: mark one entry as accessed (arm64), or as dirty. */
@@ -123,6 +124,7 @@ struct bench_api {
 	int (*young)(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level);
 	int (*copy)(struct ml_table *to, struct ml_table *from, ml_va va, uint64_t len,
 		    ml_prot from_clears, ml_prot copy_clears, struct ml_op *op);
+	int (*move)(struct ml_table *t, ml_va from, ml_va to, uint64_t len, struct ml_op *op);
 	void (*flush_range)(struct ml_table *t, ml_va va, uint64_t len, unsigned level, bool wait);
 };
 

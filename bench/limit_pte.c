@@ -126,6 +126,25 @@ NOINLINE bool limit_copy(uint64_t *to, uint64_t *from, bool arm64)
 	return any == 0;
 }
 
+/* Move a table of leaves, or of links, which hardware does not mark, to one that must be empty. */
+NOINLINE bool limit_move(uint64_t *to, uint64_t *from, bool links)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < ENTRIES; i++)
+		any |= load(&to[i]);
+	for (unsigned i = 0; any == 0 && i < ENTRIES; i++) {
+		uint64_t was = load(&from[i]);
+
+		if (links)
+			store(&from[i], 0);
+		else
+			was = exchange(&from[i], 0);
+		store(&to[i], was);
+	}
+	return any == 0;
+}
+
 NOINLINE uint64_t limit_take_out(uint64_t *entries, unsigned count)
 {
 	uint64_t all = 0;

@@ -55,6 +55,10 @@ extern const struct bench_side fork_library, fork_limit;
 void fork_setup(struct bench *bench);
 bool fork_check(struct bench *bench);
 
+/* work_move.c */
+extern const struct bench_side move_library, move_limit;
+bool move_check(struct bench *bench);
+
 /* work_check.c: whether samples of the range translate as mapped, by leaves of the right size */
 bool work_library_mapped(struct bench *bench);
 bool work_library_unmapped(struct bench *bench);

@@ -20,6 +20,9 @@
 		   .setup = work_map_all
 #define PROTECTS .library = &protect_library, .limit = &protect_limit, .setup = work_map_all, \
 		 .library_check = protect_check, .limit_check = protect_limit_check
+#define MOVES .live = true, .flush_goal = true, .flushes = 1, .setup = work_map_all, \
+	      .library = &move_library, .limit = &move_limit, .library_check = move_check, \
+	      .limit_check = move_check
 #define CHURNS .library = &churn_library, .limit = &churn_limit, \
 	       .library_check = churn_check, .limit_check = churn_limit_check
 
@@ -104,6 +107,8 @@ const struct workload workloads[] = {
 	{ "fork1g", "1G", 1, .range = GIB, .offset = BLOCK, LEAVES(21), .live = true,
 	  .flush_goal = true, .flushes = 1, .setup = fork_setup, .library = &fork_library,
 	  .limit = &fork_limit, .library_check = fork_check, .limit_check = fork_check },
+	{ "move1g", "1G", 1, .range = GIB, .offset = BLOCK, LEAVES(21), MOVES },
+	{ "move4k", "1G", 1, .range = GIB, .offset = PAGE, LEAVES(12), MOVES },
 	{ "h1g", "1G", 1, .range = GIB, .offset = PAGE, LEAVES(12), ENTRIES(harvest),
 	  .tracked = true, .flushes = 1, .library_check = harvest_check,
 	  .limit_check = harvest_check },
