@@ -258,25 +258,31 @@ PROOF_OF_TOY(a_leaf_is_broken_before_its_table_is_linked)
 	const struct leaf leaf = any_leaf_of(&types, 1);
 	const unsigned i = any_below(4), at = any_below(4);
 	const ml_va va = (ml_va)at << F->level_shift[1];
-	const struct hole hole = { any_below(5), any_below(5), NULL, any_bool() };
+	const unsigned from = any_below(4), to = from + any_below(4); /* what goes of it */
+	const bool all = any_bool();                                  /* or: all becomes pages */
+	const ml_va start = va + ((ml_va)from << F->level_shift[0]);
+	const ml_va end = va + ((ml_va)(to + 1) << F->level_shift[0]) - 1;
+	const struct parting parting = { start, end, NULL, all ? 0 : PARTING_ENDS };
 	struct spare *spare = (struct spare *)(void *)table;
 	struct ml_reserve reserve = { table, 1 };
 	struct supply supply = { &reserve, { NULL, 0 } };
 	struct place place = { root + at, leaf.pte, 1 };
 	struct ml_table t = live_table();
+	struct apart apart;
 	struct gather g;
 
-	ASSUME(!leaf.group && hole.from <= hole.to);
+	ASSUME(!leaf.group && to < 4 && to - from < 3);
 	spare->next = NULL;
 	spare->pa = (ml_pa)any_below(0x8000) << 5;
 	root[at] = leaf.pte;
 	watch(root + at, va, 1);
 	gather_open(&g, &t, NULL);
-	split_leaf(F, &g, &supply, place, va, hole);
+	apart_leaf(F, &apart, &parting, place, va);
+	take_apart(F, &g, &supply, &apart, 1);
 	PROVE(watched.made && !wrong.bold && !wrong.hasty, "when nothing is held of it");
 	PROVE(!wrong.bare, "and all of the table is visible");
 	PROVE(codec_kind(F, root[at], 1) == ML_KIND_TABLE, "which is there then");
-	if (i < hole.from || i >= hole.to)
+	if (all || i < from || i > to)
 		PROVE(!(watched.marks & ~decoded(&types, table[i], 0).prot), "with every mark");
 }
 

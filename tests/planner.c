@@ -276,6 +276,138 @@ TEST(a_group_is_completed_in_one_break)
 	take_down();
 }
 
+/* ---- ends that are cut -------------------------------------------------------------- */
+
+enum what { UNMAP, PROTECT, SPLIT };
+
+/* [va, last) goes, loses a right, or comes down to pages. */
+static void do_what(enum what what, ml_va va, ml_va end)
+{
+	T_CONTEXT("what", what);
+	story_begin(&rig);
+	if (what == UNMAP)
+		t_eq(ml_unmap(&rig.table, va, end - va, NULL), ML_OK);
+	else if (what == PROTECT)
+		t_eq(ml_protect(&rig.table, va, end - va, ML_WRITE, 0, NULL), ML_OK);
+	else
+		t_eq(ml_split(&rig.table, va, end - va, 0, NULL), ML_OK);
+}
+
+/* The mapping of [AT, AT + size) is there but for what went of [va, end). */
+static void is_left(enum what what, uint64_t size, ml_va va, ml_va end)
+{
+	struct ml_cursor cursor = { AT, AT + size - 1, false };
+	struct ml_run run;
+	uint64_t bytes = 0;
+
+	t_eq(rig_bytes(&rig), what == UNMAP ? size - (end - va) : size);
+	while (ml_run_next(&rig.table, &cursor, &run)) {
+		const bool inside = run.va >= va && run.va < end;
+
+		t_eq(run.pa, run.va);
+		t_eq(run.prot & ML_WRITE, what == PROTECT && inside ? 0 : ML_WRITE);
+		bytes += run.length;
+	}
+	t_eq(bytes, rig_bytes(&rig));
+}
+
+static void put_up_bearing(enum world world, uint8_t bbm)
+{
+	const struct ml_table_config wish = { .live = true, .bbm = bbm };
+
+	t_eq(rig_open(&rig, world, &wish), ML_OK);
+}
+
+/* Two levels down in one break, be it cut once or twice, in one table or in two. */
+TEST(a_giant_is_cut_at_a_page_in_one_break)
+{
+	static const struct {
+		uint64_t from, to;
+	} parts[] = {
+		{ 5 * PAGE, 6 * PAGE },  { 5 * PAGE, G },    { 0, 3 * PAGE },
+		{ 3 * M, 3 * M + PAGE }, { PAGE, G - PAGE }, { 2 * M - PAGE, 2 * M + PAGE },
+		{ 2 * M, 4 * M + PAGE },
+	};
+
+	for (unsigned w = 0; w < 3; w++)
+		for (unsigned n = 0; n < sizeof(parts) / sizeof(parts[0]); n++)
+			for (enum what what = UNMAP; what <= SPLIT; what++) {
+				const ml_va va = AT + parts[n].from, end = AT + parts[n].to;
+
+				T_CONTEXT(worlds[wide[w]].name, n);
+				put_up(wide[w], ML_FOLD_MAP, false);
+				t_eq(ml_map(&rig.table, AT, G, AT, ML_RW, NULL), ML_OK);
+				do_what(what, va, end);
+				one(AT, G, 30, 2, true);
+				is_left(what, G, va, end);
+				take_down();
+			}
+}
+
+/* Leaves, and groups, at both ends: broken together, waited for once. */
+TEST(both_ends_are_cut_in_one_break)
+{
+	for (unsigned w = 0; w < 3; w++)
+		for (enum what what = UNMAP; what <= PROTECT; what++) {
+			T_CONTEXT(worlds[wide[w]].name, what);
+			put_up(wide[w], ML_FOLD_MAP, false);
+			t_eq(ml_map(&rig.table, AT, 8 * M, AT, ML_RW, NULL), ML_OK);
+			do_what(what, AT + PAGE, AT + 8 * M - PAGE);
+			one(AT, 8 * M, 21, 1, true);
+			is_left(what, 8 * M, AT + PAGE, AT + 8 * M - PAGE);
+			take_down();
+		}
+}
+
+TEST(groups_at_both_ends_are_cut_in_one_break)
+{
+	for (enum what what = UNMAP; what <= PROTECT; what++) {
+		put_up(WORLD_ARM_LOW, ML_FOLD_MAP, false);
+		t_eq(ml_map(&rig.table, AT, 4 * GROUP, AT, ML_RW, NULL), ML_OK);
+		do_what(what, AT + PAGE, AT + 4 * GROUP - PAGE);
+		one(AT, 4 * GROUP, 12, 0, true);
+		is_left(what, 4 * GROUP, AT + PAGE, AT + 4 * GROUP - PAGE);
+		take_down();
+	}
+}
+
+/* The group, and the member that is cut in it. */
+TEST(a_group_of_blocks_is_cut_at_a_page_in_one_break)
+{
+	for (enum what what = UNMAP; what <= PROTECT; what++) {
+		put_up(WORLD_ARM_LOW, ML_FOLD_MAP, false);
+		t_eq(ml_map(&rig.table, AT, 32 * M, AT, ML_RW, NULL), ML_OK);
+		do_what(what, AT + 2 * M - PAGE, AT + 10 * M + PAGE);
+		one(AT, 32 * M, 21, 1, true);
+		is_left(what, 32 * M, AT + 2 * M - PAGE, AT + 10 * M + PAGE);
+		take_down();
+	}
+}
+
+/* Walkers that bear both sizes are told once; those that want it announced, before and behind. */
+TEST(who_bears_both_sizes_is_told_once)
+{
+	for (unsigned bbm = 1; bbm <= 2; bbm++) {
+		T_CONTEXT("bbm", bbm);
+		put_up_bearing(WORLD_ARM_LOW, (uint8_t)bbm);
+		t_eq(ml_map(&rig.table, AT, G, AT, ML_RW, NULL), ML_OK);
+		do_what(UNMAP, AT + PAGE, AT + G - PAGE);
+		ml_trace_to(NULL);
+		t_eq(story_trace.kinds[ML_EVENT_INVALIDATE], 3 - bbm);
+		t_eq(story_trace.kinds[ML_EVENT_COMPLETE], 3 - bbm);
+		is(0, AT, G, 30, 2, true);
+		is_left(UNMAP, G, AT + PAGE, AT + G - PAGE);
+		take_down();
+		put_up_bearing(WORLD_ARM_LOW, (uint8_t)bbm);
+		t_eq(ml_map(&rig.table, AT, 3 * G, AT, ML_RW, NULL), ML_OK);
+		do_what(UNMAP, AT + PAGE, AT + 3 * G - PAGE);
+		ml_trace_to(NULL);
+		t_eq(story_trace.kinds[ML_EVENT_COMPLETE], 3 - bbm);
+		is_left(UNMAP, 3 * G, AT + PAGE, AT + 3 * G - PAGE);
+		take_down();
+	}
+}
+
 /* ---- several ranges ------------------------------------------------------------------ */
 
 /* Pages at these numbers from AT on, each protected from writing by one call over all of them. */

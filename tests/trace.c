@@ -210,7 +210,8 @@ TEST(a_group_is_broken_before_it_is_made_anew)
 	t_eq(ml_unmap(&rig.table, AT + 3 * PAGE, PAGE, NULL), ML_OK);
 	t_str(story_end(), "biwm");
 	t_eq(story_trace.kinds[ML_EVENT_EXCHANGE], 16);
-	t_eq(story_trace.kinds[ML_EVENT_STORE], 15); /* what goes is stored to once */
+	t_eq(story_trace.kinds[ML_EVENT_STORE], 15); /* what goes is stored to once, */
+	t_eq(story_trace.events[3].value, 0);        /* and empty from then on */
 	story_begin(&rig);
 	t_eq(ml_protect(&rig.table, AT + GROUP, PAGE, ML_WRITE, 0, NULL), ML_OK);
 	t_str(story_end(), "biwm");

@@ -16,7 +16,8 @@
  *   valid needs no invalidation, unless the format says that walkers hold that, too
  *   (caches_invalid). A table that is not live is never invalidated. A call waits once, and once
  *   more for every 16 that it takes out beyond the first 16: runs of leaves that a sink is to hear
- *   of, subtrees, and tables that became empty; and before it makes what it had to break.
+ *   of, subtrees, and tables that became empty; and before it makes what it had to break: leaves
+ *   and groups that reach over the ends of the range are broken together, for all sizes at once.
  * - op may be NULL: no reserve, no sink, no flags.
  *
  * Locking:

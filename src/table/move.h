@@ -39,24 +39,6 @@ ML_PART int check_move(const struct ml_format *f, const struct ml_table *t, ml_v
 	return check_cuts(f, t, from, from + (len - 1));
 }
 
-/* Make both ends of the range boundaries between leaves. */
-ML_PART void move_cut(const struct ml_format *f, struct carrier *c, struct gather *g)
-{
-	ml_va end = c->first;
-
-	for (;;) {
-		const struct place at = descend(f, c->from, end, 0);
-
-		if (codec_is_leaf(f, at.pte, at.level) &&
-		    span_is_cut(leaf_span(f, at, end), c->first, c->last))
-			split_place(f, g, &c->cut, at, end, false);
-		else if (end == c->last)
-			return;
-		else
-			end = c->last;
-	}
-}
-
 /* Entries leave one place and stand in the other. Walkers may mark leaves until they are gone. */
 ML_PART void move_entries(const struct ml_format *f, struct carrier *c, struct gather *g,
 			  const struct carry_step *step)
@@ -143,7 +125,7 @@ ML_PART void move_range(const struct ml_format *f, struct carrier *c, struct gat
 	struct carry_step step;
 	ml_va va = c->first;
 
-	move_cut(f, c, g);
+	part_unchanged(f, g, &c->cut, c->first, c->last, true, true);
 	do {
 		(void)carry_next(f, c, va, &step);
 		if (step.kind == CARRY_ENTRIES)

@@ -8,30 +8,49 @@
 
 #include "table/edit.h"
 
-/*
- * The leaf at `at` is cut by [va, last] and changes: go one size down. Where that breaks it, what
- * changes is made as it is to be.
- */
-ML_PART void edit_split(const struct ml_format *f, struct gather *g, struct supply *supply,
-			const struct editor *e, struct place at, ml_va va, ml_va last)
+/* Those that come apart change what they are; the edit of what lies in the range is counted. */
+ML_PART void edit_ends(const struct ml_format *f, struct gather *g, struct supply *supply,
+		       struct apart *a, unsigned count)
 {
-	const struct ml_table *t = g->t;
-	struct hole hole;
-	ml_pte leaf;
+	unsigned i;
 
-	if (!t->live || !t->break_size || at.pte & codec_group(f)) {
-		split_place(f, g, supply, at, va, false);
-		return;
+	take_apart(f, g, supply, a, count);
+	for (i = 0; g->op && i < count; i++, a++) {
+		const struct editor e = editor_at(f, g->t, a->parting->edit, a->level);
+		const ml_va last = ml_min(apart_last(f, a), a->parting->last);
+
+		if (edited(f, g->t, &e, a->leaf) != a->leaf)
+			g->op->bytes += last - ml_max(a->run.va, a->parting->va) + 1;
 	}
-	hole = hole_of(f, at, va, last, e->edit);
-	leaf = split_leaf(f, g, supply, at, va, hole);
-	if (g->op && edited(f, t, e, leaf) != leaf)
-		g->op->bytes += (uint64_t)(hole.to - hole.from) << f->level_shift[at.level - 1];
+}
+
+/* Whether the leaf at va, or any of its group, changes, and comes apart if it is cut. */
+ML_PART bool edit_cuts(const struct ml_format *f, const struct ml_table *t,
+		       const struct ml_edit *edit, ml_va va)
+{
+	const struct place at = descend(f, t, va, 0);
+	const struct editor e = editor_at(f, t, edit, at.level);
+	struct members m = { at.entry, 1, va };
+	unsigned i;
+
+	if (!codec_is_leaf(f, at.pte, at.level))
+		return false;
+	if (at.pte & codec_group(f))
+		m = group_around(f, at.entry, va, at.level);
+	if (m.count > 1 && spreads(t, edit))
+		return false;
+	for (i = 0; i < m.count; i++) {
+		const ml_pte pte = entry_load(f, m.first + i);
+
+		if (edited(f, t, &e, pte) != pte)
+			return true;
+	}
+	return false;
 }
 
 /* Protect what one table holds of [va, last]; returns the last address dealt with. */
 ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct supply *supply,
-			   struct editor *e, ml_va va, ml_va last)
+			   const struct parting *parting, struct editor *e, ml_va va, ml_va last)
 {
 	const struct place at = descend(f, g->t, va, 0);
 	const unsigned shift = f->level_shift[at.level];
@@ -46,10 +65,9 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 		if (!ml_aligned(va, shift) || entry_last(f, va, at.level) > last) {
 			if (edited(f, g->t, e, at.pte) == at.pte)
 				return ml_min(last, entry_last(f, va, at.level));
-			edit_split(f, g, supply, e, at, va, last);
-			/* of one type only may walkers hold two sizes */
-			if (e->edit->mask & (ML_TYPE_MASK | ML_GLOBAL))
-				gather_flush(f, g);
+			/* hardware marked it after the ends were looked at */
+			part_unchanged(f, g, supply, parting->va, parting->last, va == parting->va,
+				       entry_last(f, va, at.level) > parting->last);
 			return va - 1;
 		}
 	}
@@ -183,19 +201,39 @@ ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_tab
 	return edge_tables(f, t, va, last, true);
 }
 
-/* [va, last] with everything that can fail behind us. */
+/*
+ * Whether the leaf at va comes apart under the eyes of walkers that bear both sizes, but only if
+ * nothing else about it changes (Arm ARM D8.16.1).
+ */
+ML_INLINE bool edit_passes(const struct ml_format *f, const struct ml_table *t, ml_va va)
+{
+	return t->live && !t->break_size &&
+	       !(t->break_group && descend(f, t, va, 0).pte & codec_group(f));
+}
+
+/* [va, last] with everything that can fail behind us; what comes apart at both ends, last. */
 ML_PART void protect_range(const struct ml_format *f, struct gather *g, struct supply *supply,
 			   const struct ml_edit *edit, ml_va va, ml_va last)
 {
+	const struct parting parting = { va, last, edit, PARTING_ENDS };
+	const bool first = edit_cuts(f, g->t, edit, va), second = edit_cuts(f, g->t, edit, last);
+	const bool passes[] = { first && edit_passes(f, g->t, va),
+				second && edit_passes(f, g->t, last) };
 	struct editor editor = editor_at(f, g->t, edit, 0);
+	struct ends ends;
 
-	for (;;) {
-		const ml_va end = protect_some(f, g, supply, &editor, va, last);
+	if (passes[0] || passes[1])
+		part_unchanged(f, g, supply, va, last, passes[0], passes[1]);
+	if ((passes[0] || passes[1]) && edit->mask & (ML_TYPE_MASK | ML_GLOBAL))
+		gather_flush(f, g); /* of one type only may walkers hold two sizes */
+	ends_find(f, g, &ends, &parting, first, second);
+	while (ends.between) {
+		const ml_va end = protect_some(f, g, supply, &parting, &editor, ends.from, ends.to);
 
-		if (end == last)
-			return;
-		va = end + 1;
+		ends.between = end != ends.to;
+		ends.from = end + 1;
 	}
+	edit_ends(f, g, supply, ends.apart, ends.count);
 }
 
 ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,

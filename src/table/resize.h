@@ -14,9 +14,9 @@
 #include "table/gather.h"
 
 /*
- * Break count entries from p on, one sequence: walkers find nothing there, and no longer hold
- * anything of it. Those from `from` to `to` stay empty; who reads the others without the lock sees
- * that something will be made there again. Returns the first with accessed and dirty of all.
+ * Break count entries from p on, one sequence: walkers find nothing there, and hold nothing of it
+ * after the next flush. Those from `from` to `to` stay empty; who reads the others without the lock
+ * sees that something will be made there again. Returns the first with accessed and dirty of all.
  */
 ML_PART ml_pte break_around(const struct ml_format *f, struct gather *g, ml_pte *p, unsigned count,
 			    ml_va va, unsigned level, unsigned from, unsigned to)
@@ -35,15 +35,17 @@ ML_PART ml_pte break_around(const struct ml_format *f, struct gather *g, ml_pte 
 	}
 	write_back(g->t, g->op, p, count);
 	gather_range(g, va, va + (count * step - 1), level, f->level_shift[level]);
-	gather_flush(f, g);
 	return codec_merge_ad(f, first, bits);
 }
 
-/* The same where all are made again. */
+/* The same where all are made again, and no walker holds them any more. */
 ML_INLINE ml_pte break_entries(const struct ml_format *f, struct gather *g, ml_pte *p,
 			       unsigned count, ml_va va, unsigned level)
 {
-	return break_around(f, g, p, count, va, level, 0, 0);
+	const ml_pte first = break_around(f, g, p, count, va, level, 0, 0);
+
+	gather_flush(f, g);
+	return first;
 }
 
 /* The same without breaking. Groups inside do not matter. */
@@ -155,26 +157,17 @@ ML_INLINE ml_pte split_first(const struct ml_format *f, const struct ml_table *t
 	return rung && t->rungs >> rung & 1 ? first | codec_group(f) : first;
 }
 
-/* Entries of a new table that will hold nothing, or something else; from == to: none. */
+/*
+ * Entries of a new table that will hold nothing, or something else; from == to: none. Those that
+ * come apart in turn are not written: they are, or will be, links of tables.
+ */
 struct hole {
 	unsigned from, to;
 	const struct ml_edit *edit; /* what becomes of them; NULL: nothing */
 	bool plain;                 /* and none of the rest is to be in a group */
+	bool before, behind;        /* the entry before it, and the one behind it, comes apart; */
+	bool apart;                 /* all in it do */
 };
-
-/* The entries that lie wholly inside [va, last], of the table that replaces the leaf at `at`. */
-ML_INLINE struct hole hole_of(const struct ml_format *f, struct place at, ml_va va, ml_va last,
-			      const struct ml_edit *edit)
-{
-	const unsigned shift = f->level_shift[at.level - 1];
-	const ml_va start = ml_align_down(va, f->level_shift[at.level]);
-	const ml_va end = ml_min(last, entry_last(f, va, at.level));
-	struct hole hole = { 0, 0, edit, false };
-
-	hole.from = (unsigned)((va - start + (ML_BIT(shift) - 1)) >> shift);
-	hole.to = (unsigned)ml_max(hole.from, (end - start + 1) >> shift);
-	return hole;
-}
 
 /* Fill the hole with what the edit makes of the leaves; whole groups of it are groups. */
 ML_PART void fill_edited(const struct ml_format *f, const struct ml_table *t, ml_pte *table,
@@ -197,8 +190,8 @@ ML_PART void fill_edited(const struct ml_format *f, const struct ml_table *t, ml
 }
 
 /*
- * Fill the table that replaces a leaf, the hole left out or changed. Groups that the hole cuts are
- * none.
+ * Fill the table that replaces a leaf, the hole left out or changed. Groups that the hole, or what
+ * comes apart, cuts are none.
  */
 ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_pte *table,
 			ml_pte leaf, unsigned level, struct hole hole)
@@ -206,117 +199,24 @@ ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_
 	const unsigned below = level - 1, rung = f->group_rung[below];
 	const unsigned size = rung ? 1u << f->rungs[rung].lg2_entries : 1;
 	const unsigned entries = table_entries(f, below);
-	const unsigned head = hole.from & ~(size - 1), tail = (hole.to + size - 1) & ~(size - 1);
+	const unsigned from = hole.from - hole.before, to = hole.to + hole.behind;
+	const unsigned head = from & ~(size - 1), tail = (to + size - 1) & ~(size - 1);
 	const uint64_t step = ML_BIT(f->level_shift[below]);
 	const ml_pte grouped = split_first(f, t, leaf, level);
 	const ml_pte single = grouped & ~codec_group(f), first = hole.plain ? single : grouped;
 
-	if (hole.from == hole.to) {
+	if (from == to) {
 		entry_put_run(f, table, entries, first, step, true);
 		return;
 	}
 	entry_put_run(f, table, head, first, step, true);
-	entry_put_run(f, table + head, hole.from - head, single + head * step, step, true);
+	entry_put_run(f, table + head, from - head, single + head * step, step, true);
 	if (hole.edit)
 		fill_edited(f, t, table, first, below, hole);
-	else
+	else if (!hole.apart)
 		entry_clear_run(f, table + hole.from, hole.to - hole.from);
-	entry_put_run(f, table + hole.to, tail - hole.to, single + hole.to * step, step, true);
+	entry_put_run(f, table + to, tail - to, single + to * step, step, true);
 	entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
-}
-
-/* Walkers may hold the large leaf at va of this level. */
-ML_INLINE void gather_leaf(const struct ml_format *f, struct gather *g, ml_va va, unsigned level)
-{
-	gather_range(g, ml_align_down(va, f->level_shift[level]), entry_last(f, va, level), level,
-		     f->level_shift[level]);
-}
-
-/*
- * The leaf says that its size is about to change, and no walker holds it as it was before. Returns
- * it as it stands then.
- */
-ML_PART ml_pte announce(const struct ml_format *f, struct gather *g, struct place at, ml_va va)
-{
-	ml_pte pte = at.pte;
-
-	ENTRY_CHANGE(f, g->t, at.entry, pte, pte | codec_announce(f));
-	write_back(g->t, g->op, at.entry, 1);
-	gather_leaf(f, g, va, at.level);
-	gather_flush(f, g);
-	return entry_load(f, at.entry);
-}
-
-/*
- * The table, filled after at.pte, takes the place of the leaf under the eyes of walkers that bear
- * both. They hold the old size until the operation's invalidation: a hint of the new level would
- * miss it. Returns the leaf as it was last.
- */
-ML_PART ml_pte split_pass(const struct ml_format *f, struct gather *g, struct place at, ml_va va,
-			  ml_pte *table, ml_pa pa, struct hole hole)
-{
-	struct ml_table *t = g->t;
-	const ml_pte silent = ~(t->announces ? codec_announce(f) : 0);
-	ml_pte now = t->announces ? announce(f, g, at, va) : at.pte, leaf = at.pte;
-
-	do {
-		if ((now & silent) != leaf) { /* hardware marked it meanwhile */
-			leaf = now & silent;
-			fill_split(f, t, table, leaf, at.level, hole);
-		}
-		publish(t, g->op, table, table_entries(f, at.level - 1));
-		if (!t->hardware_ad) {
-			entry_link(f, at.entry, codec_table(f, pa));
-			break;
-		}
-	} while (!entry_replace(f, at.entry, &now, codec_table(f, pa)));
-	publish(t, g->op, at.entry, 1);
-	gather_leaf(f, g, va, at.level);
-	return leaf;
-}
-
-/*
- * Replace the leaf at `at`, no member of a group, by a table of leaves of the level below, without
- * those in the hole. Returns the leaf as it was last.
- */
-ML_PART ml_pte split_leaf(const struct ml_format *f, struct gather *g, struct supply *supply,
-			  struct place at, ml_va va, struct hole hole)
-{
-	struct ml_table *t = g->t;
-	ml_pte leaf = at.pte;
-	ml_pa pa;
-	ml_pte *table = supply_take(t, supply, &pa);
-
-	ML_ASSERT(codec_is_leaf(f, leaf, at.level));
-	fill_split(f, t, table, leaf, at.level, hole);
-	owe_split(f, t, leaf, at.level - 1);
-	tally(t, &t->stats.splits, 1);
-	if (t->live && !t->break_size)
-		return split_pass(f, g, at, va, table, pa, hole);
-	if (t->live) {
-		leaf = break_entries(f, g, at.entry, 1, ml_align_down(va, f->level_shift[at.level]),
-				     at.level);
-		if (leaf != at.pte) /* hardware marked it meanwhile */
-			fill_split(f, t, table, leaf, at.level, hole);
-	}
-	link_table(f, t, g->op, at.entry, table, pa, at.level - 1);
-	gather_linked(f, g, va, at.level);
-	return leaf;
-}
-
-/*
- * Go one size down at `at`: the leaf there reaches over what is about to change. Two, if groups
- * would only come apart again.
- */
-ML_INLINE void split_place(const struct ml_format *f, struct gather *g, struct supply *supply,
-			   struct place at, ml_va va, bool plain)
-{
-	const struct hole none = { 0, 0, NULL, plain };
-
-	if (at.pte & codec_group(f))
-		group_convert(f, g, at.entry, va, at.level, false);
-	else
-		(void)split_leaf(f, g, supply, at, va, none);
 }
 
 /* Whether va is a boundary inside the leaf at `at`. */

@@ -75,10 +75,25 @@ ML_PART int check_split(const struct ml_format *f, const struct ml_table *t, ml_
 	}
 }
 
+/* The leaf at `at` comes down to the size; its group first. */
+ML_INLINE void split_at(const struct ml_format *f, struct change *c, const struct parting *parting,
+			struct place at, ml_va va)
+{
+	struct apart a;
+
+	if (at.pte & codec_group(f)) {
+		group_convert(f, &c->gather, at.entry, va, at.level, false);
+		return;
+	}
+	apart_leaf(f, &a, parting, at, va);
+	take_apart(f, &c->gather, &c->supply, &a, 1);
+}
+
 ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va va, uint64_t len,
 			  unsigned rung, struct ml_op *op)
 {
 	const ml_va last = va + len - 1;
+	const struct parting parting = { va, last, NULL, rung };
 	struct change c;
 	int error = check_change(f, t, va, len);
 
@@ -98,8 +113,7 @@ ML_INLINE int table_split(const struct ml_format *f, struct ml_table *t, ml_va v
 		const ml_va end = split_skip(f, at, va, last);
 
 		if (is_larger(f, at, rung)) {
-			split_place(f, &c.gather, &c.supply, at, va,
-				    at.level && f->group_rung[at.level - 1] > rung);
+			split_at(f, &c, &parting, at, va);
 			continue;
 		}
 		if (end == last)

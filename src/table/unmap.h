@@ -6,7 +6,7 @@
 #ifndef ML_TABLE_UNMAP_H
 #define ML_TABLE_UNMAP_H
 
-#include "table/resize.h"
+#include "table/apart.h"
 
 /*
  * The highest level at which the range may take whole entries out: tables that are lent, or that
@@ -199,125 +199,67 @@ ML_PART void unmap_entries(const struct ml_format *f, struct gather *g, ml_pte *
 		gather_range(g, first, last, level, shift);
 }
 
-/*
- * The group around p, at va, loses members from va to last: unfold it. Where that breaks it, they
- * do not come back, and what walkers held of them is gone with the rest.
- */
-ML_PART void unmap_cut(const struct ml_format *f, struct gather *g, ml_pte *p, ml_va va, ml_va last,
-		       unsigned level)
+/* What the range took of what came apart waits for the sink, and owns nothing any more. */
+ML_PART void apart_gone(const struct ml_format *f, struct gather *g, const struct apart *a)
 {
-	const unsigned rung = f->group_rung[level], shift = f->level_shift[level];
-	const unsigned size = 1u << f->rungs[rung].lg2_entries;
-	const unsigned from = index_of(f, va, level) & (size - 1);
-	const unsigned count = (unsigned)ml_min(size - from, ((last - va) >> shift) + 1);
-	struct ml_table *t = g->t;
-	ml_pte first;
+	const ml_va last = ml_min(apart_last(f, a), a->parting->last);
+	ml_va va = ml_max(a->run.va, a->parting->va), end;
 
-	if (!t->live || !t->break_group) {
-		group_convert(f, g, p, va, level, false);
-		return;
+	for (;; va = end + 1) {
+		const unsigned level = cover_level(f, a->level, va, last);
+		const unsigned count = covered_entries(f, va, last, level);
+		const ml_pte leaf = codec_relevel(f, a->leaf, a->level, level);
+
+		end = va + (((uint64_t)count << f->level_shift[level]) - 1);
+		owe_no_more(f, g->t, leaf, level, count);
+		gather_leaves(f, g, va, leaf + (va - a->run.va), count, level);
+		if (end == last)
+			return;
 	}
-	p -= from;
-	first = break_around(f, g, p, size, ml_align_down(va, f->rungs[rung].shift), level, from,
-			     from + count) &
-		~codec_group(f);
-	entry_put_run(f, p, from, first, ML_BIT(shift), false);
-	entry_put_run(f, p + from + count, size - from - count,
-		      first + ((uint64_t)(from + count) << shift), ML_BIT(shift), false);
-	publish(t, g->op, p, size);
-	gather_made(f, g, ml_align_down(va, f->rungs[rung].shift),
-		    ml_align_last(va, f->rungs[rung].shift), level);
-	tally(t, &t->stats.splits, 1);
-	owe_no_more(f, t, first, level, count);
-	gather_leaves(f, g, va, first + ((uint64_t)from << shift), count, level);
-}
-
-/* Take count entries from `at` on out, [va, end], where there may be groups at the ends. */
-ML_INLINE void unmap_groups(const struct ml_format *f, struct gather *g, struct place at, ml_va va,
-			    ml_va end, unsigned count)
-{
-	const ml_va tail = ml_max(va, ml_align_down(end, f->rungs[f->group_rung[at.level]].shift));
-	unsigned whole = count;
-
-	if (group_is_cut(f, at.pte, va, end, at.level))
-		unmap_cut(f, g, at.entry, va, end, at.level);
-	if (group_is_cut(f, entry_load(f, at.entry + count - 1), tail, end, at.level))
-		whole = (unsigned)((tail - va) >> f->level_shift[at.level]);
-	unmap_entries(f, g, at.entry, va, whole, at.level);
-	if (whole == count)
-		return;
-	unmap_cut(f, g, at.entry + whole, tail, end, at.level);
-	unmap_entries(f, g, at.entry + whole, tail, count - whole, at.level);
-}
-
-/*
- * The leaf at `at` is cut by [va, last]: go one size down. Where that breaks it, what goes is left
- * out of what is made.
- */
-ML_PART void unmap_split(const struct ml_format *f, struct gather *g, struct supply *supply,
-			 struct place at, ml_va va, ml_va last)
-{
-	const unsigned below = at.level - 1;
-	struct ml_table *t = g->t;
-	struct hole hole;
-	ml_pte leaf;
-
-	if (!t->live || !t->break_size || at.pte & codec_group(f)) {
-		split_place(f, g, supply, at, va, false);
-		return;
-	}
-	hole = hole_of(f, at, va, last, NULL);
-	leaf = split_leaf(f, g, supply, at, va, hole);
-	if (hole.from == hole.to)
-		return;
-	owe_no_more(f, t, leaf, below, hole.to - hole.from);
-	leaf = codec_relevel(f, leaf, at.level, below) +
-	       ((uint64_t)hole.from << f->level_shift[below]);
-	va = ml_align_down(va, f->level_shift[at.level]) +
-	     ((uint64_t)hole.from << f->level_shift[below]);
-	gather_leaves(f, g, va, leaf, hole.to - hole.from, below);
 }
 
 /* Unmap what one table holds of [va, last]; returns the last address dealt with. */
-ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, struct supply *supply,
-			 ml_va va, ml_va last, unsigned top)
+ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, ml_va va, ml_va last,
+			 unsigned top)
 {
 	const unsigned stop = cover_level(f, top, va, last);
 	const struct place at = descend(f, g->t, va, stop);
 	unsigned count, index;
 	ml_va end;
 
-	if (at.level > stop) {
-		if (!codec_is_leaf(f, at.pte, at.level))
-			return ml_min(last, entry_last(f, va, at.level));
-		unmap_split(f, g, supply, at, va, last);
-		return va - 1;
-	}
+	if (at.level > stop)
+		return ml_min(last, entry_last(f, va, at.level));
 	count = covered_entries(f, va, last, stop);
 	end = va + (((uint64_t)count << f->level_shift[stop]) - 1);
-	if (codec_group(f) && f->group_rung[stop])
-		unmap_groups(f, g, at, va, end, count);
-	else
-		unmap_entries(f, g, at.entry, va, count, stop);
+	unmap_entries(f, g, at.entry, va, count, stop);
 	ML_PORT_PUBLISH();
 	index = index_of(f, va, stop);
 	prune(f, g, va, at.entry - index, index, index + count, stop, top);
 	return end;
 }
 
-/* [va, last] with everything that can fail behind us. */
+/*
+ * [va, last] with everything that can fail behind us. What comes apart at both ends does so
+ * together, and last: it is not broken for longer than it must be.
+ */
 ML_PART void unmap_range(const struct ml_format *f, struct gather *g, struct supply *supply,
 			 ml_va va, ml_va last)
 {
+	const struct parting parting = { va, last, NULL, PARTING_ENDS };
 	const unsigned top = top_level(f, g->t, va, last);
+	struct ends ends;
+	unsigned i;
 
-	for (;;) {
-		const ml_va end = unmap_some(f, g, supply, va, last, top);
+	ends_find(f, g, &ends, &parting, true, true);
+	while (ends.between) {
+		const ml_va end = unmap_some(f, g, ends.from, ends.to, top);
 
-		if (end == last)
-			return;
-		va = end + 1;
+		ends.between = end != ends.to;
+		ends.from = end + 1;
 	}
+	take_apart(f, g, supply, ends.apart, ends.count);
+	for (i = 0; i < ends.count; i++)
+		apart_gone(f, g, &ends.apart[i]);
 }
 
 /* A change under way: where its tables come from, and what it let go. */
@@ -350,19 +292,14 @@ ML_INLINE void close_change(const struct ml_format *f, struct change *c)
 	supply_close(c->gather.t, c->gather.op, &c->supply);
 }
 
-/* The leaf at `entry` goes, with all that follows from it. */
-ML_PART void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, ml_pte *entry,
-			unsigned level, struct ml_op *op)
+/* The leaf at va of this level goes, with all that follows from it; no tables are needed. */
+ML_PART void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, unsigned level,
+			struct ml_op *op)
 {
-	const unsigned index = index_of(f, va, level);
 	struct gather g;
 
 	gather_open(&g, t, op);
-	if (entry_load(f, entry) & codec_group(f))
-		unmap_cut(f, &g, entry, va, entry_last(f, va, level), level);
-	unmap_entries(f, &g, entry, va, 1, level);
-	ML_PORT_PUBLISH();
-	prune(f, &g, va, entry - index, index, index + 1, level, top_level(f, t, va, va));
+	unmap_range(f, &g, NULL, va, entry_last(f, va, level));
 	gather_close(f, &g);
 }
 
@@ -385,23 +322,43 @@ ML_INLINE bool is_inside(const struct ml_format *f, struct place at, ml_va va, u
 	       entry_last(f, va, at.level) >= va + len - 1;
 }
 
+/* The same where no walker looks on. */
+ML_INLINE void split_quietly(const struct ml_format *f, struct change *c, struct place at, ml_va va,
+			     uint32_t count)
+{
+	const unsigned below = at.level - 1, from = index_of(f, va, below);
+	const struct hole hole = { .from = from, .to = from + count };
+	struct ml_table *t = c->gather.t;
+	ml_pa pa;
+	ml_pte *table = apart_table(f, t, &c->supply, at.pte, at.level, &pa);
+
+	fill_split(f, t, table, at.pte, at.level, hole);
+	link_table(f, t, c->gather.op, at.entry, table, pa, below);
+	owe_no_more(f, t, at.pte, below, count);
+	gather_leaves(f, &c->gather, va,
+		      codec_relevel(f, at.pte, at.level, below) +
+			      ((uint64_t)from << f->level_shift[below]),
+		      count, below);
+}
+
 ML_PART int unmap_inside(const struct ml_format *f, struct ml_table *t, struct place at, ml_va va,
 			 uint64_t len, struct ml_op *op)
 {
-	const unsigned below = at.level - 1, from = index_of(f, va, below);
-	const uint32_t count = (uint32_t)(len >> f->level_shift[below]);
-	const struct hole hole = { from, from + count, NULL, false };
-	struct change c;
-	ml_pte leaf;
+	const struct parting parting = { va, va + (len - 1), NULL, PARTING_ENDS };
 	const bool owns = ML_UNLIKELY(t->guaranteed);
+	struct change c;
+	struct apart a;
 	int error = open_change(t, op, &c, owns ? cut_tables(f, t, va, va + len - 1) : 1);
 
 	if (error || is_dry(op))
 		return error;
-	leaf = split_leaf(f, &c.gather, &c.supply, at, va, hole);
-	owe_no_more(f, t, leaf, below, count);
-	leaf = codec_relevel(f, leaf, at.level, below) + ((uint64_t)from << f->level_shift[below]);
-	gather_leaves(f, &c.gather, va, leaf, count, below);
+	if (!t->live) {
+		split_quietly(f, &c, at, va, (uint32_t)(len >> f->level_shift[at.level - 1]));
+	} else {
+		apart_leaf(f, &a, &parting, at, va);
+		take_apart(f, &c.gather, &c.supply, &a, 1);
+		apart_gone(f, &c.gather, &a);
+	}
 	close_change(f, &c);
 	return ML_OK;
 }
@@ -421,7 +378,7 @@ ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, m
 	at = descend(f, t, va, 0);
 	if (is_one_leaf(f, at, va, len)) {
 		if (!is_dry(op))
-			unmap_leaf(f, t, va, at.entry, at.level, op);
+			unmap_leaf(f, t, va, at.level, op);
 		return ML_OK;
 	}
 	if (is_inside(f, at, va, len))
