@@ -65,12 +65,18 @@ ML_INLINE bool gather_has_sink(const struct gather *g)
 }
 
 /*
- * Walkers may hold what is in there. Joining it to a range is worth some steps: a call has costs of
- * its own, up to an interrupt to every CPU.
+ * Joining ranges is worth so many steps: a call has costs of its own, up to an interrupt to every
+ * CPU.
  */
+ML_INLINE unsigned gather_worth(const struct gather *g)
+{
+	return (1u << g->t->format->index_bits[0]) / 16;
+}
+
+/* Walkers may hold what is in there. */
 ML_PART void gather_hull(struct gather *g, struct hull hull)
 {
-	hulls_add(&g->hulls, hull, (1u << g->t->format->index_bits[0]) / 16);
+	hulls_add(&g->hulls, hull, gather_worth(g));
 }
 
 /* Walkers may hold leaves of this level and size in [first, last]. */
@@ -79,7 +85,7 @@ ML_INLINE void gather_range(struct gather *g, ml_va first, ml_va last, unsigned 
 {
 	const struct hull hull = { first, last, (uint8_t)stride, (uint8_t)level, false };
 
-	if (g->t->live && !hulls_extend(&g->hulls, &hull))
+	if (g->t->live && !hulls_extend(&g->hulls, &hull, gather_worth(g)))
 		gather_hull(g, hull);
 }
 

@@ -90,8 +90,8 @@ ML_INLINE void hulls_add(struct hulls *hulls, struct hull more, unsigned most)
 		hulls_join_nearest(hulls);
 }
 
-/* The same where it is the first range, or goes on where the last one ends; else false. */
-ML_INLINE bool hulls_extend(struct hulls *hulls, const struct hull *more)
+/* The same where it is the first range, or goes on near the end of the last one; else false. */
+ML_INLINE bool hulls_extend(struct hulls *hulls, const struct hull *more, unsigned most)
 {
 	struct hull *hull = &hulls->hull[hulls->count];
 
@@ -101,8 +101,8 @@ ML_INLINE bool hulls_extend(struct hulls *hulls, const struct hull *more)
 		return true;
 	}
 	hull--;
-	if (hull->last + 1 != more->first || hull->stride != more->stride ||
-	    hull->level != more->level)
+	if (more->first - hull->last - 1 > (uint64_t)most << hull->stride ||
+	    hull->stride != more->stride || hull->level != more->level)
 		return false;
 	hull->last = more->last;
 	return true;

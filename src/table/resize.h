@@ -13,6 +13,17 @@
 #include "table/careful.h"
 #include "table/gather.h"
 
+/* Put the same into entries of a sequence; returns what differed in it from what pte begins. */
+ML_INLINE ml_pte exchange_run(const struct ml_format *f, ml_pte *p, unsigned count, ml_pte pte,
+			      uint64_t step, ml_pte absent)
+{
+	ml_pte bits = 0;
+
+	for (; count; count--, p++, pte += step)
+		bits |= entry_exchange(f, p, absent) ^ pte;
+	return bits;
+}
+
 /*
  * Break count entries from p on, one sequence: walkers find nothing there, and hold nothing of it
  * after the next flush. Those from `from` to `to` stay empty; who reads the others without the lock
@@ -22,17 +33,13 @@ ML_PART ml_pte break_around(const struct ml_format *f, struct gather *g, ml_pte 
 			    ml_va va, unsigned level, unsigned from, unsigned to)
 {
 	const uint64_t step = ML_BIT(f->level_shift[level]);
-	ml_pte first = 0, bits = 0;
-	unsigned i;
+	const ml_pte first = entry_load(f, p);
+	ml_pte bits;
 
 	ML_ASSERT(!never_breaks(g->t, va, va + (count * step - 1)));
-	for (i = 0; i < count; i++) {
-		ml_pte pte = i >= from && i < to ? 0 : ABSENT_BROKEN;
-
-		pte = entry_exchange(f, p + i, pte);
-		first = i ? first : pte;
-		bits |= pte ^ (first + i * step);
-	}
+	bits = exchange_run(f, p, from, first, step, ABSENT_BROKEN);
+	bits |= exchange_run(f, p + from, to - from, first + from * step, step, 0);
+	bits |= exchange_run(f, p + to, count - to, first + to * step, step, ABSENT_BROKEN);
 	write_back(g->t, g->op, p, count);
 	gather_range(g, va, va + (count * step - 1), level, f->level_shift[level]);
 	return codec_merge_ad(f, first, bits);
