@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# A floor includes only the floors below it: base < format < table < inst. The public
+# A floor includes only the floors below it: base < format < table < space, and inst beside it. The public
 # headers keep the order of the floors; tool and ports see the public headers and their
 # own folder. No floor above format names an ISA.
 . tests/support/tap.sh
@@ -23,6 +23,7 @@ mem='string\.h'
 ok "base" only src/base 'base/.*|maxleaf/(types|port)\.h'
 ok "format" only src/format "(base|format)/.*|maxleaf/(types|port|format|tlb)\.h|$mem"
 ok "table" only src/table "(base|format|table)/.*|maxleaf/(types|port|format|platform|pool|table|pte)\.h|$mem"
+ok "space" only src/space "(base|space)/.*|maxleaf/(types|port|format|platform|table|pte|space|frames)\.h|$mem"
 ok "inst" only src/inst "(base|format|table|inst)/.*|maxleaf/(types|port|format|platform|table)\.h"
 
 # public HEADER PATTERN
@@ -36,11 +37,13 @@ ok "platform.h" public platform tlb
 ok "pool.h" public pool 'types|platform'
 ok "table.h" public table 'types|format|platform'
 ok "pte.h" public pte table
+ok "space.h" public space table
+ok "frames.h" public frames space
 ok "hosted.h" public hosted platform
 ok "process.h" public process 'pool|table'
 ok "kvm.h" public kvm 'pool|table'
 ok "port.h" is_empty "$(included include/maxleaf/port.h | grep -vE ' (maxleaf/types\.h|ML_PORT_HEADER)$')"
-ok "maxleaf.h" public maxleaf 'types|format|tlb|platform|pool|table|pte'
+ok "maxleaf.h" public maxleaf 'types|format|tlb|platform|pool|table|pte|space|frames'
 
 # outside FOLDER: includes in quotes are files of the folder itself (or the port header of
 # the configuration); nothing reaches into src.
@@ -97,7 +100,7 @@ done
 
 # Word by word, comments too: a comment that needs an ISA's name explains the wrong floor.
 isa='x86|x86_64|arm64|arm64_4k|aarch64|riscv|powerpc|ML_ENCODING_[A-Z0-9_]*'
-for floor in base table; do
+for floor in base table space; do
 	ok "no ISA's name in $floor" is_empty "$(grep -rniwE "$isa" src/$floor)"
 done
 

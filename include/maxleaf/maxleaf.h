@@ -10,5 +10,7 @@
 #include <maxleaf/pool.h>
 #include <maxleaf/table.h>
 #include <maxleaf/pte.h>
+#include <maxleaf/space.h>
+#include <maxleaf/frames.h>
 
 #endif

@@ -99,12 +99,24 @@ enum ml_error {
 	ML_ERR_NO_MEMORY = -30, /* the platform gave no table memory */
 	ML_ERR_SHORT = -31,     /* the reserve holds too few tables: see ml_op.tables_needed */
 	ML_ERR_CONTENDED = -32, /* a writer was at it all the while: try again, or take the lock */
+	ML_ERR_NO_SPACE = -33,  /* no free addresses that fit */
 	/* refused by policy */
 	ML_ERR_REFUSED = -40,     /* the port or the kernel below it refused; the port tells more */
 	ML_ERR_UNTRACKED = -41,   /* nobody keeps accessed and dirty there: no answer is right */
 	ML_ERR_NEVER_FAULT = -42, /* it takes a break where nothing may ever fault */
+	ML_ERR_ACCESS = -43,      /* rights that the region, or the owner of the frames, denies */
+	ML_ERR_FAULT = -44,       /* memory that cannot be used this way, or is not there at all */
 	/* bug */
 	ML_ERR_BUG = -50 /* an invariant of the library is broken */
+};
+
+/* A node of an ordered tree of ranges of addresses; the library's. */
+struct ml_range {
+	ml_va first, last; /* inclusive */
+	struct ml_range *child[2], *parent;
+	uint64_t hole; /* bytes between the range before this one, or 0, and this one */
+	uint64_t gap;  /* the longest hole of the subtree */
+	uint32_t height;
 };
 
 #ifdef __cplusplus

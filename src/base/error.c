@@ -34,9 +34,12 @@ static const struct error_row rows[] = {
 	ROW(ML_ERR_NO_MEMORY, 12, "no memory for a table"),
 	ROW(ML_ERR_SHORT, 12, "the reserve holds too few tables"),
 	ROW(ML_ERR_CONTENDED, 11, "a writer kept changing the entries"),
+	ROW(ML_ERR_NO_SPACE, 12, "no free addresses that fit"),
 	ROW(ML_ERR_REFUSED, 1, "refused by what is below the port"),
 	ROW(ML_ERR_UNTRACKED, 61, "accessed and dirty are not tracked there"),
 	ROW(ML_ERR_NEVER_FAULT, 16, "it takes a break where nothing may ever fault"),
+	ROW(ML_ERR_ACCESS, 13, "a right that the region or the owner of the frames denies"),
+	ROW(ML_ERR_FAULT, 14, "memory that cannot be used this way or is not there"),
 	ROW(ML_ERR_BUG, 5, "an invariant of the library is broken"),
 };
 

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The list of regions: finding, linking, cutting, merging. No entry is touched here. */
+#include "space/region.h"
+
+ml_va ml_region_va(const struct ml_region *region)
+{
+	return region->range.first;
+}
+
+uint64_t ml_region_length(const struct ml_region *region)
+{
+	return region->range.last - region->range.first + 1;
+}
+
+bool ml_region_refaultable(const struct ml_region *region)
+{
+	return region->mapping && region->mapping->ops->fault;
+}
+
+struct ml_region *ml_space_find(const struct ml_space *s, ml_va va)
+{
+	return region_of(ranges_find(s->root, va));
+}
+
+struct ml_region *ml_space_find_from(const struct ml_space *s, ml_va va)
+{
+	return region_of(ranges_from(s->root, va));
+}
+
+struct ml_region *ml_region_next(const struct ml_region *region)
+{
+	return region_of(ml_ranges_beside(&region->range, 1));
+}
+
+struct ml_region *ml_region_in(const struct ml_space *s, ml_va va, ml_va last)
+{
+	struct ml_range *range = ranges_from(s->root, va);
+
+	return range && range->first <= last ? region_of(range) : NULL;
+}
+
+bool ml_regions_cover(const struct ml_space *s, ml_va va, ml_va last)
+{
+	const struct ml_region *region = ml_space_find(s, va), *next;
+
+	for (; region && region->range.last < last; region = next) {
+		next = region_next_in(region, last);
+		if (next && next->range.hole)
+			return false;
+	}
+	return region != NULL;
+}
+
+struct ml_region *ml_region_around(const struct ml_space *s, ml_va va, ml_va last)
+{
+	struct ml_region *region = ml_space_find(s, va);
+
+	return region && region->range.last >= last ? region : NULL;
+}
+
+struct ml_region *ml_region_alloc(struct ml_space *s)
+{
+	return s->frames->object_alloc(s->frames_cookie, sizeof(struct ml_region));
+}
+
+void ml_region_free(struct ml_space *s, struct ml_region *region)
+{
+	if (region)
+		s->frames->object_free(s->frames_cookie, region, sizeof(*region));
+}
+
+static void mapping_link(struct ml_mapping *mapping, struct ml_region *region)
+{
+	if (mapping->ops->lock)
+		mapping->ops->lock(mapping->owner);
+	region->mapping_next = mapping->regions;
+	region->mapping_link = &mapping->regions;
+	if (region->mapping_next)
+		region->mapping_next->mapping_link = &region->mapping_next;
+	mapping->regions = region;
+	if (mapping->ops->unlock)
+		mapping->ops->unlock(mapping->owner);
+}
+
+static void mapping_unlink(struct ml_mapping *mapping, struct ml_region *region)
+{
+	if (mapping->ops->lock)
+		mapping->ops->lock(mapping->owner);
+	*region->mapping_link = region->mapping_next;
+	if (region->mapping_next)
+		region->mapping_next->mapping_link = region->mapping_link;
+	if (mapping->ops->unlock)
+		mapping->ops->unlock(mapping->owner);
+}
+
+void ml_region_open(struct ml_space *s, struct ml_region *region)
+{
+	region->space = s;
+	ml_ranges_insert(&s->root, &region->range);
+	s->regions++;
+	s->mapped += ml_region_length(region);
+	if (!region->mapping)
+		return;
+	mapping_link(region->mapping, region);
+	if (region->mapping->ops->opened)
+		region->mapping->ops->opened(region);
+}
+
+void ml_region_close(struct ml_space *s, struct ml_region *region)
+{
+	struct ml_mapping *mapping = region->mapping;
+
+	ml_ranges_remove(&s->root, &region->range);
+	s->regions--;
+	s->mapped -= ml_region_length(region);
+	if (mapping) {
+		mapping_unlink(mapping, region);
+		if (mapping->ops->closed)
+			mapping->ops->closed(region);
+	}
+	ml_region_free(s, region);
+}
+
+void ml_region_resize(struct ml_region *region, ml_va va, ml_va last)
+{
+	region->space->mapped -= ml_region_length(region);
+	region->offset += va - region->range.first;
+	region->range.first = va;
+	region->range.last = last;
+	region->space->mapped += ml_region_length(region);
+	ml_ranges_resized(&region->range);
+}
+
+void ml_region_detach(struct ml_region *region)
+{
+	ml_ranges_remove(&region->space->root, &region->range);
+	region->space->mapped -= ml_region_length(region);
+}
+
+void ml_region_attach(struct ml_region *region, ml_va va, uint64_t len)
+{
+	region->range.first = va;
+	region->range.last = va + (len - 1);
+	region->space->mapped += len;
+	ml_ranges_insert(&region->space->root, &region->range);
+}
+
+/* An object for the upper part of the region that reaches over `at`, if there is one. */
+static int cut_prepare(struct ml_space *s, ml_va at, struct ml_region **fresh)
+{
+	const struct ml_region *region = ml_space_find(s, at);
+
+	*fresh = NULL;
+	if (!region || region->range.first == at)
+		return ML_OK;
+	if (region->mapping && region->mapping->ops->may_split &&
+	    !region->mapping->ops->may_split(region, at))
+		return ML_ERR_REFUSED;
+	*fresh = ml_region_alloc(s);
+	return *fresh ? ML_OK : ML_ERR_NO_MEMORY;
+}
+
+int ml_cuts_prepare(struct ml_space *s, ml_va va, ml_va last, struct cuts *cuts)
+{
+	int error;
+
+	cuts->va = va;
+	cuts->last = last;
+	cuts->at_last = NULL;
+	error = cut_prepare(s, va, &cuts->at_va);
+	if (!error && last != ~(ml_va)0)
+		error = cut_prepare(s, last + 1, &cuts->at_last);
+	if (error)
+		ml_cuts_drop(s, cuts);
+	return error;
+}
+
+void ml_cuts_drop(struct ml_space *s, struct cuts *cuts)
+{
+	ml_region_free(s, cuts->at_va);
+	ml_region_free(s, cuts->at_last);
+}
+
+static void cut(struct ml_space *s, ml_va at, struct ml_region *fresh)
+{
+	struct ml_region *region = ml_space_find(s, at);
+	const ml_va last = region->range.last;
+
+	*fresh = *region;
+	fresh->range.first = at;
+	fresh->offset = region_offset(region, at);
+	ml_region_resize(region, region->range.first, at - 1);
+	fresh->range.last = last;
+	ml_region_open(s, fresh);
+}
+
+void ml_cuts_make(struct ml_space *s, struct cuts *cuts)
+{
+	if (cuts->at_va)
+		cut(s, cuts->va, cuts->at_va);
+	if (cuts->at_last)
+		cut(s, cuts->last + 1, cuts->at_last);
+}
+
+/* Whether `behind` goes on where `region` ends, in every respect. */
+static bool goes_on(const struct ml_region *region, const struct ml_region *behind)
+{
+	return !behind->range.hole && region->prot == behind->prot && region->may == behind->may &&
+	       region->flags == behind->flags && region->mapping == behind->mapping &&
+	       region->name == behind->name &&
+	       (region_is_anonymous(region) ||
+		region_offset(region, behind->range.first) == behind->offset);
+}
+
+void ml_regions_merge(struct ml_space *s, ml_va va, ml_va last)
+{
+	struct ml_region *region = ml_region_in(s, va ? va - 1 : 0, last);
+	const ml_va end = last == ~(ml_va)0 ? last : last + 1;
+
+	while (region) {
+		struct ml_region *behind = region_next_in(region, end);
+		ml_va behind_last;
+
+		if (!behind || !goes_on(region, behind)) {
+			region = behind;
+			continue;
+		}
+		behind_last = behind->range.last;
+		region->copied |= behind->copied;
+		ml_region_close(s, behind);
+		ml_region_resize(region, region->range.first, behind_last);
+	}
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Regions and what of them stands in leaves. Everything that can fail about the list of regions -
+ * objects, the owner's veto - happens in cuts_prepare(); what follows cannot.
+ */
+#ifndef ML_SPACE_REGION_H
+#define ML_SPACE_REGION_H
+
+#include "base/ranges.h"
+#include <maxleaf/space.h>
+
+ML_INLINE struct ml_region *region_of(struct ml_range *range)
+{
+	return (struct ml_region *)(void *)range; /* its first member */
+}
+
+ML_INLINE bool region_is_raw(const struct ml_region *region)
+{
+	return region->flags & ML_REGION_RAW;
+}
+
+ML_INLINE bool region_is_anonymous(const struct ml_region *region)
+{
+	return !region->mapping && !(region->flags & (ML_REGION_RAW | ML_REGION_MIXED));
+}
+
+/* Private, and writing may be allowed some day: whoever writes gets a copy (H3). */
+ML_INLINE bool region_copies(const struct ml_region *region)
+{
+	return !(region->flags & ML_REGION_SHARED) && region->may & ML_WRITE;
+}
+
+/* Whether there may be leaves whose frames are counted. */
+ML_INLINE bool region_counts(const struct ml_region *region)
+{
+	return !region_is_raw(region) || region->copied;
+}
+
+/* The byte of the mapping that va shows. */
+ML_INLINE uint64_t region_offset(const struct ml_region *region, ml_va va)
+{
+	return region->offset + (va - region->range.first);
+}
+
+/* The rights in the leaves of a region that has these; writing to private pages is for faults. */
+ML_INLINE ml_prot region_rights(const struct ml_region *region, ml_prot rights)
+{
+	ml_prot prot = ML_READ;
+
+	if (rights & ML_RIGHTS)
+		prot |= ML_USER | (rights & ML_EXEC);
+	return region->flags & ML_REGION_SHARED ? prot | (rights & ML_WRITE) : prot;
+}
+
+/* The range of the table's calls, checked as they check it. */
+int ml_space_check_range(const struct ml_space *s, ml_va va, uint64_t len);
+
+/* The first region that meets [va, last], or NULL; the one behind it, if it does. */
+struct ml_region *ml_region_in(const struct ml_space *s, ml_va va, ml_va last);
+ML_INLINE struct ml_region *region_next_in(const struct ml_region *region, ml_va last)
+{
+	struct ml_range *next = ml_ranges_beside(&region->range, 1);
+
+	return next && next->first <= last ? region_of(next) : NULL;
+}
+
+/* Whether regions cover all of [va, last]. */
+bool ml_regions_cover(const struct ml_space *s, ml_va va, ml_va last);
+
+/* The one region that holds all of [va, last], or NULL. */
+struct ml_region *ml_region_around(const struct ml_space *s, ml_va va, ml_va last);
+
+struct ml_region *ml_region_alloc(struct ml_space *s);
+void ml_region_free(struct ml_space *s, struct ml_region *region);
+
+/* Link a region whose fields are set; take one out and free it, with its owner told. */
+void ml_region_open(struct ml_space *s, struct ml_region *region);
+void ml_region_close(struct ml_space *s, struct ml_region *region);
+
+/* The region stands at [va, last] now, with its first byte at `offset`; it still fits its place. */
+void ml_region_resize(struct ml_region *region, ml_va va, ml_va last);
+
+/* Take it out of the order of addresses, and put it back elsewhere. */
+void ml_region_detach(struct ml_region *region);
+void ml_region_attach(struct ml_region *region, ml_va va, uint64_t len);
+
+/* Objects for cutting regions at both ends of a range, so that whole regions make it up. */
+struct cuts {
+	ml_va va, last;
+	struct ml_region *at_va, *at_last; /* NULL: no cut there */
+};
+
+/* Errors: ML_ERR_REFUSED, ML_ERR_NO_MEMORY. */
+int ml_cuts_prepare(struct ml_space *s, ml_va va, ml_va last, struct cuts *cuts);
+void ml_cuts_make(struct ml_space *s, struct cuts *cuts);
+void ml_cuts_drop(struct ml_space *s, struct cuts *cuts);
+
+/* Merge what goes on across every border in [va, last], both ends included. */
+void ml_regions_merge(struct ml_space *s, ml_va va, ml_va last);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The life of a space, and what its calls share. */
+#include "space/space.h"
+
+/* What frames->alloc brings must be told apart, and copied. */
+static bool frames_are_whole(const struct ml_frames *frames)
+{
+	return frames && frames->object_alloc && frames->object_free && frames->get &&
+	       frames->put && (!frames->alloc || (frames->exclusive && frames->copy));
+}
+
+int ml_space_init(struct ml_space *s, const struct ml_format *format,
+		  const struct ml_space_config *config)
+{
+	int error;
+
+	if (!frames_are_whole(config->frames) || config->first > config->last)
+		return ML_ERR_CONFIG;
+	error = ml_table_init(&s->table, format, &config->table);
+	if (error)
+		return error;
+	if (!ml_table_covers(&s->table, config->first, config->last - config->first + 1)) {
+		ml_table_fini(&s->table, NULL);
+		return ML_ERR_CONFIG;
+	}
+	s->frames = config->frames;
+	s->frames_cookie = config->frames_cookie;
+	s->root = NULL;
+	s->first = config->first;
+	s->last = config->last;
+	s->bottom_up = config->bottom_up;
+	s->fault_rungs = (config->fault_rungs | 1) & s->table.rungs;
+	s->regions = 0;
+	s->mapped = 0;
+	s->notifiers = NULL;
+	s->context = NULL;
+	return ML_OK;
+}
+
+void ml_space_fini(struct ml_space *s)
+{
+	struct ml_op op = ml_space_op(s);
+
+	if (s->root)
+		ml_space_begin(s, 0, ~(ml_va)0);
+	ml_table_fini(&s->table, &op);
+	if (s->root)
+		ml_space_end(s, 0, ~(ml_va)0);
+	while (s->root)
+		ml_region_close(s, region_of(s->root));
+}
+
+int ml_space_check_range(const struct ml_space *s, ml_va va, uint64_t len)
+{
+	if (!len)
+		return ML_ERR_EMPTY;
+	if (!ml_aligned(va | len, s->table.format->page_shift))
+		return ML_ERR_ALIGN;
+	if (va + (len - 1) < va)
+		return ML_ERR_WRAP;
+	return ml_table_covers(&s->table, va, len) ? ML_OK : ML_ERR_CANONICAL;
+}
+
+static void put_counted(void *space, const struct ml_run *run)
+{
+	const struct ml_space *s = space;
+
+	if (!(run->prot & ML_SPECIAL))
+		s->frames->put(s->frames_cookie, run->pa, run->length);
+}
+
+struct ml_op ml_space_op(struct ml_space *s)
+{
+	const struct ml_op op = { .context = s->context, .sink = put_counted, .sink_cookie = s };
+
+	return op;
+}
+
+void ml_space_notify(struct ml_space *s, struct ml_notifier *notifier)
+{
+	notifier->next = s->notifiers;
+	s->notifiers = notifier;
+}
+
+void ml_space_unnotify(struct ml_space *s, struct ml_notifier *notifier)
+{
+	struct ml_notifier **link = &s->notifiers;
+
+	while (*link && *link != notifier)
+		link = &(*link)->next;
+	if (*link)
+		*link = notifier->next;
+}
+
+void ml_space_begin(struct ml_space *s, ml_va va, ml_va last)
+{
+	struct ml_notifier *notifier;
+
+	for (notifier = s->notifiers; notifier; notifier = notifier->next)
+		if (notifier->begin)
+			notifier->begin(notifier, va, last - va + 1);
+}
+
+void ml_space_end(struct ml_space *s, ml_va va, ml_va last)
+{
+	struct ml_notifier *notifier;
+
+	for (notifier = s->notifiers; notifier; notifier = notifier->next)
+		if (notifier->end)
+			notifier->end(notifier, va, last - va + 1);
+}
+
+ml_prot ml_space_leaf_prot(const struct ml_space *s, const struct ml_region *region, ml_prot type,
+			   bool raw)
+{
+	ml_prot prot = region_rights(region, region->prot) | type;
+
+	if (raw)
+		prot |= ML_SPECIAL;
+	if (ml_region_refaultable(region))
+		prot |= s->table.refaultable;
+	return prot;
+}
+
+bool ml_space_can_hold(const struct ml_space *s, unsigned rung)
+{
+	return rung < s->table.format->rung_count && s->table.rungs >> rung & 1 &&
+	       s->table.format->rungs[rung].level < s->table.levels;
+}

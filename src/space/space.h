@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What the calls on a space share: operations on its table, and taking things out of it. */
+#ifndef ML_SPACE_SPACE_H
+#define ML_SPACE_SPACE_H
+
+#include "space/region.h"
+
+/* An operation on the table; what it removes is put. */
+struct ml_op ml_space_op(struct ml_space *s);
+
+/* Tell the notifiers. */
+void ml_space_begin(struct ml_space *s, ml_va va, ml_va last);
+void ml_space_end(struct ml_space *s, ml_va va, ml_va last);
+
+/*
+ * Take the entries of [va, last] out, references dropped, regions kept. A refaultable leaf that
+ * reaches over an end goes whole where no table for its split is to be had. Errors:
+ * ML_ERR_NO_MEMORY.
+ */
+int ml_space_zap(struct ml_space *s, ml_va va, ml_va last);
+
+/* The protection of a leaf that a fault or the owner brings into the region. */
+ml_prot ml_space_leaf_prot(const struct ml_space *s, const struct ml_region *region, ml_prot type,
+			   bool raw);
+
+#endif
