@@ -20,7 +20,7 @@ struct ml_free_frames {
 	struct ml_free_frames *next, **link;
 };
 
-/* The fields are the library's; free_pages may be read. */
+/* The fields are the library's; the counts may be read. */
 struct ml_frame_pool {
 	char *memory;
 	ml_pa pa;
@@ -31,6 +31,7 @@ struct ml_frame_pool {
 	struct ml_free_frames *free[ML_FRAME_ORDERS];
 	void *objects;         /* free region objects, */
 	uint64_t object_pages; /* and pages that they were cut from, which stay */
+	uint64_t objects_used;
 };
 
 /* All callbacks; the frames_cookie of the space is the struct ml_frame_pool. */

@@ -214,6 +214,7 @@ static void *pool_object_alloc(void *cookie, size_t bytes)
 		return NULL;
 	object = pool->objects;
 	memcpy(&pool->objects, object, sizeof(pool->objects));
+	pool->objects_used++;
 	return object;
 }
 
@@ -222,6 +223,7 @@ static void pool_object_free(void *cookie, void *object, size_t bytes)
 	struct ml_frame_pool *pool = cookie;
 
 	(void)bytes;
+	pool->objects_used--;
 	memcpy(object, &pool->objects, sizeof(pool->objects));
 	pool->objects = object;
 }
