@@ -73,11 +73,6 @@ struct ml_frames {
 	 * sizes are chosen (S4.29).
 	 */
 	bool (*allowed)(void *cookie, ml_pa pa, uint64_t length, ml_prot prot);
-	/*
-	 * Whether some page of a counted leaf is pinned, so that fork must give the child a copy of
-	 * it at once (a device keeps writing to the parent's). NULL: nothing is ever pinned.
-	 */
-	bool (*pinned)(void *cookie, ml_pa pa, uint64_t length);
 };
 
 /* What a fault was, or what it came to. */
@@ -396,7 +391,8 @@ ML_API ML_MUST_CHECK int ml_space_fork(struct ml_space *child, struct ml_space *
  * refused at every level, before anybody asks for a descriptor (S4.22). Errors: range errors,
  * ML_ERR_NOT_MAPPED, ML_ERR_ACCESS, ML_ERR_NO_MEMORY, ML_ERR_FAULT (raw frames, or the owner has no
  * memory there), ML_ERR_ARGUMENT (more extents than there is room for). On error no reference is
- * held.
+ * held. A reference does not keep a private page in place: who writes to it after a fork gets a
+ * copy, and the pin keeps the page that was.
  */
 ML_API ML_MUST_CHECK int ml_pin_pages(struct ml_space *s, ml_va va, uint64_t len, ml_prot access,
 				      struct ml_extent *extents, size_t most, size_t *count);

@@ -85,16 +85,6 @@ int ml_space_zap(struct ml_space *s, ml_va va, ml_va last)
 	return error;
 }
 
-static void close_within(struct ml_space *s, ml_va va, ml_va last)
-{
-	struct ml_region *region = ml_region_in(s, va, last), *next;
-
-	for (; region; region = next) {
-		next = region_next_in(region, last);
-		ml_region_close(s, region);
-	}
-}
-
 int ml_space_unmap(struct ml_space *s, ml_va va, uint64_t len)
 {
 	const ml_va last = va + (len - 1);
@@ -112,7 +102,7 @@ int ml_space_unmap(struct ml_space *s, ml_va va, uint64_t len)
 		return error;
 	}
 	ml_cuts_make(s, &cuts);
-	close_within(s, va, last);
+	ml_regions_close(s, va, last);
 	return ML_OK;
 }
 
@@ -123,7 +113,7 @@ static void close_before(struct ml_space *s, ml_va from, ml_va va)
 
 	if (region && region->range.first < va)
 		ml_region_resize(region, va, region->range.last);
-	close_within(s, from, va - 1);
+	ml_regions_close(s, from, va - 1);
 }
 
 int ml_space_unmap_step(struct ml_space *s, struct ml_step *step)
@@ -150,7 +140,7 @@ int ml_space_unmap_step(struct ml_space *s, struct ml_step *step)
 	if (step->len)
 		close_before(s, va, step->va);
 	else
-		close_within(s, va, last);
+		ml_regions_close(s, va, last);
 	return ML_OK;
 }
 

@@ -186,6 +186,10 @@ static void cut(struct ml_space *s, ml_va at, struct ml_region *fresh)
 	struct ml_region *region = ml_space_find(s, at);
 	const ml_va last = region->range.last;
 
+	if (region->range.first == at) { /* another cut came first */
+		ml_region_free(s, fresh);
+		return;
+	}
 	*fresh = *region;
 	fresh->range.first = at;
 	fresh->offset = region_offset(region, at);
@@ -229,5 +233,15 @@ void ml_regions_merge(struct ml_space *s, ml_va va, ml_va last)
 		region->copied |= behind->copied;
 		ml_region_close(s, behind);
 		ml_region_resize(region, region->range.first, behind_last);
+	}
+}
+
+void ml_regions_close(struct ml_space *s, ml_va va, ml_va last)
+{
+	struct ml_region *region = ml_region_in(s, va, last), *next;
+
+	for (; region; region = next) {
+		next = region_next_in(region, last);
+		ml_region_close(s, region);
 	}
 }

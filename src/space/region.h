@@ -95,6 +95,9 @@ int ml_cuts_prepare(struct ml_space *s, ml_va va, ml_va last, struct cuts *cuts)
 void ml_cuts_make(struct ml_space *s, struct cuts *cuts);
 void ml_cuts_drop(struct ml_space *s, struct cuts *cuts);
 
+/* Close every region that meets [va, last]. */
+void ml_regions_close(struct ml_space *s, ml_va va, ml_va last);
+
 /* Merge what goes on across every border in [va, last], both ends included. */
 void ml_regions_merge(struct ml_space *s, ml_va va, ml_va last);
 
