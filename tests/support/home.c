@@ -73,14 +73,21 @@ unsigned char *home_byte(const struct home *home, ml_pa pa)
 	return byte_at(home->pool, pa);
 }
 
+uint64_t home_fail_nth;
+
+static bool fails(void)
+{
+	return home_fail_nth && --home_fail_nth == 0;
+}
+
 static bool frames_alloc(void *pool, uint64_t bytes, bool zero, ml_pa *pa)
 {
-	return ml_frame_pool_frames.alloc(pool, bytes, zero, pa);
+	return !fails() && ml_frame_pool_frames.alloc(pool, bytes, zero, pa);
 }
 
 static void *object_alloc(void *pool, size_t bytes)
 {
-	return ml_frame_pool_frames.object_alloc(pool, bytes);
+	return fails() ? NULL : ml_frame_pool_frames.object_alloc(pool, bytes);
 }
 
 static void object_free(void *pool, void *object, size_t bytes)

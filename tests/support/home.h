@@ -49,6 +49,9 @@ struct home_raw *home_raw(enum world world);
 /* The struct ml_frames of homes: those of the pool, and a copy that can read raw frames. */
 extern const struct ml_frames home_frame_ops;
 
+/* The n-th request for frames or a region object from now fails, once; 0: none. */
+extern uint64_t home_fail_nth;
+
 /* The byte of memory at pa; counted or raw. */
 unsigned char *home_byte(const struct home *home, ml_pa pa);
 
