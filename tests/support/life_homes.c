@@ -172,7 +172,7 @@ static int do_access(struct home *home, const struct life_action *a, uint8_t *by
 	const bool done =
 		a->kind == LIFE_LOAD ? home_load(home, va, byte) : home_store(home, va, a->byte);
 
-	return done ? ML_FAULT_DONE : home->fault;
+	return (int)(done ? ML_FAULT_DONE : home->fault);
 }
 
 int life_homes_do(struct life_homes *l, const struct life_action *a, uint32_t *to, uint8_t *byte)

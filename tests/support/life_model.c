@@ -39,6 +39,14 @@ static uint8_t *shown(const struct life_model *m, const struct life_page *page)
 	return memory + (size_t)page->offset * LIFE_PAGE_BYTES;
 }
 
+/* Nothing is behind it: a frame that was taken out, or the file has ended before. */
+static bool is_void(const struct life_model *m, const struct life_page *page)
+{
+	if (page->own || page->source == LIFE_ANONYMOUS)
+		return false;
+	return is_raw(page) ? !page->filled : page->offset >= m->pages;
+}
+
 const uint8_t *life_model_bytes(const struct life_model *m, const struct life_page *page)
 {
 	if (page->own)
@@ -257,8 +265,7 @@ static int do_advise(struct life_model *m, const struct life_action *a)
 				      : a->advice == ML_ADVISE_POPULATE_WRITE ? ML_WRITE
 									      : 0;
 
-		if (needs && (!(page[i].rights & needs) ||
-			      (is_raw(&page[i]) && !page[i].filled && !page[i].own)))
+		if (needs && (!(page[i].rights & needs) || is_void(m, &page[i])))
 			return ML_ERR_ACCESS;
 		if (a->advice == ML_ADVISE_POPULATE_WRITE && is_private(&page[i]) && !page[i].own) {
 			const uint8_t *bytes = life_model_bytes(m, &page[i]);
@@ -271,13 +278,13 @@ static int do_advise(struct life_model *m, const struct life_action *a)
 	return ML_OK;
 }
 
-static int check_access(const struct life_page *page, uint8_t right)
+static int check_access(const struct life_model *m, const struct life_page *page, uint8_t right)
 {
 	if (!page->mapped)
 		return ML_FAULT_NO_REGION;
 	if (!(page->rights & right))
 		return ML_FAULT_ACCESS;
-	return is_raw(page) && !page->filled && !page->own ? ML_FAULT_BUS : ML_FAULT_DONE;
+	return is_void(m, page) ? ML_FAULT_BUS : ML_FAULT_DONE;
 }
 
 static int do_load(struct life_model *m, const struct life_action *a, uint8_t *byte)
@@ -286,13 +293,13 @@ static int do_load(struct life_model *m, const struct life_action *a, uint8_t *b
 	const uint8_t *bytes = life_model_bytes(m, page);
 
 	*byte = page->mapped && bytes ? bytes[a->skew] : 0;
-	return check_access(page, ML_RIGHTS);
+	return check_access(m, page, ML_RIGHTS);
 }
 
 static int do_store(struct life_model *m, const struct life_action *a)
 {
 	struct life_page *page = pages_of(m, a);
-	const int result = check_access(page, ML_WRITE);
+	const int result = check_access(m, page, ML_WRITE);
 	const uint8_t *bytes;
 
 	if (result != ML_FAULT_DONE)
