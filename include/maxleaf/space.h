@@ -69,8 +69,8 @@ struct ml_frames {
 	/* Copy contents. `from` may be raw. */
 	void (*copy)(void *cookie, ml_pa to, ml_pa from, uint64_t length);
 	/*
-	 * Whether a space may map these raw frames with this protection. NULL: any. Asked before
-	 * sizes are chosen (S4.29).
+	 * Whether a space may map these raw frames, with all rights that their region may ever
+	 * have, and this memory type. NULL: any. Asked before sizes are chosen (S4.29).
 	 */
 	bool (*allowed)(void *cookie, ml_pa pa, uint64_t length, ml_prot prot);
 };
@@ -118,7 +118,7 @@ struct ml_region_ops {
 	void (*closed)(struct ml_region *region);
 	/* A region stands at another place now; it was at `from`. */
 	void (*moved)(struct ml_region *region, ml_va from);
-	/* Around every change of the mapping's list of regions. */
+	/* Around every change of the mapping's list of regions, and ml_unmap_mapping_range(). */
 	void (*lock)(void *owner);
 	void (*unlock)(void *owner);
 };
@@ -154,7 +154,7 @@ struct ml_region_spec {
 	ml_prot may;     /* the rights that it may ever have; at least those in prot */
 	unsigned flags;  /* ML_REGION_* */
 	uint64_t offset; /* of its first byte in the mapping, a multiple of the base page */
-	struct ml_mapping *mapping; /* NULL: anonymous memory, private and counted */
+	struct ml_mapping *mapping; /* NULL: nobody's; counted: anonymous memory, private */
 	const char *name;           /* borrows; may be NULL */
 };
 
@@ -265,7 +265,7 @@ ML_API ML_MUST_CHECK int ml_space_pick(const struct ml_space *s, uint64_t len, m
  * where all attributes go on. *region (may be NULL): the one that holds the range now. Errors: range
  * errors, ML_ERR_EXISTS, ML_ERR_NO_MEMORY, ML_ERR_PROT (the format cannot express it), ML_ERR_WRAP
  * (of offset too), ML_ERR_ARGUMENT (rights beyond may, both classes, an anonymous region that is
- * shared or raw), and those of ml_space_unmap() where it replaces.
+ * shared), and those of ml_space_unmap() where it replaces.
  */
 ML_API ML_MUST_CHECK int ml_space_map(struct ml_space *s, ml_va va, uint64_t len,
 				      const struct ml_region_spec *spec, unsigned flags,
@@ -330,10 +330,10 @@ ML_API ML_MUST_CHECK int ml_space_advise(struct ml_space *s, ml_va va, uint64_t 
  * Map raw frames [pa, pa + len) at va, inside one raw or mixed region whose slots there are empty,
  * with the largest leaves (S4.1, S4.2): smaller ones where alignment, policy, the region, or a
  * missing spare table ask for it, so that ML_ERR_NO_MEMORY means the tables of small pages are not
- * to be had. type: the memory type, and nothing else; rights are the region's. Regions with a fault
- * handler get base pages (S4.15); a private region that may be written must be covered whole, in
- * one call (H3). Errors: range errors, ML_ERR_NOT_MAPPED (not in one region), ML_ERR_ARGUMENT (not
- * of that class; not whole), ML_ERR_ACCESS (frames->allowed), ML_ERR_EXISTS, ML_ERR_PROT,
+ * to be had. type: the memory type; rights are the region's. Regions with a fault handler get base
+ * pages (S4.15); a private region that may be written must be covered whole, in one call (H3).
+ * Errors: range errors, ML_ERR_NOT_MAPPED (not in one region), ML_ERR_ARGUMENT (not of that class;
+ * not whole; type is more than that), ML_ERR_ACCESS (frames->allowed), ML_ERR_EXISTS, ML_ERR_PROT,
  * ML_ERR_NO_MEMORY.
  */
 ML_API ML_MUST_CHECK int ml_remap_pfn_range(struct ml_space *s, ml_va va, uint64_t len, ml_pa pa,
@@ -341,17 +341,23 @@ ML_API ML_MUST_CHECK int ml_remap_pfn_range(struct ml_space *s, ml_va va, uint64
 
 /*
  * The same for memory in pieces: what lies `skip` bytes into the extents is mapped at va, as far as
- * len goes (S0.13 to S0.15). ML_ERR_ARGUMENT too where they are shorter than that.
+ * len goes (S0.13 to S0.15). What adjoins is one piece, whatever the list says. ML_ERR_ARGUMENT too
+ * where they are shorter than that.
  */
 ML_API ML_MUST_CHECK int ml_remap_extents(struct ml_space *s, ml_va va, uint64_t len,
 					  const struct ml_extent *extents, size_t count,
 					  uint64_t skip, ml_prot type);
 
 /*
- * For fault handlers, too: map one leaf of format->rungs[rung] to raw frames at va. Where the same
- * frame is there already, `write` makes it writable, and nothing else happens. A raw region that is
- * private and may be written refuses (H3). Errors: as above; ML_ERR_SIZE (no such rung, or it does
- * not fit the region), ML_ERR_EXISTS (another frame, or smaller leaves are there).
+ * For fault handlers, too: map one leaf of format->rungs[rung] to raw frames at va, accessed, and
+ * dirty if `write`; in smaller leaves where the table's units of accessed and dirty, its errata, or
+ * a missing spare table ask for it. Shared regions that may be written now are writable at once.
+ * Where the same frame is there already, in a leaf of no smaller size, `write` makes what lies in
+ * the region writable and dirty, and nothing else happens: a private region copies at the fault. A
+ * raw region that is private and may be written refuses (H3). Errors: as above; ML_ERR_ALIGN (to
+ * the size), ML_ERR_SIZE (no such rung, or it does not fit the region), ML_ERR_ACCESS too where
+ * `write` is not among the region's rights, ML_ERR_EXISTS (another frame, or smaller leaves are
+ * there).
  */
 ML_API ML_MUST_CHECK int ml_insert_pfn(struct ml_space *s, ml_va va, ml_pa pa, unsigned rung,
 				       ml_prot type, bool write);
@@ -359,8 +365,11 @@ ML_API ML_MUST_CHECK int ml_insert_pfn(struct ml_space *s, ml_va va, ml_pa pa, u
 /*
  * Take [offset, offset + len) of a mapping out of every space that maps it; 0 as len: to its end.
  * Regions stay. Private copies stay too, unless `even_copies`. The caller holds the locks of all
- * these spaces. Errors: ML_ERR_NO_MEMORY (a leaf reaches over an end, and a table to split it is not
- * to be had); what was taken out before stays out.
+ * these spaces. Errors: ML_ERR_WRAP, ML_ERR_ALIGN (to the base page of one of them);
+ * ML_ERR_REFUSED: there are private copies, and what is counted and not theirs looks the same
+ * because the table has no mark (ml_table_config.refaultable); on all these nothing has changed.
+ * ML_ERR_NO_MEMORY (a leaf reaches over an end, and a table to split it is not to be had): what was
+ * taken out before stays out.
  */
 ML_API ML_MUST_CHECK int ml_unmap_mapping_range(struct ml_mapping *mapping, uint64_t offset,
 						uint64_t len, bool even_copies);
