@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Faults: what is brought in, in which sizes, by whom, and what is said where nothing is. */
+#include <maxleaf/pte.h>
+
+#include "support/owner.h"
+#include "support/rig.h"
+#include "t.h"
+
+static const struct ml_region_spec zeroes = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
+
+static struct ml_region_spec region_of(struct owner *owner, unsigned flags, ml_prot rights)
+{
+	const struct ml_region_spec spec = {
+		.prot = rights | ML_WB,
+		.may = ML_RIGHTS,
+		.flags = flags | (owner->raw ? ML_REGION_RAW : 0),
+		.mapping = &owner->mapping,
+	};
+
+	return spec;
+}
+
+static void map_region(struct home *home, ml_va va, uint64_t len, const struct ml_region_spec *spec)
+{
+	t_eq(ml_space_map(&home->space, va, len, spec, 0, NULL), ML_OK);
+}
+
+static ml_prot prot_at(const struct home *home, ml_va va)
+{
+	struct ml_translation leaf;
+
+	return ml_translate(&home->space.table, va, &leaf)
+		       ? 0
+		       : ml_translation_prot(&home->space.table, &leaf);
+}
+
+/* The largest rung that a leaf at va can have inside [first, first + len), of those of `rungs`. */
+static int best_rung(const struct home *home, ml_va va, ml_va first, uint64_t len, uint32_t rungs)
+{
+	const struct ml_format *f = home->facts->format;
+	int rung = (int)f->rung_count;
+
+	while (--rung > 0) {
+		const uint64_t bytes = (uint64_t)1 << f->rungs[rung].shift;
+		const ml_va start = va & ~(bytes - 1);
+
+		if (rungs >> rung & 1 && start >= first && start + (bytes - 1) <= first + (len - 1))
+			break;
+	}
+	return rung;
+}
+
+TEST(zeroes_appear_in_the_largest_leaf_that_fits)
+{
+	EACH_HOME(world, kind)
+	{
+		struct home home;
+		uint64_t page, len;
+		ml_va first, va;
+
+		owner_home(&home, world, kind, NULL);
+		page = home_page(&home);
+		len = 2 * home_large(&home) - 3 * page;
+		first = home.space.first + 2 * page;
+		map_region(&home, first, len, &zeroes);
+		for (va = first; va < first + len; va += page) {
+			const bool fresh = home_rung(&home, va) < 0;
+			unsigned char byte = 1;
+
+			t_ok(home_load(&home, va + 5, &byte));
+			t_eq(byte, 0);
+			t_ok(!fresh || !(prot_at(&home, va) & ML_WRITE));
+			if (fresh && home.space.table.fold == ML_FOLD_MAP)
+				t_eq(home_rung(&home, va),
+				     best_rung(&home, va, first, len, home.space.table.rungs));
+			t_ok(home_store(&home, va + 5, (unsigned char)(va / page)));
+		}
+		t_ok(home_is_sound(&home));
+		for (va = first; va < first + len; va += page) {
+			unsigned char byte = 0;
+
+			t_ok(home_load(&home, va + 5, &byte));
+			t_eq(byte, (unsigned char)(va / page));
+			t_ok(home_load(&home, va + 6, &byte));
+			t_eq(byte, 0);
+		}
+		t_ok(home_close(&home));
+		t_ok(home_is_empty(world));
+	}
+}
+
+TEST(a_write_brings_in_what_is_writable_at_once)
+{
+	EACH_HOME(world, kind)
+	{
+		struct home home;
+
+		owner_home(&home, world, kind, NULL);
+		map_region(&home, home.space.first, home_large(&home), &zeroes);
+		t_eq(ml_space_fault(&home.space, home.space.first + 1, ML_WRITE), ML_FAULT_DONE);
+		t_eq(prot_at(&home, home.space.first) & (ML_WRITE | ML_PROT_AD | ML_SPECIAL),
+		     ML_WRITE | ML_PROT_AD);
+		t_eq(ml_space_fault(&home.space, home.space.first, ML_WRITE), ML_FAULT_SPURIOUS);
+		t_eq(ml_space_fault(&home.space, home.space.first, ML_READ), ML_FAULT_SPURIOUS);
+		t_eq(home_rung(&home, home.space.first),
+		     best_rung(&home, home.space.first, home.space.first, home_large(&home), ~0u));
+		t_ok(home_close(&home));
+		t_ok(home_is_empty(world));
+	}
+}
+
+TEST(what_stands_there_makes_it_smaller)
+{
+	EACH_HOME(world, kind)
+	{
+		struct ml_region_spec small = zeroes;
+		struct home home;
+		uint64_t page, large;
+		ml_va first;
+
+		small.flags = ML_REGION_NO_HUGE;
+		owner_home(&home, world, kind, NULL);
+		page = home_page(&home);
+		large = home_large(&home);
+		first = home.space.first;
+		map_region(&home, first, large, &small);
+		t_ok(home_store(&home, first, 1));
+		t_eq(home_rung(&home, first), 0);
+		t_eq(ml_space_unmap(&home.space, first + page, large - page), ML_OK);
+		map_region(&home, first + page, 2 * large - page, &zeroes);
+		t_ok(home_store(&home, first + page, 2));
+		t_eq(home_rung(&home, first + page), 0);
+		t_ok(home_store(&home, first + large - page, 3));
+		t_ok(home_rung(&home, first + large - page) <
+		     best_rung(&home, first, first, large, ~0u));
+		t_ok(home_store(&home, first + large, 4));
+		t_eq(home_rung(&home, first + large),
+		     best_rung(&home, first + large, first + large, large, ~0u));
+		t_ok(home_is_sound(&home));
+		t_ok(owner_page_holds(&home, first + 2 * page, 0));
+		t_ok(home_close(&home));
+		t_ok(home_is_empty(world));
+	}
+}
+
+static uint64_t begun, ended;
+
+static void count_begin(struct ml_notifier *notifier, ml_va va, uint64_t len)
+{
+	(void)notifier, (void)va, (void)len;
+	begun++;
+}
+
+static void count_end(struct ml_notifier *notifier, ml_va va, uint64_t len)
+{
+	(void)notifier, (void)va, (void)len;
+	ended++;
+}
+
+TEST(what_nobody_may_do_and_where_nothing_is)
+{
+	EACH_HOME(world, kind)
+	{
+		struct ml_notifier notifier = { count_begin, count_end, NULL };
+		struct ml_region_spec spec = zeroes;
+		struct ml_space *s;
+		struct home home;
+		uint64_t page;
+		ml_va va;
+
+		begun = ended = 0;
+		owner_home(&home, world, kind, NULL);
+		s = &home.space;
+		ml_space_notify(s, &notifier);
+		page = home_page(&home);
+		va = s->first;
+		spec.prot = ML_READ | ML_WB;
+		map_region(&home, va, page, &spec);
+		spec.prot = ML_WB;
+		map_region(&home, va + page, page, &spec);
+		spec.prot = ML_EXEC | ML_WB;
+		map_region(&home, va + 2 * page, page, &spec);
+		spec = (struct ml_region_spec){ .prot = ML_RW | ML_NC,
+						.may = ML_RW,
+						.flags = ML_REGION_SHARED | ML_REGION_RAW };
+		map_region(&home, va + 3 * page, page, &spec);
+		t_eq(ml_space_fault(s, va, ML_WRITE), ML_FAULT_ACCESS);
+		t_eq(ml_space_fault(s, va, ML_EXEC), ML_FAULT_ACCESS);
+		t_eq(ml_space_fault(s, va + page, ML_READ), ML_FAULT_ACCESS);
+		t_eq(ml_space_fault(s, va + 2 * page, ML_WRITE), ML_FAULT_ACCESS);
+		t_eq(ml_space_fault(s, va + 3 * page, ML_READ), ML_FAULT_BUS);
+		t_eq(ml_space_fault(s, va + 3 * page, ML_WRITE), ML_FAULT_BUS);
+		t_eq(ml_space_fault(s, va + 4 * page, ML_READ), ML_FAULT_NO_REGION);
+		t_eq(s->table.stats.tables, 1);
+		t_eq(ml_space_fault(s, va + 2 * page, ML_READ), ML_FAULT_DONE);
+		t_eq(ml_space_fault(s, va + 2 * page, ML_EXEC), ML_FAULT_SPURIOUS);
+		t_eq(begun, 0); /* nothing was taken away */
+		t_ok(home_is_sound(&home));
+		ml_space_unnotify(s, &notifier);
+		t_ok(home_close(&home));
+		t_ok(home_is_empty(world));
+	}
+}
+
+/* ---- marks ----------------------------------------------------------------------- */
+
+TEST(marks_come_to_the_whole_leaf_without_a_split)
+{
+	EACH_HOME(world, kind)
+	{
+		struct ml_table *t;
+		struct home home;
+		uint64_t large, splits, invalidations;
+		ml_va va;
+		int rung;
+
+		owner_home(&home, world, kind, NULL);
+		t = &home.space.table;
+		large = home_large(&home);
+		va = home.space.first;
+		map_region(&home, va, large, &zeroes);
+		t_eq(ml_space_fault(&home.space, va, ML_WRITE), ML_FAULT_DONE);
+		rung = home_rung(&home, va);
+		t_eq(ml_protect(t, va, large, ML_PROT_AD, 0, NULL), ML_OK);
+		splits = t->stats.splits;
+		invalidations = t->stats.invalidations;
+		t_eq(ml_space_fault(&home.space, va + large - 1, ML_READ), ML_FAULT_DONE);
+		t_eq(prot_at(&home, va) & ML_PROT_AD, ML_ACCESSED | (t->track_ad ? 0 : ML_DIRTY));
+		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_SPURIOUS);
+		t_eq(t->stats.invalidations, invalidations); /* no TLB holds what is not accessed */
+		t_eq(ml_space_fault(&home.space, va, ML_WRITE),
+		     t->track_ad ? ML_FAULT_DONE : ML_FAULT_SPURIOUS);
+		t_eq(prot_at(&home, va + large - 1) & ML_PROT_AD, ML_PROT_AD);
+		t_eq(t->stats.invalidations, invalidations + (t->live ? 1 : 0));
+		t_eq(t->stats.splits, splits);
+		t_eq(home_rung(&home, va), rung);
+		t_ok(home_close(&home));
+		t_ok(home_is_empty(world));
+	}
+}
+
+/* A walker that judges each member by itself faults on the one that lacks the mark (4.7). */
+TEST(one_member_of_a_group_lacks_its_mark)
+{
+	struct ml_space_config config = { .table = { .live = true, .track_ad = true },
+					  .fault_rungs = ~0u };
+
+	for (enum world world = WORLD_X86_4; world < WORLDS; world++) {
+		struct ml_translation leaf;
+		struct home home;
+		uint64_t page;
+		ml_va va;
+
+		t_eq(home_open(&home, world, &config), ML_OK);
+		page = home_page(&home);
+		va = home.space.first + home_large(&home); /* a group, no larger leaf */
+		map_region(&home, va, home_large(&home) - page, &zeroes);
+		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
+		if (home_rung(&home, va) > 0 && !ml_translate(&home.space.table, va, &leaf)) {
+			const ml_prot bare = ml_translation_prot(&home.space.table, &leaf);
+			const struct ml_format *f = home.facts->format;
+			ml_pte *entry = ml_pte_pointer(&home.space.table, va, leaf.level);
+			ml_pte pte;
+
+			t_eq(ml_format_encode(f, &home.space.table.types, leaf.pa,
+					      bare & ~ML_ACCESSED, leaf.level, true, &pte),
+			     ML_OK);
+			*entry = pte;
+			t_ok(prot_at(&home, va) & ML_ACCESSED);
+			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
+			t_ok(*entry != pte);
+			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_SPURIOUS);
+		}
+		t_ok(home_close(&home));
+		t_ok(home_is_empty(world));
+	}
+}
+
+/* ---- owners ---------------------------------------------------------------------- */
+
+/* Both kinds of memory, shared and private, [0] ... [3]. */
+static void open_owned(struct home *home, struct owner *owner, enum world world, unsigned kind,
+		       bool raw, unsigned flags, ml_prot rights)
+{
+	struct ml_region_spec spec;
+
+	owner_home(home, world, kind, NULL);
+	owner_open(owner, home, raw);
+	spec = region_of(owner, flags, rights);
+	map_region(home, home->space.first, owner->bytes, &spec);
+}
+
+static void close_owned(struct home *home, struct owner *owner, enum world world)
+{
+	t_ok(home_is_sound(home));
+	t_ok(home_close(home));
+	t_ok(owner_close(owner));
+	t_ok(home_is_empty(world));
+}
+
+TEST(the_owner_is_asked_for_the_largest_first)
+{
+	EACH_HOME(world, kind)
+	{
+		for (unsigned raw = 0; raw < 2; raw++) {
+			const struct ml_format *f = worlds[world].format;
+			struct ml_fault_request *r;
+			struct owner owner;
+			struct home home;
+			uint64_t large;
+			int best;
+
+			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED, ML_RW);
+			large = home_large(&home);
+			best = best_rung(&home, home.space.first, home.space.first, owner.bytes,
+					 home.space.table.rungs);
+			t_eq(ml_space_fault(&home.space, home.space.first + large + 4097, ML_READ),
+			     ML_FAULT_DONE);
+			r = &owner.first;
+			t_eq(owner.asked, 1);
+			t_eq(r->rung, best);
+			t_eq(r->length, (uint64_t)1 << f->rungs[best].shift);
+			t_eq(r->va & (r->length - 1), 0);
+			t_eq(r->offset, r->va - home.space.first);
+			t_eq(r->access, ML_READ);
+			t_ok(r->space == &home.space &&
+			     r->region == ml_space_find(&home.space, r->va));
+			t_eq(home_rung(&home, home.space.first + large), best);
+			t_ok(prot_at(&home, r->va) & ML_WRITE); /* shared */
+			t_eq(!(prot_at(&home, r->va) & ML_SPECIAL), !raw);
+			t_eq(prot_at(&home, r->va) & ML_SOFT(0), home.space.table.refaultable);
+			t_ok(owner_page_holds(&home, r->va, (unsigned char)(r->offset / 4096 + 1)));
+			close_owned(&home, &owner, world);
+		}
+	}
+}
+
+TEST(the_ladder_goes_down_to_the_base_page)
+{
+	EACH_HOME(world, kind)
+	{
+		for (unsigned raw = 0; raw < 2; raw++) {
+			struct owner owner;
+			struct home home;
+			unsigned rungs = 0;
+
+			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED, ML_RW);
+			owner.most = 0;
+			t_ok(home_store(&home, home.space.first + home_page(&home), 77));
+			while (home.space.table.rungs >> rungs > 1 &&
+			       (uint64_t)1 << home.facts->format->rungs[rungs + 1].shift <=
+				       owner.bytes)
+				rungs++;
+			t_eq(owner.asked, rungs + 1);
+			t_eq(owner.last.rung, 0);
+			t_eq(owner.last.length, home_page(&home));
+			t_eq(owner.last.access, ML_WRITE);
+			t_eq(*home_byte(&home, owner.pa + home_page(&home)), 77);
+			t_eq(home_rung(&home, home.space.first + home_page(&home)), 0);
+			close_owned(&home, &owner, world);
+		}
+	}
+}
+
+/* The mapping's own alignment counts, too. */
+TEST(an_offset_out_of_step_keeps_leaves_small)
+{
+	EACH_HOME(world, kind)
+	{
+		struct ml_region_spec spec;
+		struct owner owner;
+		struct home home;
+
+		owner_home(&home, world, kind, NULL);
+		owner_open(&owner, &home, false);
+		spec = region_of(&owner, ML_REGION_SHARED, ML_RW);
+		spec.offset = home_page(&home);
+		map_region(&home, home.space.first, home_large(&home), &spec);
+		t_ok(owner_page_holds(&home, home.space.first, 2));
+		t_eq(owner.first.rung, 0);
+		t_eq(owner.first.offset, home_page(&home));
+		close_owned(&home, &owner, world);
+	}
+}
+
+TEST(what_the_owner_says_is_passed_on)
+{
+	EACH_HOME(world, kind)
+	{
+		static const enum ml_fault_result says[] = { ML_FAULT_RETRY, ML_FAULT_BUS,
+							     ML_FAULT_NO_MEMORY, ML_FAULT_SPURIOUS,
+							     ML_FAULT_FALLBACK };
+		struct owner owner;
+		struct home home;
+		unsigned i;
+
+		open_owned(&home, &owner, world, kind, false, 0, ML_RW);
+		for (i = 0; i < sizeof(says) / sizeof(*says); i++) {
+			owner.answer = says[i];
+			t_eq(ml_space_fault(&home.space, home.space.first, ML_READ),
+			     says[i] == ML_FAULT_FALLBACK ? ML_FAULT_BUS : says[i]);
+			t_eq(ml_space_fault(&home.space, home.space.first, ML_WRITE),
+			     says[i] == ML_FAULT_FALLBACK ? ML_FAULT_BUS : says[i]);
+		}
+		owner.answer = ML_FAULT_DONE;
+		owner.inserts = true; /* it says so, and it is not true */
+		t_eq(ml_space_fault(&home.space, home.space.first, ML_READ), ML_FAULT_BUS);
+		t_eq(home.space.table.stats.tables, 1);
+		close_owned(&home, &owner, world);
+	}
+}
+
+static bool nothing_is_allowed(void *cookie, ml_pa pa, uint64_t length, ml_prot prot)
+{
+	(void)cookie, (void)pa, (void)length, (void)prot;
+	return false;
+}
+
+/* The rung of 1 << shift bytes. */
+static unsigned rung_of(const struct home *home, unsigned shift)
+{
+	const struct rig rig = { .facts = home->facts };
+
+	return rig_rung(&rig, shift);
+}
+
+TEST(wrong_answers_are_not_mapped)
+{
+	EACH_HOME(world, kind)
+	{
+		for (unsigned raw = 0; raw < 2; raw++) {
+			struct ml_frames frames = home_frame_ops;
+			struct ml_region *region;
+			struct ml_space *s;
+			struct owner owner;
+			struct home home;
+
+			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED, ML_RW);
+			s = &home.space;
+			owner.skew = home_page(&home);
+			owner.most = rung_of(&home, home.facts->coarse_shift);
+			t_eq(ml_space_fault(s, s->first, ML_READ), ML_FAULT_BUS);
+			t_eq(ml_space_fault(s, s->first, ML_WRITE), ML_FAULT_BUS);
+			owner.skew = 0;
+			region = ml_space_find(s, s->first);
+			region->flags ^= ML_REGION_RAW; /* the other class */
+			t_eq(ml_space_fault(s, s->first, ML_READ), ML_FAULT_BUS);
+			region->flags ^= ML_REGION_RAW;
+			frames.allowed = nothing_is_allowed;
+			s->frames = &frames;
+			t_eq(ml_space_fault(s, s->first, ML_READ),
+			     raw ? ML_FAULT_BUS : ML_FAULT_DONE);
+			s->frames = &home_frame_ops;
+			t_eq(home_rung(&home, s->first) < 0, raw);
+			close_owned(&home, &owner, world);
+		}
+	}
+}
+
+/* A leaf that lost the right to write - its owner wants to hear of writes - gets it by asking. */
+TEST(a_shared_leaf_is_upgraded_by_its_owner)
+{
+	EACH_HOME(world, kind)
+	{
+		for (unsigned raw = 0; raw < 2; raw++) {
+			struct owner owner;
+			struct home home;
+			ml_va va;
+			int rung;
+
+			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED, ML_RW);
+			va = home.space.first;
+			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
+			rung = home_rung(&home, va);
+			t_eq(ml_protect(&home.space.table, va, owner.bytes, ML_WRITE, 0, NULL),
+			     ML_OK);
+			owner.asked = 0;
+			owner.answer = ML_FAULT_RETRY;
+			t_eq(ml_space_fault(&home.space, va, ML_WRITE), ML_FAULT_RETRY);
+			t_ok(!(prot_at(&home, va) & ML_WRITE));
+			owner.answer = ML_FAULT_DONE;
+			t_eq(ml_space_fault(&home.space, va, ML_WRITE), ML_FAULT_DONE);
+			t_eq(owner.asked, 2);
+			t_eq(owner.last.access, ML_WRITE);
+			t_ok(prot_at(&home, va) & ML_WRITE);
+			t_eq(home_rung(&home, va), rung);
+			t_ok(home_store(&home, va, 9));
+			t_eq(*home_byte(&home, owner.pa), 9);
+			close_owned(&home, &owner, world);
+		}
+	}
+}
+
+/* ---- running out ----------------------------------------------------------------- */
+
+/* All that a fault that fails must not have changed. */
+struct state {
+	struct picture picture;
+	uint64_t free_pages;
+	unsigned references;
+	bool copied;
+};
+
+static struct rig rig_of(const struct home *home)
+{
+	const struct rig rig = { .facts = home->facts,
+				 .arena = home->arena,
+				 .table = home->space.table };
+
+	return rig;
+}
+
+static void state_take(struct state *state, const struct home *home, ml_pa pa)
+{
+	const struct rig rig = rig_of(home);
+
+	picture_take(&state->picture, &rig);
+	state->free_pages = home->pool->free_pages;
+	state->references =
+		ml_frame_pointer(home->pool, pa) ? ml_frame_references(home->pool, pa) : 0;
+	state->copied = ml_space_find(&home->space, home->space.first)->copied;
+}
+
+static void state_compare(const struct state *state, const struct home *home, ml_pa pa)
+{
+	const struct rig rig = rig_of(home);
+
+	t_ok(!picture_difference(&state->picture, &rig));
+	t_eq(home->pool->free_pages, state->free_pages);
+	if (ml_frame_pointer(home->pool, pa))
+		t_eq(ml_frame_references(home->pool, pa), state->references);
+	t_eq(ml_space_find(&home->space, home->space.first)->copied, state->copied);
+}
+
+/* Fail the n-th request for tables, or for frames, until the fault gets through; how many failed. */
+static unsigned fail_each(struct home *home, bool frames, ml_va va, ml_prot tried, ml_pa pa)
+{
+	uint64_t *nth = frames ? &home_fail_nth : &home->arena->fail_nth;
+	struct state state = { 0 };
+	unsigned failures = 0;
+
+	for (;; failures++) {
+		enum ml_fault_result result;
+
+		state_take(&state, home, pa);
+		*nth = failures + 1;
+		result = ml_space_fault(&home->space, va, tried);
+		*nth = 0;
+		if (result == ML_FAULT_DONE)
+			break;
+		t_eq(result, ML_FAULT_NO_MEMORY);
+		state_compare(&state, home, pa);
+	}
+	picture_release(&state.picture);
+	return failures;
+}
+
+TEST(faults_that_fail_have_changed_nothing)
+{
+	EACH_HOME(world, kind)
+	{
+		for (unsigned form = 0; form < 16; form++) {
+			const bool raw = form & 1, shared = form & 2, frames = form & 8;
+			const ml_prot tried = form & 4 ? ML_WRITE : ML_READ;
+			struct owner owner;
+			struct home home;
+			unsigned failures;
+			ml_va va;
+
+			open_owned(&home, &owner, world, kind, raw, shared ? ML_REGION_SHARED : 0,
+				   ML_RW);
+			va = home.space.first + home_page(&home);
+			owner.most = 0;
+			failures = fail_each(&home, frames, va, tried, owner.pa + home_page(&home));
+			if (frames)
+				t_eq(failures, tried == ML_WRITE && !shared ? 1 : 0);
+			else
+				t_eq(failures, home.space.table.stats.tables - 1);
+			t_eq(ml_space_fault(&home.space, va, tried), ML_FAULT_SPURIOUS);
+			close_owned(&home, &owner, world);
+		}
+	}
+}
+
+/* A page of a large leaf that is the owner's: its copy needs a frame, and the split tables. */
+TEST(copies_that_fail_have_changed_nothing)
+{
+	EACH_HOME(world, kind)
+	{
+		for (unsigned form = 0; form < 4; form++) {
+			const bool raw = form & 1, frames = form & 2;
+			unsigned failures, before;
+			struct owner owner;
+			struct home home;
+			ml_va va;
+
+			open_owned(&home, &owner, world, kind, raw, 0, ML_RW);
+			va = home.space.first + home_page(&home);
+			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
+			t_ok(home_rung(&home, va) > 0);
+			before = (unsigned)home.arena->in_use;
+			failures =
+				fail_each(&home, frames, va, ML_WRITE, owner.pa + home_page(&home));
+			t_eq(failures, frames ? 1 : home.arena->in_use - before);
+			t_ok(owner_page_holds(&home, va, 2));
+			t_ok(owner_page_holds(&home, va + home_page(&home), 3));
+			t_ok(owner_is_untouched(&owner));
+			close_owned(&home, &owner, world);
+		}
+	}
+}
+
+TEST(zeroes_of_a_smaller_size_where_there_are_none_of_the_larger)
+{
+	EACH_HOME(world, kind)
+	{
+		struct home home;
+		int best;
+
+		owner_home(&home, world, kind, NULL);
+		map_region(&home, home.space.first, 2 * home_large(&home), &zeroes);
+		best = best_rung(&home, home.space.first, home.space.first, 2 * home_large(&home),
+				 home.space.table.rungs);
+		home_fail_nth = 1;
+		t_eq(ml_space_fault(&home.space, home.space.first, ML_READ), ML_FAULT_DONE);
+		home_fail_nth = 0;
+		t_ok(home_rung(&home, home.space.first) < best);
+		t_ok(home_rung(&home, home.space.first) >= 0);
+		t_ok(home_close(&home));
+		t_ok(home_is_empty(world));
+	}
+}
