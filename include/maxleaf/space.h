@@ -262,10 +262,11 @@ ML_API ML_MUST_CHECK int ml_space_pick(const struct ml_space *s, uint64_t len, m
 
 /*
  * Make [va, va + len) a region. Touches no entries, unless it replaces. Merges with its neighbours
- * where all attributes go on. *region (may be NULL): the one that holds the range now. Errors: range
- * errors, ML_ERR_EXISTS, ML_ERR_NO_MEMORY, ML_ERR_PROT (the format cannot express it), ML_ERR_WRAP
- * (of offset too), ML_ERR_ARGUMENT (rights beyond may, both classes, an anonymous region that is
- * shared), and those of ml_space_unmap() where it replaces.
+ * where all attributes go on, unless its raw frames must come in one call (ml_remap_pfn_range()).
+ * *region (may be NULL): the one that holds the range now. Errors: range errors, ML_ERR_EXISTS,
+ * ML_ERR_NO_MEMORY, ML_ERR_PROT (the format cannot express it), ML_ERR_WRAP (of offset too),
+ * ML_ERR_ARGUMENT (rights beyond may, both classes, an anonymous region that is shared), and those
+ * of ml_space_unmap() where it replaces.
  */
 ML_API ML_MUST_CHECK int ml_space_map(struct ml_space *s, ml_va va, uint64_t len,
 				      const struct ml_region_spec *spec, unsigned flags,

@@ -8,6 +8,7 @@ void ml_space_stats(const struct ml_space *s, struct ml_space_stats *stats)
 {
 	struct ml_cursor cursor = everything;
 	struct ml_space_stats found = { 0 };
+	struct ml_stats tables;
 	struct ml_run run;
 
 	while (ml_run_next(&s->table, &cursor, &run)) {
@@ -18,8 +19,9 @@ void ml_space_stats(const struct ml_space *s, struct ml_space_stats *stats)
 		found.raw_leaves[run.rung] += raw ? run.length >> shift : 0;
 		*(raw ? &found.raw_bytes : &found.counted_bytes) += run.length;
 	}
-	found.table_bytes = s->table.stats.table_bytes;
-	found.deposits = s->table.spare.count;
+	ml_table_stats(&s->table, &tables);
+	found.table_bytes = tables.table_bytes;
+	found.deposits = tables.reserved;
 	found.regions = s->regions;
 	*stats = found;
 }

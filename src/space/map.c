@@ -181,7 +181,8 @@ int ml_space_map(struct ml_space *s, ml_va va, uint64_t len, const struct ml_reg
 	}
 	fill_region(fresh, spec, va, last);
 	ml_region_open(s, fresh);
-	ml_regions_merge(s, va, last);
+	if (!region_comes_whole(fresh)) /* it could not, as a part of a larger one */
+		ml_regions_merge(s, va, last);
 	if (region)
 		*region = ml_space_find(s, va);
 	return ML_OK;

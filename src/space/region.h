@@ -30,6 +30,12 @@ ML_INLINE bool region_copies(const struct ml_region *region)
 	return !(region->flags & ML_REGION_SHARED) && region->may & ML_WRITE;
 }
 
+/* Raw frames come into a private region in one call for all of it (H3). */
+ML_INLINE bool region_comes_whole(const struct ml_region *region)
+{
+	return region->flags & (ML_REGION_RAW | ML_REGION_MIXED) && region_copies(region);
+}
+
 /* Whether there may be leaves whose frames are counted. */
 ML_INLINE bool region_counts(const struct ml_region *region)
 {

@@ -89,7 +89,7 @@ static int remap(struct ml_space *s, ml_va va, const struct source *from, ml_pro
 	if (!region)
 		return ML_ERR_NOT_MAPPED;
 	error = check_class(region, type);
-	if (!error && region_copies(region) && ml_region_length(region) != from->len)
+	if (!error && region_comes_whole(region) && ml_region_length(region) != from->len)
 		error = ML_ERR_ARGUMENT;
 	if (!error)
 		error = check_source(s, from, most_rights(s, region, type));
