@@ -532,7 +532,7 @@ static void state_compare(const struct state *state, const struct home *home, ml
 	t_eq(ml_space_find(&home->space, home->space.first)->copied, state->copied);
 }
 
-/* Fail the n-th request for tables, or for frames, until the fault gets through; how many failed. */
+/* Fail the n-th request for tables, or frames, until the fault gets through; how many failed. */
 static unsigned fail_each(struct home *home, bool frames, ml_va va, ml_prot tried, ml_pa pa)
 {
 	uint64_t *nth = frames ? &home_fail_nth : &home->arena->fail_nth;

@@ -11,8 +11,8 @@ struct piece {
 /* What of the leaf lies in the region. */
 static struct piece piece_of(const struct access *a, const struct ml_translation *leaf)
 {
-	const struct ml_format *f = a->s->table.format;
-	const unsigned shift = f->rungs[ml_translation_rung(&a->s->table, leaf)].shift;
+	const unsigned rung = ml_translation_rung(&a->s->table, leaf);
+	const unsigned shift = a->s->table.format->rungs[rung].shift;
 	struct piece piece;
 
 	piece.va = ml_max(ml_align_down(a->va, shift), a->region->range.first);
@@ -55,7 +55,7 @@ static void note_copy(const struct access *a)
 		a->region->copied = true;
 }
 
-/* Written to as it is: the whole leaf if it may be, so that it stays in one piece; else the page. */
+/* Written to as it is: the whole leaf if it may be, so that it stays whole; else the page. */
 static enum ml_fault_result reuse(const struct access *a, const struct ml_translation *leaf)
 {
 	struct piece piece = piece_of(a, leaf);

@@ -60,6 +60,48 @@ enum ml_fault_result ml_fault_in(const struct access *a)
 	return ml_region_refaultable(a->region) ? ml_fault_ask(a, NULL) : ML_FAULT_BUS;
 }
 
+#define TRIES 16 /* of a handler that has let go of the lock */
+
+static int error_of(enum ml_fault_result result)
+{
+	switch (result) {
+	case ML_FAULT_DONE:
+	case ML_FAULT_SPURIOUS:
+		return ML_OK;
+	case ML_FAULT_NO_REGION:
+		return ML_ERR_NOT_MAPPED;
+	case ML_FAULT_ACCESS:
+		return ML_ERR_ACCESS;
+	case ML_FAULT_NO_MEMORY:
+		return ML_ERR_NO_MEMORY;
+	case ML_FAULT_RETRY:
+		return ML_ERR_CONTENDED;
+	default:
+		return ML_ERR_FAULT;
+	}
+}
+
+int ml_fault_through(struct ml_space *s, ml_va va, ml_prot tried, struct reached *reached)
+{
+	struct access access = { s, NULL, va, tried };
+	enum ml_fault_result result = ML_FAULT_RETRY;
+	unsigned tries;
+	int error;
+
+	for (tries = 0; tries < TRIES && result == ML_FAULT_RETRY; tries++) {
+		access.region = ml_space_find(s, va);
+		result = access.region ? ml_fault_in(&access) : ML_FAULT_NO_REGION;
+	}
+	error = error_of(result);
+	if (!error)
+		error = ml_translate(&s->table, va, &reached->leaf);
+	if (error)
+		return error;
+	reached->region = access.region;
+	reached->last = ml_min(leaf_last(s, va, &reached->leaf), access.region->range.last);
+	return ML_OK;
+}
+
 enum ml_fault_result ml_space_fault(struct ml_space *s, ml_va va, ml_prot tried)
 {
 	const ml_va page = ml_align_down(va, s->table.format->page_shift);

@@ -29,6 +29,20 @@ ML_INLINE bool access_is_private(const struct access *a)
 /* Bring in what the access needs. */
 enum ml_fault_result ml_fault_in(const struct access *a);
 
+/* What is there for an access then. */
+struct reached {
+	struct ml_region *region;
+	struct ml_translation leaf;
+	ml_va last; /* of what of the leaf lies in the region */
+};
+
+/*
+ * Bring in what an access to the page at va needs, and look at it; handlers that let go of the lock
+ * are asked again, for a while. Errors: ML_ERR_NOT_MAPPED (no region), ML_ERR_ACCESS, ML_ERR_FAULT
+ * (its memory is not there), ML_ERR_NO_MEMORY, ML_ERR_CONTENDED.
+ */
+int ml_fault_through(struct ml_space *s, ml_va va, ml_prot tried, struct reached *reached);
+
 /* Zeroes, where nothing is. */
 enum ml_fault_result ml_fault_anonymous(const struct access *a);
 
@@ -43,6 +57,12 @@ enum ml_fault_result ml_copy_in(const struct access *a, ml_pa from);
 
 /* Let the region write to what of the leaf lies in it. */
 enum ml_fault_result ml_grant_leaf(const struct access *a, const struct ml_translation *leaf);
+
+/*
+ * Make the leaves of [va, last], inside the region, as large as can be. Errors: ML_ERR_NO_MEMORY;
+ * what was done before stays.
+ */
+int ml_space_collapse(struct ml_space *s, const struct ml_region *region, ml_va va, ml_va last);
 
 /* What an error of the table comes to. */
 ML_INLINE enum ml_fault_result fault_of(int error)
@@ -64,6 +84,14 @@ ML_INLINE uint32_t region_rungs(const struct ml_space *s, const struct ml_region
 	if (region->flags & ML_REGION_NO_HUGE)
 		return 1;
 	return s->table.small_exec && region->prot & ML_EXEC ? 1 : s->table.rungs;
+}
+
+/* The last address of the leaf around va. */
+ML_INLINE ml_va leaf_last(const struct ml_space *s, ml_va va, const struct ml_translation *leaf)
+{
+	const unsigned rung = ml_translation_rung(&s->table, leaf);
+
+	return ml_align_last(va, s->table.format->rungs[rung].shift);
 }
 
 ML_INLINE uint64_t page_bytes(const struct ml_space *s)

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * Large leaves where small ones are: out of frames that lie in sequence by folding, and out of
+ * scattered ones, where they are private and nobody else's, by copying them together.
+ */
+#include "space/fault.h"
+
+/* An aligned piece of a region that may become one leaf. */
+struct unit {
+	struct ml_space *s;
+	const struct ml_region *region;
+	ml_va va;
+	uint64_t bytes;
+	uint64_t present; /* bytes mapped now */
+	ml_prot marks;    /* of any of its leaves */
+};
+
+static struct ml_cursor unit_cursor(const struct unit *unit)
+{
+	const struct ml_cursor cursor = { unit->va, unit->va + (unit->bytes - 1), false };
+
+	return cursor;
+}
+
+/* Whether all that there is of it may be moved. */
+static bool unit_is_movable(struct unit *unit)
+{
+	const struct ml_frames *frames = unit->s->frames;
+	struct ml_cursor cursor = unit_cursor(unit);
+	struct ml_run run;
+
+	unit->present = 0;
+	unit->marks = 0;
+	while (ml_run_next(&unit->s->table, &cursor, &run)) {
+		if (!frames->exclusive(unit->s->frames_cookie, run.pa, run.length))
+			return false;
+		unit->present += run.length;
+		unit->marks |= run.prot & ML_PROT_AD;
+	}
+	return true;
+}
+
+static void copy_unit(const struct unit *unit, ml_pa to)
+{
+	struct ml_cursor cursor = unit_cursor(unit);
+	struct ml_run run;
+
+	while (ml_run_next(&unit->s->table, &cursor, &run))
+		unit->s->frames->copy(unit->s->frames_cookie, to + (run.va - unit->va), run.pa,
+				      run.length);
+}
+
+/* The new frames hold what nothing else does: they are dirty where they may be written. */
+static ml_prot unit_prot(const struct unit *unit)
+{
+	const ml_prot type = unit->region->prot & ML_TYPE_MASK;
+	ml_prot prot = ml_space_leaf_prot(unit->s, unit->region, type, false) | unit->marks;
+
+	return unit->region->prot & ML_WRITE ? prot | ML_WRITE | ML_DIRTY : prot;
+}
+
+/*
+ * Nobody writes to what is copied until it has gone: the right to write goes first, from whole
+ * leaves, which takes no table. What the new leaf takes is in the operation's reserve.
+ */
+static int replace_unit(const struct unit *unit, struct ml_op *op, ml_pa pa)
+{
+	struct ml_table *t = &unit->s->table;
+	const ml_va last = unit->va + (unit->bytes - 1);
+	int error;
+
+	ml_space_begin(unit->s, unit->va, last);
+	error = ml_protect(t, unit->va, unit->bytes, ML_WRITE, 0, op);
+	if (!error) {
+		copy_unit(unit, pa);
+		error = ml_map(t, unit->va, unit->bytes, pa, unit_prot(unit), op);
+	}
+	ml_space_end(unit->s, unit->va, last);
+	return error;
+}
+
+static int move_unit(const struct unit *unit)
+{
+	struct ml_table *t = &unit->s->table;
+	const struct ml_frames *frames = unit->s->frames;
+	struct ml_op op = ml_space_op(unit->s);
+	struct ml_reserve reserve = { NULL, 0 };
+	ml_pa pa;
+	int error;
+
+	if (!frames->alloc(unit->s->frames_cookie, unit->bytes, unit->present < unit->bytes, &pa))
+		return ML_ERR_NO_MEMORY;
+	op.flags = ML_OP_REPLACE | ML_OP_DRY;
+	error = ml_map(t, unit->va, unit->bytes, pa, unit_prot(unit), &op);
+	if (!error)
+		error = ml_reserve_fill(t, &reserve, op.tables_needed, &op);
+	if (!error) {
+		op.flags = ML_OP_REPLACE;
+		op.reserve = &reserve;
+		error = replace_unit(unit, &op, pa);
+		ml_reserve_empty(t, &reserve, &op);
+	}
+	if (error)
+		frames->put(unit->s->frames_cookie, pa, unit->bytes);
+	return error;
+}
+
+/*
+ * Make the largest leaf that can stand at the unit's address; *next is the last address dealt with.
+ * That there are no frames of a size is an error only if there are none of a smaller one, either.
+ */
+static int collapse_at(struct unit *unit, ml_va last, ml_va *next)
+{
+	const struct ml_format *f = unit->s->table.format;
+	const uint32_t rungs = region_rungs(unit->s, unit->region);
+	unsigned rung = f->rung_count;
+	struct ml_translation leaf;
+	int error = ML_OK;
+
+	*next = ml_align_last(unit->va, f->page_shift);
+	if (!ml_translate(&unit->s->table, unit->va, &leaf))
+		*next = leaf_last(unit->s, unit->va, &leaf);
+	while (--rung) {
+		const unsigned shift = f->rungs[rung].shift;
+		const ml_va end = ml_align_last(unit->va, shift);
+
+		if (!(rungs >> rung & 1) || !ml_space_can_hold(unit->s, rung) ||
+		    !ml_aligned(unit->va, shift) || end > last || end <= *next)
+			continue;
+		unit->bytes = ML_BIT(shift);
+		if (!unit_is_movable(unit))
+			continue;
+		error = unit->present ? move_unit(unit) : ML_OK;
+		if (error != ML_ERR_NO_MEMORY) {
+			*next = end;
+			break;
+		}
+	}
+	return error;
+}
+
+int ml_space_collapse(struct ml_space *s, const struct ml_region *region, ml_va va, ml_va last)
+{
+	struct unit unit = { .s = s, .region = region, .va = va };
+	struct ml_op op = { .context = s->context };
+	int error;
+
+	if (region_rungs(s, region) == 1)
+		return ML_OK;
+	error = ml_fold(&s->table, va, last - va + 1, s->table.format->rung_count - 1u, &op);
+	while (!error && region_is_anonymous(region) && s->frames->alloc) {
+		ml_va next;
+
+		error = collapse_at(&unit, last, &next);
+		if (next >= last)
+			break;
+		unit.va = next + 1;
+	}
+	return error;
+}
