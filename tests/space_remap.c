@@ -528,7 +528,7 @@ TEST(frames_that_the_owner_refuses)
 		asked = 0;
 		t_eq(ml_remap_extents(&home.space, va, len, halves, 2, len / 2, ML_NC), ML_OK);
 		t_eq(asked, len);
-		t_eq(asked_prot, ML_RW | ML_USER | ML_SPECIAL | ML_NC);
+		t_eq(asked_prot, ML_RW | ML_USER | ML_NC);
 		t_eq(ml_space_unmap(&home.space, va, len), ML_OK);
 		t_eq(raw_map(&home, va, len, RAW_SHARED, NULL), ML_OK);
 		refused_pa -= home_page(&home); /* and inside it */
@@ -554,7 +554,7 @@ TEST(frames_are_asked_for_all_rights)
 	t_eq(home_open(&home, WORLD_X86_4, &wish), ML_OK);
 	t_eq(ml_space_map(&home.space, 0, 4 * K, &spec, 0, NULL), ML_OK);
 	t_eq(ml_remap_pfn_range(&home.space, 0, 4 * K, G, ML_WB), ML_OK);
-	t_eq(asked_prot, ML_RW | ML_EXEC | ML_USER | ML_SPECIAL);
+	t_eq(asked_prot, ML_RW | ML_EXEC | ML_USER);
 	close_home(&home, WORLD_X86_4);
 }
 

@@ -140,9 +140,8 @@ static bool answer_is_right(const struct ml_fault_request *request)
 		return false;
 	if (!request->raw)
 		return classes != ML_REGION_RAW;
-	return classes &&
-	       (!s->frames->allowed || s->frames->allowed(s->frames_cookie, request->pa,
-							  request->length, request->region->prot));
+	return classes && ml_space_check_frames(s, request->region, request->pa, request->length,
+						request->region->prot & ML_TYPE_MASK) == ML_OK;
 }
 
 static void put_answer(const struct ml_fault_request *request)

@@ -9,21 +9,9 @@ struct source {
 	uint64_t skip, len;
 };
 
-/* Frames that this machine has, and that this space may have. */
-static int check_frames(const struct ml_space *s, ml_pa pa, uint64_t len, ml_prot prot)
-{
-	if (!ml_aligned(pa, s->table.format->page_shift))
-		return ML_ERR_ALIGN;
-	if (pa + (len - 1) < pa)
-		return ML_ERR_WRAP;
-	if ((pa + (len - 1)) >> s->table.pa_bits)
-		return ML_ERR_PA_RANGE;
-	if (s->frames->allowed && !s->frames->allowed(s->frames_cookie, pa, len, prot))
-		return ML_ERR_ACCESS;
-	return ML_OK;
-}
-
-static int check_source(const struct ml_space *s, const struct source *from, ml_prot prot)
+/* The frames that are asked for, piece by piece. */
+static int check_source(const struct ml_space *s, const struct ml_region *region,
+			const struct source *from, ml_prot type)
 {
 	uint64_t skip = from->skip, left = from->len;
 	int error = ML_OK;
@@ -37,7 +25,7 @@ static int check_source(const struct ml_space *s, const struct source *from, ml_
 		skip -= gone;
 		left -= length;
 		if (length)
-			error = check_frames(s, extent->pa + gone, length, prot);
+			error = ml_space_check_frames(s, region, extent->pa + gone, length, type);
 	}
 	return !error && left ? ML_ERR_ARGUMENT : error;
 }
@@ -48,12 +36,6 @@ static int check_class(const struct ml_region *region, ml_prot type)
 	if (!(region->flags & (ML_REGION_RAW | ML_REGION_MIXED)) || type & ~ML_TYPE_MASK)
 		return ML_ERR_ARGUMENT;
 	return ML_OK;
-}
-
-/* What its leaves may come to: changing the rights of a region asks nobody about its frames. */
-static ml_prot most_rights(const struct ml_space *s, const struct ml_region *region, ml_prot type)
-{
-	return ml_space_leaf_prot(s, region, type, true) | region_rights(region, region->may);
 }
 
 /*
@@ -92,7 +74,7 @@ static int remap(struct ml_space *s, ml_va va, const struct source *from, ml_pro
 	if (!error && region_comes_whole(region) && ml_region_length(region) != from->len)
 		error = ML_ERR_ARGUMENT;
 	if (!error)
-		error = check_source(s, from, most_rights(s, region, type));
+		error = check_source(s, region, from, type);
 	if (error)
 		return error;
 	if (ml_region_refaultable(region) || region->flags & ML_REGION_NO_HUGE)
@@ -151,7 +133,7 @@ static int check_insert(const struct ml_space *s, const struct ml_region *region
 		return ML_ERR_ARGUMENT;
 	if (write && !(region->prot & ML_WRITE))
 		return ML_ERR_ACCESS;
-	return check_frames(s, pa, size, most_rights(s, region, type));
+	return ml_space_check_frames(s, region, pa, size, type);
 }
 
 /*

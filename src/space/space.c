@@ -122,6 +122,22 @@ ml_prot ml_space_leaf_prot(const struct ml_space *s, const struct ml_region *reg
 	return prot;
 }
 
+int ml_space_check_frames(const struct ml_space *s, const struct ml_region *region, ml_pa pa,
+			  uint64_t len, ml_prot type)
+{
+	const ml_prot most = region_rights(region, region->may);
+
+	if (!ml_aligned(pa, s->table.format->page_shift))
+		return ML_ERR_ALIGN;
+	if (pa + (len - 1) < pa)
+		return ML_ERR_WRAP;
+	if ((pa + (len - 1)) >> s->table.pa_bits)
+		return ML_ERR_PA_RANGE;
+	if (s->frames->allowed && !s->frames->allowed(s->frames_cookie, pa, len, most | type))
+		return ML_ERR_ACCESS;
+	return ML_OK;
+}
+
 bool ml_space_can_hold(const struct ml_space *s, unsigned rung)
 {
 	return rung < s->table.format->rung_count && s->table.rungs >> rung & 1 &&

@@ -19,6 +19,14 @@ void ml_space_end(struct ml_space *s, ml_va va, ml_va last);
  */
 int ml_space_zap(struct ml_space *s, ml_va va, ml_va last);
 
+/*
+ * Whether these raw frames may be mapped in the region: of the machine, and not refused by their
+ * owner, who is asked for all rights that the region may ever have: giving it more asks nobody.
+ * Errors: ML_ERR_ALIGN, ML_ERR_WRAP, ML_ERR_PA_RANGE, ML_ERR_ACCESS.
+ */
+int ml_space_check_frames(const struct ml_space *s, const struct ml_region *region, ml_pa pa,
+			  uint64_t len, ml_prot type);
+
 /* The protection of a leaf that a fault or the owner brings into the region. */
 ml_prot ml_space_leaf_prot(const struct ml_space *s, const struct ml_region *region, ml_prot type,
 			   bool raw);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Each process waits at its socket for what to do, and tells what came of it. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
