@@ -38,6 +38,15 @@ static int check_class(const struct ml_region *region, ml_prot type)
 	return ML_OK;
 }
 
+static int map_once(struct ml_space *s, ml_va va, const struct source *from, ml_prot prot,
+		    uint32_t rungs)
+{
+	struct ml_op op = { .context = s->context, .rungs = rungs };
+
+	return ml_map_extents_part(&s->table, va, from->len, from->extents, from->count, from->skip,
+				   prot, &op);
+}
+
 /*
  * Without the tables of large leaves, smaller ones are tried: in the end no more is asked for than
  * what small pages take (S4.8).
@@ -45,17 +54,13 @@ static int check_class(const struct ml_region *region, ml_prot type)
 static int map_frames(struct ml_space *s, ml_va va, const struct source *from, ml_prot prot,
 		      uint32_t rungs)
 {
-	struct ml_op op = { .context = s->context };
-	unsigned rung = s->table.format->rung_count;
-	int error = ML_ERR_NO_MEMORY;
+	const struct ml_format *f = s->table.format;
+	int error = map_once(s, va, from, prot, rungs);
+	unsigned rung = f->rung_count;
 
-	while (error == ML_ERR_NO_MEMORY && rung-- > 0) {
-		if (!(rungs >> rung & 1))
-			continue;
-		op.rungs = rungs & (((uint32_t)2 << rung) - 1);
-		error = ml_map_extents_part(&s->table, va, from->len, from->extents, from->count,
-					    from->skip, prot, &op);
-	}
+	while (error == ML_ERR_NO_MEMORY && --rung)
+		if (rungs >> rung & 1 && from->len >> f->rungs[rung].shift)
+			error = map_once(s, va, from, prot, rungs & (((uint32_t)1 << rung) - 1));
 	return error;
 }
 
