@@ -66,7 +66,7 @@ static ml_va leaf_edge(const struct ml_space *s, ml_va va, bool upper)
 	return upper ? ml_align_last(va, shift) : ml_align_down(va, shift);
 }
 
-int ml_space_zap(struct ml_space *s, ml_va va, ml_va last)
+static int take_out(struct ml_space *s, ml_va va, ml_va last)
 {
 	struct ml_op op = ml_space_op(s);
 	int error;
@@ -75,13 +75,16 @@ int ml_space_zap(struct ml_space *s, ml_va va, ml_va last)
 		op.sink = NULL;
 	ml_space_begin(s, va, last);
 	error = ml_unmap(&s->table, va, last - va + 1, &op);
-	if (error == ML_ERR_NO_MEMORY) {
-		const ml_va from = leaf_edge(s, va, false), to = leaf_edge(s, last, true);
-
-		op.sink = counts_within(s, from, to) ? op.sink : NULL;
-		error = ml_unmap(&s->table, from, to - from + 1, &op);
-	}
 	ml_space_end(s, va, last);
+	return error;
+}
+
+int ml_space_zap(struct ml_space *s, ml_va va, ml_va last)
+{
+	int error = take_out(s, va, last);
+
+	if (error == ML_ERR_NO_MEMORY)
+		error = take_out(s, leaf_edge(s, va, false), leaf_edge(s, last, true));
 	return error;
 }
 
