@@ -3,7 +3,6 @@
 #include <maxleaf/pte.h>
 
 #include "support/owner.h"
-#include "support/rig.h"
 #include "t.h"
 
 static const struct ml_region_spec zeroes = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
@@ -493,47 +492,8 @@ TEST(a_shared_leaf_is_upgraded_by_its_owner)
 
 /* ---- running out ----------------------------------------------------------------- */
 
-/* All that a fault that fails must not have changed. */
-struct state {
-	struct picture picture;
-	uint64_t free_pages;
-	unsigned references;
-	bool copied;
-};
-
-static struct rig rig_of(const struct home *home)
-{
-	const struct rig rig = { .facts = home->facts,
-				 .arena = home->arena,
-				 .table = home->space.table };
-
-	return rig;
-}
-
-static void state_take(struct state *state, const struct home *home, ml_pa pa)
-{
-	const struct rig rig = rig_of(home);
-
-	picture_take(&state->picture, &rig);
-	state->free_pages = home->pool->free_pages;
-	state->references =
-		ml_frame_pointer(home->pool, pa) ? ml_frame_references(home->pool, pa) : 0;
-	state->copied = ml_space_find(&home->space, home->space.first)->copied;
-}
-
-static void state_compare(const struct state *state, const struct home *home, ml_pa pa)
-{
-	const struct rig rig = rig_of(home);
-
-	t_ok(!picture_difference(&state->picture, &rig));
-	t_eq(home->pool->free_pages, state->free_pages);
-	if (ml_frame_pointer(home->pool, pa))
-		t_eq(ml_frame_references(home->pool, pa), state->references);
-	t_eq(ml_space_find(&home->space, home->space.first)->copied, state->copied);
-}
-
 /* Fail the n-th request for tables, or frames, until the fault gets through; how many failed. */
-static unsigned fail_each(struct home *home, bool frames, ml_va va, ml_prot tried, ml_pa pa)
+static unsigned fail_each(struct home *home, bool frames, ml_va va, ml_prot tried)
 {
 	uint64_t *nth = frames ? &home_fail_nth : &home->arena->fail_nth;
 	struct state state = { 0 };
@@ -542,16 +502,16 @@ static unsigned fail_each(struct home *home, bool frames, ml_va va, ml_prot trie
 	for (;; failures++) {
 		enum ml_fault_result result;
 
-		state_take(&state, home, pa);
+		state_take(&state, home);
 		*nth = failures + 1;
 		result = ml_space_fault(&home->space, va, tried);
 		*nth = 0;
 		if (result == ML_FAULT_DONE)
 			break;
 		t_eq(result, ML_FAULT_NO_MEMORY);
-		state_compare(&state, home, pa);
+		t_ok(state_is_as_before(&state, home));
 	}
-	picture_release(&state.picture);
+	state_release(&state);
 	return failures;
 }
 
@@ -571,7 +531,7 @@ TEST(faults_that_fail_have_changed_nothing)
 				   ML_RW);
 			va = home.space.first + home_page(&home);
 			owner.most = 0;
-			failures = fail_each(&home, frames, va, tried, owner.pa + home_page(&home));
+			failures = fail_each(&home, frames, va, tried);
 			if (frames)
 				t_eq(failures, tried == ML_WRITE && !shared ? 1 : 0);
 			else
@@ -599,8 +559,7 @@ TEST(copies_that_fail_have_changed_nothing)
 			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 			t_ok(home_rung(&home, va) > 0);
 			before = (unsigned)home.arena->in_use;
-			failures =
-				fail_each(&home, frames, va, ML_WRITE, owner.pa + home_page(&home));
+			failures = fail_each(&home, frames, va, ML_WRITE);
 			t_eq(failures, frames ? 1 : home.arena->in_use - before);
 			t_ok(owner_page_holds(&home, va, 2));
 			t_ok(owner_page_holds(&home, va + home_page(&home), 3));

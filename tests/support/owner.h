@@ -7,6 +7,7 @@
 #define TESTS_OWNER_H
 
 #include "home.h"
+#include "rig.h"
 
 struct owner {
 	struct ml_mapping mapping;
@@ -50,6 +51,21 @@ void owner_home(struct home *home, enum world world, unsigned kind, const struct
 	for (enum world world = WORLD_X86_4; world < WORLDS; world++) \
 		for (unsigned kind = 0;                               \
 		     kind < OWNER_KINDS && (T_CONTEXT(worlds[world].name, kind), true); kind++)
+
+/* All that a call that fails must not have changed: tables, references, regions. */
+struct state {
+	struct picture picture;
+	uint32_t *counts;
+	uint64_t regions, mapped, objects;
+	bool copied; /* of the first region */
+};
+
+/* Take it into *state, which is zero or an older one. */
+void state_take(struct state *state, const struct home *home);
+
+bool state_is_as_before(const struct state *state, const struct home *home);
+
+void state_release(struct state *state);
 
 /* Whether every byte of the page at va is `byte`, as the program sees it. */
 bool owner_page_holds(struct home *home, ml_va va, unsigned char byte);
