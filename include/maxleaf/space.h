@@ -21,6 +21,8 @@
  * - va and len are bytes and multiples of the base page; errors of ranges are those of table.h.
  * - All or nothing: a call that returns an error has changed nothing. Tables and region objects are
  *   counted and taken before the first change.
+ * - A space may borrow a kernel's root entries, ml_table_share() on its table before anything is
+ *   mapped: what it borrows is not counted and not copied, and ranges there are ML_ERR_SHARED.
  * - Leaves are as large as can be, and no caller names a size. Changes that cover whole leaves
  *   neither split nor allocate tables below them.
  * - Regions split and merge as their ranges do; entries that do not change are not touched, and a

@@ -11,7 +11,7 @@ void ml_space_stats(const struct ml_space *s, struct ml_space_stats *stats)
 	struct ml_stats tables;
 	struct ml_run run;
 
-	while (ml_run_next(&s->table, &cursor, &run)) {
+	while (ml_space_run_next(s, &cursor, &run)) {
 		const unsigned shift = s->table.format->rungs[run.rung].shift;
 		const bool raw = run.prot & ML_SPECIAL;
 
@@ -102,7 +102,7 @@ int ml_space_check(const struct ml_space *s, struct ml_fault *fault)
 		return ML_ERR_BUG;
 	}
 	error = ml_table_check(&s->table, fault);
-	while (!error && ml_run_next(&s->table, &cursor, &run))
+	while (!error && ml_space_run_next(s, &cursor, &run))
 		error = check_run(s, &run, fault);
 	return error;
 }

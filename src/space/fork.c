@@ -72,7 +72,7 @@ static void get_all(struct ml_space *child)
 	struct ml_cursor cursor = { 0, ~(ml_va)0, false };
 	struct ml_run run;
 
-	while (ml_run_next(&child->table, &cursor, &run))
+	while (ml_space_run_next(child, &cursor, &run))
 		if (!(run.prot & ML_SPECIAL))
 			child->frames->get(child->frames_cookie, run.pa, run.length);
 }

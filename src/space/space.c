@@ -50,6 +50,28 @@ void ml_space_fini(struct ml_space *s)
 		ml_region_close(s, region_of(s->root));
 }
 
+static uint64_t root_slot(const struct ml_table *t, ml_va va)
+{
+	const unsigned root = t->levels - 1u;
+
+	return va >> t->format->level_shift[root] & (ML_BIT(t->format->index_bits[root]) - 1);
+}
+
+/* Whether another table lends anything of [va, last]. */
+static bool is_borrowed(const struct ml_table *t, ml_va va, ml_va last)
+{
+	return t->shared_count && root_slot(t, last) >= t->shared_first &&
+	       root_slot(t, va) < t->shared_first + t->shared_count;
+}
+
+bool ml_space_run_next(const struct ml_space *s, struct ml_cursor *cursor, struct ml_run *run)
+{
+	while (ml_run_next(&s->table, cursor, run))
+		if (!is_borrowed(&s->table, run->va, run->va + (run->length - 1)))
+			return true;
+	return false;
+}
+
 int ml_space_check_range(const struct ml_space *s, ml_va va, uint64_t len)
 {
 	if (!len)
@@ -58,7 +80,9 @@ int ml_space_check_range(const struct ml_space *s, ml_va va, uint64_t len)
 		return ML_ERR_ALIGN;
 	if (va + (len - 1) < va)
 		return ML_ERR_WRAP;
-	return ml_table_covers(&s->table, va, len) ? ML_OK : ML_ERR_CANONICAL;
+	if (!ml_table_covers(&s->table, va, len))
+		return ML_ERR_CANONICAL;
+	return is_borrowed(&s->table, va, va + (len - 1)) ? ML_ERR_SHARED : ML_OK;
 }
 
 static void put_counted(void *space, const struct ml_run *run)

@@ -27,6 +27,9 @@ int ml_space_zap(struct ml_space *s, ml_va va, ml_va last);
 int ml_space_check_frames(const struct ml_space *s, const struct ml_region *region, ml_pa pa,
 			  uint64_t len, ml_prot type);
 
+/* ml_run_next() without what the table borrows (ml_table_share()). */
+bool ml_space_run_next(const struct ml_space *s, struct ml_cursor *cursor, struct ml_run *run);
+
 /* The protection of a leaf that a fault or the owner brings into the region. */
 ml_prot ml_space_leaf_prot(const struct ml_space *s, const struct ml_region *region, ml_prot type,
 			   bool raw);
