@@ -15,6 +15,7 @@
 
 #define MEMORY "256M" /* ISA_RAM_BYTES of ports/qemu */
 #define CPUS "4"      /* BOARD_CPUS */
+#define DISPLAY "bochs-display,vgamem=64M"
 
 /* What a board's exit status becomes as that of the emulator. */
 enum exit_code {
@@ -28,13 +29,15 @@ static const struct board {
 	const char *package;
 	const char *cpu;
 	const char *machine;
-	const char *devices[5]; /* words of the command line, NULL at the end */
+	const char *pci_machine; /* the same with PCI */
+	const char *devices[5];  /* words of the command line, NULL at the end */
 	enum exit_code exit_code;
 } boards[] = {
 	{ "arm64",
 	  "qemu-system-aarch64",
 	  "qemu-system-arm",
 	  "max",
+	  "virt,gic-version=3",
 	  "virt,gic-version=3",
 	  { "-semihosting-config", "enable=on,target=native" },
 	  EXIT_PLAIN },
@@ -43,6 +46,7 @@ static const struct board {
 	  "qemu-system-x86",
 	  "max",
 	  "microvm",
+	  "microvm,pcie=on",
 	  { "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-no-reboot" },
 	  EXIT_DEBUG },
 };
@@ -63,14 +67,16 @@ struct arguments {
 	const char *monitor;
 	char append[APPEND_BYTES];
 	unsigned seconds;
+	bool display;
 	bool threads;
 	bool print;
 };
 
-enum { KEY_CPU = 0x100, KEY_IMAGE, KEY_MONITOR, KEY_THREADS, KEY_PRINT, KEY_TIMEOUT };
+enum { KEY_CPU = 0x100, KEY_DISPLAY, KEY_IMAGE, KEY_MONITOR, KEY_THREADS, KEY_PRINT, KEY_TIMEOUT };
 
 static const struct argp_option options[] = {
 	{ "cpu", KEY_CPU, "MODEL", 0, "CPU model, as QEMU names it (default: max)", 1 },
+	{ "display", KEY_DISPLAY, NULL, 0, "Add a PCI display, and draw into its memory", 1 },
 	{ "image", KEY_IMAGE, "FILE", 0, "Boot this image instead of the board at work", 1 },
 	{ "thread-per-cpu", KEY_THREADS, NULL, 0, "Emulate each CPU in a thread of its own", 1 },
 	{ "monitor", KEY_MONITOR, "SOCKET", 0, "Let QEMU's monitor listen on this Unix socket", 1 },
@@ -152,6 +158,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_CPU:
 		a->cpu = arg;
 		return 0;
+	case KEY_DISPLAY:
+		a->display = true;
+		return 0;
 	case KEY_IMAGE:
 		if ((size_t)snprintf(a->image, sizeof(a->image), "%s", arg) >= sizeof(a->image))
 			cli_die("qemu: --image", "%s", strerror(ENAMETOOLONG));
@@ -202,8 +211,8 @@ static bool find_image(struct arguments *a)
 	self[length] = '\0';
 	own = dirname(self);
 	for (i = 0; i < FOLDER_COUNT; i++) {
-		snprintf(a->image, sizeof(a->image), "%s/%s/%s/show.elf", own, image_folders[i],
-			 a->board->name);
+		snprintf(a->image, sizeof(a->image), "%s/%s/%s/%s.elf", own, image_folders[i],
+			 a->board->name, a->display ? "display" : "show");
 		if (access(a->image, R_OK) == 0)
 			return true;
 	}
@@ -245,7 +254,7 @@ static void make_command_line(struct command_line *c, const struct arguments *a)
 
 	add(c, a->board->emulator, NULL);
 	add(c, "-accel", a->threads ? "tcg,thread=multi" : "tcg,thread=single");
-	add(c, "-M", a->board->machine);
+	add(c, "-M", a->display ? a->board->pci_machine : a->board->machine);
 	add(c, "-cpu", a->cpu ? a->cpu : a->board->cpu);
 	add(c, "-m", MEMORY);
 	add(c, "-smp", CPUS);
@@ -254,6 +263,8 @@ static void make_command_line(struct command_line *c, const struct arguments *a)
 	add(c, "-serial", "stdio");
 	for (device = a->board->devices; *device; device++)
 		add(c, *device, NULL);
+	if (a->display)
+		add(c, "-device", DISPLAY);
 	if (a->monitor) {
 		snprintf(c->monitor, sizeof(c->monitor), MONITOR, a->monitor);
 		add(c, "-monitor", c->monitor);

@@ -112,8 +112,8 @@ install: all $(PKGCONFIG:%=$(O)/%) $(MAN) ## to DESTDIR PREFIX (/usr/local)
 	install -m 644 $(PKGCONFIG:%=$(O)/%) $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 $(HEADERS:%=include/maxleaf/%) $(DESTDIR)$(INCLUDEDIR)/maxleaf
 	install -D -m 644 cli/maxleaf.bash $(DESTDIR)$(BASHCOMPDIR)/maxleaf
-	$(foreach i,$(QEMU_ISAS),$(if $(wildcard $(O)/qemu/$i/show.elf),\
-		install -D -m 644 $(O)/qemu/$i/show.elf $(SHARE)/qemu/$i/show.elf &&)) true
+	$(foreach i,$(wildcard $(QEMU_ISAS:%=$(O)/qemu/%/show.elf) $(QEMU_ISAS:%=$(O)/qemu/%/display.elf)),\
+		install -D -m 644 $i $(SHARE)/$(i:$(O)/%=%) &&) true
 	$(foreach m,$(MAN),install -D -m 644 $m $(call mandir-of,$m)/$(notdir $m) &&) true
 
 uninstall: ## remove what install put there

@@ -8,6 +8,8 @@
 #define ISA_RAM_BYTES 0x10000000
 #define ISA_DIRECT 0xffff000000000000
 #define ISA_DEVICE_PA 0x09000000 /* the serial line */
+#define ISA_PCI_CONFIG 0x4010000000
+#define ISA_PCI_MEMORY 0x10000000
 #define ISA_IMAGE 0xffff800000000000
 #define ISA_KERNEL ISA_DIRECT
 #define ISA_KERNEL_BYTES 0  /* TTBR1 has the kernel's table */

@@ -53,10 +53,15 @@ extern uint64_t board_pages_used;
 extern uint64_t board_fail_nth;
 
 /*
- * Initialise a table of user addresses: cookie, base, levels, width and liveness are the board's,
- * and the platform unless `wish` has one; the rest is taken from `wish` (NULL: zero). Where the
- * kernel lives in the same root, the table borrows it.
+ * Fill in what is the board's in every table of user addresses: cookie, base, levels, width,
+ * liveness, and the platform where there is none.
  */
+void board_configure(struct ml_table_config *config);
+
+/* Where the kernel lives in the same root, let an empty table borrow it; dies if it cannot. */
+void board_borrow_kernel(struct ml_table *t);
+
+/* Initialise a table of user addresses by both; the rest is taken from `wish` (NULL: zero). */
 int board_table_init(struct ml_table *t, const struct ml_table_config *wish);
 
 /* Load a table on every CPU; NULL: none. */

@@ -42,9 +42,8 @@ void board_take_trap(uint64_t *frame, const struct board_trap *trap)
 static struct board_trap enter(uint64_t pc, uint64_t argument, uint64_t second, bool user)
 {
 	struct side *side = &sides[isa_cpu()];
-	const uint64_t stack = (uintptr_t)stacks[isa_cpu() + 1];
 
-	isa_make_frame(side->frame, pc, argument, second, stack, user);
+	isa_make_frame(side->frame, pc, argument, second, (uintptr_t)stacks[isa_cpu() + 1], user);
 	ISA_CALL();
 	return side->trap;
 }

@@ -26,13 +26,14 @@ static const struct ml_platform kernel_platform = {
 };
 
 /* The pool is every table's cookie: a table lends to those of its own cookie alone. */
-static int init_table(struct ml_table *t, struct ml_table_config *config, uintptr_t base)
+void board_configure(struct ml_table_config *config)
 {
+	if (!config->platform)
+		config->platform = &board_platform;
 	config->cookie = &pool;
-	config->base = (char *)base; /* NOLINT */
+	config->base = (char *)ISA_DIRECT; /* NOLINT */
 	config->live = true;
 	isa_config(config);
-	return ml_table_init(t, &ISA_FORMAT, config);
 }
 
 void board_kernel_map(ml_va va, uint64_t bytes, ml_pa pa, ml_prot prot)
@@ -55,13 +56,13 @@ void board_kernel_init(void)
 	struct ml_table_config config = { .platform = &kernel_platform,
 					  .high = !ISA_KERNEL_BYTES,
 					  .fold = ML_FOLD_BLOCK };
-	int error = ml_pool_init(&pool, pool_memory, (uintptr_t)pool_memory - ISA_IMAGE, POOL_BYTES,
-				 ml_format_table_bytes(&ISA_FORMAT, 0));
 
-	if (!error)
-		error = init_table(&board_kernel, &config, ISA_IMAGE);
-	if (error)
-		board_die("kernel table: %s", ml_error_name(error));
+	board_configure(&config);
+	config.base = (char *)ISA_IMAGE; /* NOLINT */
+	if (ml_pool_init(&pool, pool_memory, (uintptr_t)pool_memory - ISA_IMAGE, POOL_BYTES,
+			 ml_format_table_bytes(&ISA_FORMAT, 0)) ||
+	    ml_table_init(&board_kernel, &ISA_FORMAT, &config))
+		board_die("the kernel has no table");
 	map_section(image_start, text_end, ML_READ | ML_PEXEC);
 	map_section(text_end, user_text_end, ML_READ | ML_USER | ML_EXEC);
 	map_section(user_text_end, rodata_end, ML_READ);
@@ -72,18 +73,21 @@ void board_kernel_init(void)
 	board_kernel_map(ISA_DIRECT + ISA_DEVICE_PA, 4096, ISA_DEVICE_PA, ML_RW | ML_DEV_STRICT);
 }
 
+void board_borrow_kernel(struct ml_table *t)
+{
+	if (ISA_KERNEL_BYTES &&
+	    ml_table_share(t, &board_kernel, ISA_KERNEL, ISA_KERNEL_BYTES, NULL))
+		board_die("the kernel's table cannot be lent");
+}
+
 int board_table_init(struct ml_table *t, const struct ml_table_config *wish)
 {
 	struct ml_table_config config = wish ? *wish : (struct ml_table_config){ 0 };
 	int error;
 
-	if (!config.platform)
-		config.platform = &board_platform;
-	error = init_table(t, &config, ISA_DIRECT);
-	if (error || !ISA_KERNEL_BYTES)
-		return error;
-	error = ml_table_share(t, &board_kernel, ISA_KERNEL, ISA_KERNEL_BYTES, NULL);
-	if (error)
-		ml_table_fini(t, NULL);
+	board_configure(&config);
+	error = ml_table_init(t, &ISA_FORMAT, &config);
+	if (!error)
+		board_borrow_kernel(t);
 	return error;
 }

@@ -10,7 +10,9 @@
 #define ISA_RAM_PA 0
 #define ISA_RAM_BYTES 0x10000000
 #define ISA_DIRECT 0xffffff8000000000
-#define ISA_DEVICE_PA 0xfee00000     /* the local APIC */
+#define ISA_DEVICE_PA 0xfee00000 /* the local APIC */
+#define ISA_PCI_CONFIG 0xe0000000
+#define ISA_PCI_MEMORY 0xc0000000
 #define ISA_IMAGE 0xffffffff80000000 /* what -mcmodel=kernel can reach */
 #define ISA_KERNEL (0 - ISA_KERNEL_BYTES)
 #define ISA_KERNEL_BYTES ((uint64_t)1 << (board_kernel.levels == 5 ? 48 : 39))
