@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Advice: taking out, bringing in beforehand, leaf sizes. */
+#include <string.h>
+
 #include "support/owner.h"
 #include "t.h"
 
@@ -379,16 +381,28 @@ static ml_va open_scattered(struct home *home, enum world world, unsigned kind, 
 	return va;
 }
 
+/* What nobody asked to be zero is not. */
+static bool alloc_used(void *cookie, uint64_t bytes, bool zero, ml_pa *pa)
+{
+	const bool got = home_frame_ops.alloc(cookie, bytes, zero, pa);
+
+	if (got && !zero)
+		memset(ml_frame_pointer(cookie, *pa), 0xcc, bytes);
+	return got;
+}
+
 TEST(scattered_pages_become_one_leaf)
 {
 	EACH_HOME(world, kind)
 	{
 		for (unsigned holes = 0; holes < 2; holes++) {
+			struct ml_frames frames = home_frame_ops;
 			struct home home;
 			uint64_t large, free_pages;
 			ml_va va;
 
-			va = open_scattered(&home, world, kind, holes, NULL);
+			frames.alloc = alloc_used;
+			va = open_scattered(&home, world, kind, holes, &frames);
 			large = home_large(&home);
 			free_pages = home.pool->free_pages;
 			advise(&home, va, large, ML_ADVISE_COLLAPSE);

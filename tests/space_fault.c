@@ -122,11 +122,10 @@ TEST(what_stands_there_makes_it_smaller)
 		page = home_page(&home);
 		large = home_large(&home);
 		first = home.space.first;
-		map_region(&home, first, large, &small);
+		map_region(&home, first, 2 * large, &small);
 		t_ok(home_store(&home, first, 1));
 		t_eq(home_rung(&home, first), 0);
-		t_eq(ml_space_unmap(&home.space, first + page, large - page), ML_OK);
-		map_region(&home, first + page, 2 * large - page, &zeroes);
+		t_eq(ml_space_advise(&home.space, first, 2 * large, ML_ADVISE_HUGE), ML_OK);
 		t_ok(home_store(&home, first + page, 2));
 		t_eq(home_rung(&home, first + page), 0);
 		t_ok(home_store(&home, first + large - page, 3));
@@ -451,6 +450,56 @@ TEST(wrong_answers_are_not_mapped)
 			     raw ? ML_FAULT_BUS : ML_FAULT_DONE);
 			s->frames = &home_frame_ops;
 			t_eq(home_rung(&home, s->first) < 0, raw);
+			close_owned(&home, &owner, world);
+		}
+	}
+}
+
+/* Maps what is asked for itself, raw. */
+static enum ml_fault_result insert(struct ml_fault_request *request)
+{
+	struct owner *owner = request->region->mapping->owner;
+	const bool write = request->access & ML_WRITE;
+
+	owner->asked++;
+	t_eq(ml_insert_pfn(request->space, request->va, owner->pa + request->offset, request->rung,
+			   ML_WB, write),
+	     ML_OK);
+	request->inserted = true;
+	return ML_FAULT_DONE;
+}
+
+TEST(the_owner_may_map_it_itself)
+{
+	EACH_HOME(world, kind)
+	{
+		for (unsigned shared = 0; shared < 2; shared++) {
+			struct ml_region_spec spec;
+			struct owner owner;
+			struct home home;
+			uint64_t page;
+			ml_va va;
+
+			owner_home(&home, world, kind, NULL);
+			owner_open(&owner, &home, true);
+			owner.ops.fault = insert;
+			spec = region_of(&owner, shared ? ML_REGION_SHARED : 0, ML_RW);
+			spec.flags ^= ML_REGION_RAW | ML_REGION_MIXED;
+			va = home.space.first;
+			page = home_page(&home);
+			map_region(&home, va, owner.bytes, &spec);
+			t_ok(owner_page_holds(&home, va, 1));
+			t_ok(home_rung(&home, va) > 0);
+			t_eq(home.faults, 1);
+			t_ok(home_store(&home, va + page, 9));
+			t_eq(*home_byte(&home, owner.pa + page), shared ? 9 : 2);
+			t_eq(owner.asked, 1);
+			t_ok(home_store(&home, va + owner.bytes - 1, 9));
+			t_eq(*home_byte(&home, owner.pa + owner.bytes - 1) == 9, shared);
+			t_eq(ml_protect(&home.space.table, va, owner.bytes, ML_WRITE, 0, NULL),
+			     ML_OK);
+			t_ok(home_store(&home, va, 8)); /* asked again */
+			t_eq(*home_byte(&home, owner.pa), shared ? 8 : 1);
 			close_owned(&home, &owner, world);
 		}
 	}
