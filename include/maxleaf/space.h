@@ -94,7 +94,7 @@ struct ml_fault_request {
 	struct ml_space *space;
 	struct ml_region *region;
 	ml_va va;        /* aligned to the size asked for */
-	uint64_t offset; /* the same in the mapping's own bytes, aligned to the base page */
+	uint64_t offset; /* the same in the mapping's own bytes, aligned likewise */
 	uint64_t length; /* the size of a leaf, all of it inside the region */
 	unsigned rung;   /* the same as an index into format->rungs */
 	ml_prot access;  /* ML_READ, ML_WRITE or ML_EXEC: what was tried */
@@ -108,7 +108,10 @@ struct ml_region_ops {
 	/*
 	 * Find the memory for a request: ML_FAULT_DONE with pa filled in, or any other result. It is
 	 * asked for the largest size first of those in `rungs` that fit region and alignment, and
-	 * for a smaller one after ML_FAULT_FALLBACK. Makes its regions refaultable.
+	 * for a smaller one after ML_FAULT_FALLBACK; where private memory is written to, for a base
+	 * page, which is copied at once. What is not aligned, not of the region's class, or refused
+	 * by frames->allowed() is not mapped: the reference goes back, and it is ML_FAULT_BUS.
+	 * Makes its regions refaultable.
 	 */
 	enum ml_fault_result (*fault)(struct ml_fault_request *request);
 	uint32_t rungs; /* sizes that fault can give: bit n is format->rungs[n], bit 0 is implied */
@@ -314,15 +317,19 @@ enum ml_advice {
 	ML_ADVISE_DONTNEED,       /* take it out; it comes back as zeroes, or from its owner */
 	ML_ADVISE_POPULATE,       /* as if every page was read now */
 	ML_ADVISE_POPULATE_WRITE, /* as if every page was written to now */
-	ML_ADVISE_COLLAPSE,       /* make leaves as large as can be, copying private memory */
+	ML_ADVISE_COLLAPSE,       /* leaves as large as can be: see below */
 	ML_ADVISE_NO_HUGE,        /* base pages only from now on */
 	ML_ADVISE_HUGE            /* take that back */
 };
 
 /*
- * Errors: range errors, ML_ERR_NOT_MAPPED (a hole), ML_ERR_REFUSED (DONTNEED where nothing brings it
- * back; may_split), ML_ERR_NO_MEMORY, ML_ERR_ACCESS (populate: not allowed, or its owner has none).
- * Populating and collapsing stop at the first error, and keep what is done.
+ * Collapsing folds what lies in sequence, and copies anonymous memory together, holes filled with
+ * zeroes, into the largest leaves that frames->alloc() has memory for. Pages that others hold stay
+ * where they are, places that are empty, and regions of base pages, as they are. Errors: range
+ * errors, ML_ERR_NOT_MAPPED (a hole), ML_ERR_REFUSED (DONTNEED where nothing brings it back;
+ * may_split), ML_ERR_NO_MEMORY, ML_ERR_ACCESS (populate: not allowed, or its owner has none),
+ * ML_ERR_CONTENDED (populate: its owner said ML_FAULT_RETRY again and again). Populating and
+ * collapsing stop at the first error, and keep what is done.
  */
 ML_API ML_MUST_CHECK int ml_space_advise(struct ml_space *s, ml_va va, uint64_t len,
 					 enum ml_advice advice);
@@ -402,8 +409,8 @@ ML_API ML_MUST_CHECK int ml_space_fork(struct ml_space *child, struct ml_space *
  * extents, of which there is room for `most`; *count says how many there are. Raw frames are
  * refused at every level, before anybody asks for a descriptor (S4.22). Errors: range errors,
  * ML_ERR_NOT_MAPPED, ML_ERR_ACCESS, ML_ERR_NO_MEMORY, ML_ERR_FAULT (raw frames, or the owner has no
- * memory there), ML_ERR_ARGUMENT (more extents than there is room for). On error no reference is
- * held. A reference does not keep a private page in place: who writes to it after a fork gets a
+ * memory there), ML_ERR_CONTENDED (as when populating), ML_ERR_ARGUMENT (more extents than there is
+ * room for). On error no reference is held. A reference does not keep a private page in place: who writes to it after a fork gets a
  * copy, and the pin keeps the page that was.
  */
 ML_API ML_MUST_CHECK int ml_pin_pages(struct ml_space *s, ml_va va, uint64_t len, ml_prot access,
