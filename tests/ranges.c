@@ -161,6 +161,7 @@ static void ask(unsigned unit, uint64_t length, unsigned side)
 
 	same(ranges_find(flat.root, at(unit)), found);
 	same(ranges_from(flat.root, at(unit)), flat_from(unit));
+	same(ml_ranges_outermost(flat.root, side), side ? flat_before(UNITS) : flat_from(0));
 	same(ml_ranges_hole(flat.root, NULL, side, length), flat_next_hole(NULL, side, length));
 	if (!found)
 		return;

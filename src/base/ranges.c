@@ -82,17 +82,17 @@ static void balance_up(struct ml_range **root, struct ml_range *node)
 		node = balance(root, node)->parent;
 }
 
-static struct ml_range *outermost(struct ml_range *node, unsigned side)
+struct ml_range *ml_ranges_outermost(struct ml_range *root, unsigned side)
 {
-	while (node && node->child[side])
-		node = node->child[side];
-	return node;
+	while (root && root->child[side])
+		root = root->child[side];
+	return root;
 }
 
 struct ml_range *ml_ranges_beside(const struct ml_range *range, unsigned side)
 {
 	if (range->child[side])
-		return outermost(range->child[side], !side);
+		return ml_ranges_outermost(range->child[side], !side);
 	while (range->parent && range->parent->child[side] == range)
 		range = range->parent;
 	return range->parent;

@@ -38,6 +38,9 @@ ML_INLINE struct ml_range *ranges_from(struct ml_range *node, uint64_t at)
 	return found;
 }
 
+/* The first (side 0) or the last (side 1) range, or NULL. */
+struct ml_range *ml_ranges_outermost(struct ml_range *root, unsigned side);
+
 /* The range next to this one: side 1 is the one behind, side 0 the one before. NULL: none. */
 struct ml_range *ml_ranges_beside(const struct ml_range *range, unsigned side);
 

@@ -119,10 +119,30 @@ static void close_before(struct ml_space *s, ml_va from, ml_va va)
 	ml_regions_close(s, from, va - 1);
 }
 
+/* One step of the table's; without a table for a split at an end the rest goes at once. */
+static int take_step(struct ml_space *s, struct ml_step *step, ml_va va, ml_va last)
+{
+	struct ml_op op = ml_space_op(s);
+	int error;
+
+	if (!counts_within(s, va, last))
+		op.sink = NULL;
+	ml_space_begin(s, va, last);
+	error = ml_unmap_step(&s->table, step, &op);
+	ml_space_end(s, va, last);
+	if (error != ML_ERR_NO_MEMORY)
+		return error;
+	error = ml_space_zap(s, va, last);
+	if (!error) {
+		step->va += step->len;
+		step->len = 0;
+	}
+	return error;
+}
+
 int ml_space_unmap_step(struct ml_space *s, struct ml_step *step)
 {
 	const ml_va va = step->va, last = va + (step->len - 1);
-	struct ml_op op = ml_space_op(s);
 	struct cuts cuts;
 	int error = ml_space_check_range(s, va, step->len);
 
@@ -130,11 +150,7 @@ int ml_space_unmap_step(struct ml_space *s, struct ml_step *step)
 		error = ml_cuts_prepare(s, va, last, &cuts);
 	if (error)
 		return error;
-	if (!counts_within(s, va, last))
-		op.sink = NULL;
-	ml_space_begin(s, va, last);
-	error = ml_unmap_step(&s->table, step, &op);
-	ml_space_end(s, va, last);
+	error = take_step(s, step, va, last);
 	if (error) {
 		ml_cuts_drop(s, &cuts);
 		return error;

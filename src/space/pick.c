@@ -46,25 +46,16 @@ static bool fits_hole(const struct ml_space *s, const struct wish *wish,
 	return fits(wish, first, last, s->bottom_up, va);
 }
 
-static const struct ml_range *last_range(const struct ml_space *s)
-{
-	const struct ml_range *range = s->root;
-
-	while (range && range->child[1])
-		range = range->child[1];
-	return range;
-}
-
 static bool search(const struct ml_space *s, const struct wish *wish, ml_va *va)
 {
-	const struct ml_range *range = NULL;
+	const struct ml_range *range = NULL, *last = ml_ranges_outermost(s->root, 1);
 
-	if (!s->bottom_up && fits_hole(s, wish, NULL, last_range(s), va))
+	if (!s->bottom_up && fits_hole(s, wish, NULL, last, va))
 		return true;
 	while ((range = ml_ranges_hole(s->root, range, s->bottom_up, wish->len)))
 		if (fits_hole(s, wish, range, NULL, va))
 			return true;
-	return s->bottom_up && fits_hole(s, wish, NULL, last_range(s), va);
+	return s->bottom_up && fits_hole(s, wish, NULL, last, va);
 }
 
 static bool is_free(const struct ml_space *s, ml_va va, uint64_t len)

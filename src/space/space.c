@@ -39,13 +39,15 @@ int ml_space_init(struct ml_space *s, const struct ml_format *format,
 
 void ml_space_fini(struct ml_space *s)
 {
+	const struct ml_range *first = ml_ranges_outermost(s->root, 0);
+	const struct ml_range *last = ml_ranges_outermost(s->root, 1);
 	struct ml_op op = ml_space_op(s);
 
-	if (s->root)
-		ml_space_begin(s, 0, ~(ml_va)0);
+	if (first)
+		ml_space_begin(s, first->first, last->last);
 	ml_table_fini(&s->table, &op);
-	if (s->root)
-		ml_space_end(s, 0, ~(ml_va)0);
+	if (first)
+		ml_space_end(s, first->first, last->last);
 	while (s->root)
 		ml_region_close(s, region_of(s->root));
 }
