@@ -635,3 +635,36 @@ TEST(bad_ranges_are_refused)
 	t_eq(ml_process_attach(p, &s.table), ML_OK);
 	space_fini(&s);
 }
+
+/* Two windows of one program: the same addresses, other leaves. */
+TEST(a_window_has_the_addresses_that_it_is_given)
+{
+	struct ml_process_config config = { .window_bytes = 16 * MIB,
+					    .memory_bytes = 16 * MIB,
+					    .memory_pa = 64 * MIB };
+	struct space one, other;
+	uint64_t value = 0;
+
+	T_REQUIRE(space_init(&one, ml_process_format(), 0, &config));
+	config.memory_bytes = 0;
+	config.memory_of = &one.process;
+	config.window_va = one.process.window_va;
+	T_REQUIRE(space_init(&other, ml_process_format(), 0, &config));
+	t_ok(other.process.window != one.process.window);
+	t_eq(space_map(&one, 0, PAGE, 0, USER_RW), ML_OK);
+	t_eq(space_map(&other, 0, PAGE, PAGE, USER_RW), ML_OK);
+	*(volatile uint64_t *)(void *)one.process.window = 1;
+	t_eq(store(&other, 0, 2), ML_OK);
+	t_eq(load(&one, 0, &value), ML_OK);
+	t_eq(value, 1);
+	t_eq(*(volatile uint64_t *)(void *)other.process.window, 2);
+	t_eq(ml_process_sync(&other.process, config.window_va, PAGE), ML_OK);
+	t_eq(memory_word(&one, PAGE), 2);
+	space_fini(&other);
+	config.window_va = 3 * MIB;
+	t_eq(ml_process_init(&other.process, &config), ML_ERR_ALIGN);
+	config.window_va = 0 - 16 * MIB;
+	config.window_bytes = 24 * MIB;
+	t_eq(ml_process_init(&other.process, &config), ML_ERR_WRAP);
+	space_fini(&one);
+}

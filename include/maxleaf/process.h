@@ -8,9 +8,12 @@
  * full speed, with no privilege. Linux builds the hardware tables here: what sizes it truly
  * gave is read back by ml_process_confirm(), never assumed.
  *
- * - Virtual addresses of the table are addresses of this process. The accesses are those
- *   of the unprivileged mode: a leaf without ML_USER allows none. ML_PEXEC and ML_GLOBAL
- *   mean nothing here. Accessed and dirty are not recorded.
+ * - Virtual addresses of the table are addresses of this process, unless the window is put
+ *   elsewhere (ml_process_config.window_va). The accesses are those of the unprivileged mode: a
+ *   leaf without ML_USER allows none. ML_PEXEC and ML_GLOBAL mean nothing here.
+ * - Accessed and dirty are not recorded. Where faults are answered (ml_process_config.fault), a
+ *   leaf that is not accessed allows nothing, and one that is not dirty no store: whoever answers
+ *   sets the marks.
  * - Only ordinary write-back memory can be had: a leaf of another memory type, or of a
  *   physical address outside the memory, is refused when touched or synchronised.
  * - Hosts: Linux on x86-64 and arm64 with 4 KiB pages.
@@ -37,6 +40,12 @@ struct ml_process;
 
 struct ml_process_config {
 	uint64_t window_bytes; /* addresses to reserve, a multiple of 2 MiB */
+	/*
+	 * What the table calls the first address of the window, a multiple of its alignment (see
+	 * ml_process_init()): a copy of an address space has another window, and the same addresses.
+	 * 0: what this process calls it.
+	 */
+	ml_va window_va;
 	uint64_t memory_bytes; /* memory to create, a multiple of 2 MiB; 0 with memory_of */
 	ml_pa memory_pa;       /* its address, a multiple of 2 MiB; ignored with memory_of */
 	uint64_t table_bytes;  /* for tables, a multiple of 4 KiB; 0: enough for 4 KiB leaves */
@@ -45,6 +54,15 @@ struct ml_process_config {
 	 * on the same machine. Borrows: it must be finished last. NULL: create.
 	 */
 	const struct ml_process *memory_of;
+	/*
+	 * Asked about an access (ML_READ, ML_WRITE or ML_EXEC) that the table does not allow: true,
+	 * if it allows it now (ml_space_fault() under the table's lock, say); false refuses the
+	 * access. It runs in the SIGSEGV handler of the thread that faulted, with every signal
+	 * blocked and no lock of the port's held: that thread may not hold the table's lock, nor any
+	 * other that this takes, while it uses the window. NULL: all are refused.
+	 */
+	bool (*fault)(void *cookie, ml_va va, ml_prot access);
+	void *fault_cookie;
 };
 
 /* What the kernel refused. Meaningful after a call returned ML_ERR_REFUSED. */
@@ -58,6 +76,7 @@ struct ml_process_refusal {
 /* Counted as things happen; read while no other thread uses the window for exact values. */
 struct ml_process_stats {
 	uint64_t fills;     /* faults answered from the table */
+	uint64_t asked;     /* times that ml_process_config.fault was asked */
 	uint64_t refused;   /* faults in the window that the table does not allow */
 	uint64_t drops;     /* ranges dropped by invalidations */
 	uint64_t evictions; /* times all was dropped, the kernel having no mapping left */
@@ -67,7 +86,7 @@ struct ml_process_stats {
 struct ml_process {
 	/* to read */
 	char *window;    /* the first address of the window, as a pointer, */
-	ml_va window_va; /* and as an address */
+	ml_va window_va; /* and as the table has it */
 	uint64_t window_bytes;
 	int memory_fd; /* the memfd; offset 0 is memory_pa */
 	ml_pa memory_pa;
@@ -81,6 +100,8 @@ struct ml_process {
 	size_t pool_bytes;
 	void *spare; /* a mapping to give up where the kernel has none left */
 	bool owns_memory;
+	bool (*fault)(void *cookie, ml_va va, ml_prot access);
+	void *fault_cookie;
 	int locked;
 	struct ml_process *next;
 };
@@ -91,8 +112,8 @@ ML_API const struct ml_format *ml_process_format(void);
 /*
  * Reserve the window, create or borrow the physical memory, and install the SIGSEGV handler if
  * this is the first object. The window is aligned to the largest power of two not above its
- * size, at most 1 GiB. Errors: ML_ERR_EMPTY, ML_ERR_ALIGN, ML_ERR_PA_RANGE (memory or table
- * memory beyond 2^48), ML_ERR_CONFIG (memory_bytes together with memory_of), ML_ERR_REFUSED (see
+ * size, at most 1 GiB. Errors: ML_ERR_EMPTY, ML_ERR_ALIGN, ML_ERR_WRAP (of window_va), ML_ERR_PA_RANGE
+ * (memory or table memory beyond 2^48), ML_ERR_CONFIG (memory_bytes together with memory_of), ML_ERR_REFUSED (see
  * p->refusal; *p needs no fini). Memory is allocated by the kernel when it is first filled.
  */
 ML_API ML_MUST_CHECK int ml_process_init(struct ml_process *p,

@@ -67,15 +67,15 @@ static enum ml_process_access access_of(const ucontext_t *context)
 }
 #endif
 
-static bool allows(ml_prot prot, enum ml_process_access access)
+static ml_prot right_of(enum ml_process_access access)
 {
-	static const ml_prot needed[] = {
-		[ML_PROCESS_LOAD] = ML_USER | ML_READ,
-		[ML_PROCESS_STORE] = ML_USER | ML_WRITE,
-		[ML_PROCESS_FETCH] = ML_USER | ML_EXEC,
+	static const ml_prot rights[] = {
+		[ML_PROCESS_LOAD] = ML_READ,
+		[ML_PROCESS_STORE] = ML_WRITE,
+		[ML_PROCESS_FETCH] = ML_EXEC,
 	};
 
-	return (prot & needed[access]) == needed[access];
+	return rights[access];
 }
 
 /* --- answering -------------------------------------------------------------------- */
@@ -110,43 +110,66 @@ static bool fill_or_evict(struct ml_process *p, const struct ml_run *run, uint64
 	return ml_process_fill(p, run, leaf, &refusal);
 }
 
-static bool answer(struct ml_process *p, ml_va va, enum ml_process_access access)
+enum answer {
+	FILLED,
+	DENIED, /* by the table */
+	FAILED  /* the kernel does not do what the table says */
+};
+
+static enum answer answer(struct ml_process *p, ml_va va, ml_prot access)
 {
 	const struct ml_table *t = __atomic_load_n(&p->table, __ATOMIC_ACQUIRE);
+	const ml_prot needed = ML_USER | access;
 	struct ml_translation found;
 	struct ml_run run;
 	uint64_t leaf;
 
 	if (!t || ml_translate(t, va, &found) != ML_OK)
-		return false;
-	run.prot = ml_translation_prot(t, &found);
+		return DENIED;
+	run.prot = ml_process_rights(p, ml_translation_prot(t, &found));
+	if ((run.prot & needed) != needed)
+		return DENIED;
 	run.rung = (uint8_t)ml_translation_rung(t, &found);
 	leaf = (uint64_t)1 << t->format->rungs[run.rung].shift;
 	leaf_run(p, va, leaf, found.pa, &run);
-	return allows(run.prot, access) && fill_or_evict(p, &run, leaf);
+	return fill_or_evict(p, &run, leaf) ? FILLED : FAILED;
 }
 
-static bool resolve(struct ml_process *p, ml_va va, enum ml_process_access access)
+static enum answer answer_locked(struct ml_process *p, ml_va va, ml_prot access)
 {
-	bool resolved;
+	enum answer answered;
 
 	ml_process_lock(&p->locked);
-	resolved = answer(p, va, access);
-	if (resolved)
-		p->stats.fills++;
-	else
-		p->stats.refused++;
+	answered = answer(p, va, access);
+	p->stats.fills += answered == FILLED;
+	p->stats.asked += answered == DENIED && p->fault;
 	ml_process_unlock(&p->locked);
-	return resolved;
+	return answered;
 }
 
-static struct ml_process *window_of(ml_va va)
+/* Another thread may take away at once what was brought in: then it is asked again. */
+static bool resolve(struct ml_process *p, ml_va va, ml_prot access)
+{
+	enum answer answered;
+
+	do
+		answered = answer_locked(p, va, access);
+	while (answered == DENIED && p->fault && p->fault(p->fault_cookie, va, access));
+	if (answered == FILLED)
+		return true;
+	ml_process_lock(&p->locked);
+	p->stats.refused++;
+	ml_process_unlock(&p->locked);
+	return false;
+}
+
+static struct ml_process *window_of(const char *address)
 {
 	struct ml_process *p;
 
 	ml_process_lock(&windows_lock);
 	for (p = windows; p; p = p->next)
-		if (va - p->window_va < p->window_bytes)
+		if ((uintptr_t)address - (uintptr_t)p->window < p->window_bytes)
 			break;
 	ml_process_unlock(&windows_lock);
 	return p;
@@ -171,12 +194,13 @@ static void hand_over(int number, siginfo_t *info, void *context)
 static void handler(int number, siginfo_t *info, void *context)
 {
 	int error = errno;
-	ml_va va = (uintptr_t)info->si_addr;
+	const char *address = info->si_addr;
 	bool fault = info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR;
-	struct ml_process *p = fault ? window_of(va) : NULL;
+	struct ml_process *p = fault ? window_of(address) : NULL;
 	struct probe *probe = probing;
 
-	if (p && resolve(p, va, access_of(context))) {
+	if (p &&
+	    resolve(p, p->window_va + (ml_va)(address - p->window), right_of(access_of(context)))) {
 		errno = error;
 		return;
 	}

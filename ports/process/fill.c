@@ -38,6 +38,16 @@ static bool refuse(struct ml_process_refusal *refusal, const char *what, int err
 	return false;
 }
 
+/* Without its mark, an access has to be told of. */
+ml_prot ml_process_rights(const struct ml_process *p, ml_prot prot)
+{
+	if (p->fault && !(prot & ML_ACCESSED))
+		return prot & ~(ML_RW | ML_EXEC);
+	if (p->fault && !(prot & ML_DIRTY))
+		return prot & ~ML_WRITE;
+	return prot;
+}
+
 /* Accesses here are those of the unprivileged mode. */
 static int kernel_protection(ml_prot prot)
 {

@@ -24,6 +24,9 @@ void ml_process_unlock(int *lock);
 bool ml_process_fill(const struct ml_process *p, const struct ml_run *run, uint64_t leaf,
 		     struct ml_process_refusal *refusal);
 
+/* fill.c: what a leaf allows before anybody is asked. */
+ml_prot ml_process_rights(const struct ml_process *p, ml_prot prot);
+
 /* fill.c: no mapping any more in the range; accesses fault. False: errno of mmap() is set. */
 bool ml_process_drop(const struct ml_process *p, ml_va va, uint64_t len);
 

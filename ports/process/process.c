@@ -210,8 +210,11 @@ static int config_check(const struct ml_process_config *config)
 	if (config->window_bytes == 0 || bytes == 0)
 		return ML_ERR_EMPTY;
 	if ((config->window_bytes | bytes | pa) & (ML_PROCESS_HUGE_BYTES - 1) ||
-	    config->table_bytes & (TABLE_BYTES - 1))
+	    config->table_bytes & (TABLE_BYTES - 1) ||
+	    config->window_va & (window_align(config->window_bytes) - 1))
 		return ML_ERR_ALIGN;
+	if (config->window_va + (config->window_bytes - 1) < config->window_va)
+		return ML_ERR_WRAP;
 	if (config->window_bytes > PA_END / 2 || bytes > PA_END / 2 || pa > PA_END / 2 ||
 	    config->table_bytes > PA_END / 4 || pa + bytes + table_bytes(config) > PA_END)
 		return ML_ERR_PA_RANGE;
@@ -233,7 +236,7 @@ static int create_parts(struct ml_process *p, const struct ml_process_config *co
 	p->window = reserve(p->window_bytes, window_align(p->window_bytes));
 	if (!p->window)
 		return refused(p, "mmap of the window", errno, p->window_bytes);
-	p->window_va = (uintptr_t)p->window;
+	p->window_va = config->window_va ? config->window_va : (uintptr_t)p->window;
 	p->pool_memory = mmap(NULL, p->pool_bytes, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p->pool_memory == MAP_FAILED) {
@@ -274,6 +277,8 @@ int ml_process_init(struct ml_process *p, const struct ml_process_config *config
 		return error;
 	if (!host_is_supported())
 		return refused(p, "this host's ISA or page size", 0, 0);
+	p->fault = config->fault;
+	p->fault_cookie = config->fault_cookie;
 	p->window_bytes = config->window_bytes;
 	p->pool_bytes = table_bytes(config);
 	error = create_parts(p, config);

@@ -134,6 +134,7 @@ static bool sync_run(struct ml_process *p, struct ml_run *run)
 	struct ml_process_refusal refusal;
 	ml_va va, end;
 
+	run->prot = ml_process_rights(p, run->prot);
 	if (large)
 		widen(run);
 	if (!ml_process_fill(p, run, leaf, &refusal)) {
