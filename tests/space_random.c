@@ -50,6 +50,8 @@ static const char *step(const struct life_action *a)
 	const int found = life_homes_do(&homes, a, &to, &byte);
 	int want;
 
+	if (a->kind == LIFE_REVOKE && found == ML_ERR_REFUSED && !homes.wish.table.refaultable)
+		return NULL; /* copies look like the file's own pages, and were to stay */
 	model_to = to;
 	want = life_model_do(&model, a, &model_to, &model_byte);
 	if (a->kind == LIFE_FORK && model_to < model.most)

@@ -71,6 +71,8 @@ struct life_action life_draw(struct source *s, const struct life_rules *rules)
 	const uint32_t pages = rules->pages;
 	struct life_action a = { .kind = draw_kind(s) };
 
+	while (rules->without >> a.kind & 1)
+		a.kind = draw_kind(s);
 	a.process = (uint8_t)source_below(s, rules->processes);
 	a.source = draw_source(s, rules->sources);
 	a.advice = (uint8_t)source_below(s, ML_ADVISE_HUGE + 1);

@@ -64,6 +64,7 @@ struct life_rules {
 	uint32_t pages;     /* of the window */
 	unsigned processes; /* at most */
 	unsigned sources;   /* bit n: enum life_source n */
+	unsigned without;   /* bit n: no enum life_kind n */
 };
 
 struct life_action life_draw(struct source *s, const struct life_rules *rules);

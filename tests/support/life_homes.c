@@ -8,7 +8,7 @@
 
 struct life_rules life_rules_of(enum world world)
 {
-	struct life_rules rules = { LIFE_PAGES_MOST, LIFE_PROCESSES, LIFE_ALL };
+	struct life_rules rules = { LIFE_PAGES_MOST, LIFE_PROCESSES, LIFE_ALL, 0 };
 
 	if (world == WORLD_TOY) {
 		rules.pages = 16;

@@ -290,10 +290,11 @@ static int check_access(const struct life_model *m, const struct life_page *page
 static int do_load(struct life_model *m, const struct life_action *a, uint8_t *byte)
 {
 	const struct life_page *page = pages_of(m, a);
-	const uint8_t *bytes = life_model_bytes(m, page);
+	const int result = check_access(m, page, ML_RIGHTS);
+	const uint8_t *bytes = result == ML_FAULT_DONE ? life_model_bytes(m, page) : NULL;
 
-	*byte = page->mapped && bytes ? bytes[a->skew] : 0;
-	return check_access(m, page, ML_RIGHTS);
+	*byte = bytes ? bytes[a->skew] : 0;
+	return result;
 }
 
 static int do_store(struct life_model *m, const struct life_action *a)
