@@ -1,6 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Stamped memory, places for leaves, and checks on every CPU. */
+/* A machine with a table, stamped memory, places for leaves, and checks on every CPU. */
 #include "bodies.h"
+
+bool machine_open(struct machine *m, const struct machine_facts *facts,
+		  const struct ml_table_config *wish)
+{
+	struct ml_table_config config = wish ? *wish : (struct ml_table_config){ 0 };
+
+	if (!machine_begin(m, facts))
+		return false;
+	machine_configure(m, &config);
+	return t_eq(ml_table_init(&m->table, facts->format, &config), ML_OK) &&
+	       machine_use(m, &m->table);
+}
+
+void machine_close(struct machine *m)
+{
+	t_eq(ml_table_check(&m->table, NULL), ML_OK);
+	machine_use(m, NULL);
+	ml_table_fini(&m->table, NULL);
+	machine_end(m);
+}
 
 void machine_stamp(struct machine *m, ml_pa pa, uint64_t bytes)
 {

@@ -52,8 +52,8 @@ struct machine_facts {
 
 struct machine {
 	const struct machine_facts *facts;
-	struct ml_table table;
-	void *own; /* the implementation's */
+	struct ml_table table; /* of machine_open() */
+	struct ml_table *used; /* the one that the CPUs translate by */
 };
 
 /* The machines of this program, in turn; NULL at the end. */
@@ -74,6 +74,24 @@ bool machine_open(struct machine *m, const struct machine_facts *facts,
 
 /* Check the table and take it down; complains if tables were lost. */
 void machine_close(struct machine *m);
+
+/* The same for tables of the caller's, of which there may be several: begin, */
+bool machine_begin(struct machine *m, const struct machine_facts *facts);
+
+/* fill in what machine_open() fills in, */
+void machine_configure(struct machine *m, struct ml_table_config *config);
+
+/*
+ * let every CPU translate by t, which was empty when it was used first (NULL: by none); false, with a
+ * complaint, if that failed,
+ */
+bool machine_use(struct machine *m, struct ml_table *t);
+
+/* and when all are finished, end: complains if tables were lost. */
+void machine_end(struct machine *m);
+
+/* Where this program has facts->memory. */
+void *machine_memory(struct machine *m);
 
 /*
  * One access. A fetch executes the instruction that machine_put_code() wrote there. The kernel

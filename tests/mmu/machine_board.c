@@ -40,29 +40,43 @@ const struct machine_facts *machine_facts(unsigned number)
 	return number ? NULL : &facts;
 }
 
-bool machine_open(struct machine *m, const struct machine_facts *facts,
-		  const struct ml_table_config *wish)
+bool machine_begin(struct machine *m, const struct machine_facts *facts)
 {
 	*m = (struct machine){ .facts = facts };
-	if (!t_eq(board_table_init(&m->table, wish), ML_OK))
-		return false;
-	board_use(&m->table);
 	return true;
 }
 
-void machine_close(struct machine *m)
+void machine_configure(struct machine *m, struct ml_table_config *config)
 {
+	(void)m;
+	board_configure(config);
+}
+
+bool machine_use(struct machine *m, struct ml_table *t)
+{
+	if (t && !t->shared_count)
+		board_borrow_kernel(t);
+	board_use(t);
+	m->used = t;
+	return true;
+}
+
+void machine_end(struct machine *m)
+{
+	(void)m;
 	board_fail_nth = 0;
-	t_eq(ml_table_check(&m->table, NULL), ML_OK);
 	t_eq(ml_table_check(&board_kernel, NULL), ML_OK);
-	board_use(NULL);
-	ml_table_fini(&m->table, NULL);
 	if (lender_is_open && ISA_KERNEL_BYTES)
 		t_eq(ml_unmap(&board_kernel, KERNEL_LENT_VA, KERNEL_LENT_BYTES, NULL), ML_OK);
 	else if (lender_is_open)
 		ml_table_fini(&lender, NULL);
 	lender_is_open = false;
 	t_eq(board_pages_used, 0);
+}
+
+void *machine_memory(struct machine *m)
+{
+	return board_pointer(m->facts->memory);
 }
 
 struct ml_table *machine_lender(struct machine *m, ml_va *va, uint64_t *bytes)

@@ -198,56 +198,60 @@ static void make_hardware(void)
 	now.platform.complete = complete;
 }
 
-static struct ml_table_config configuration(const struct machine_facts *facts,
-					    const struct ml_table_config *wish)
+static void configure(const struct machine_facts *facts, struct ml_table_config *config)
 {
-	struct ml_table_config config = wish ? *wish : (struct ml_table_config){ 0 };
-
-	config.platform = &now.platform;
-	config.cookie = &now.arena;
-	config.base = ml_arena_base(&now.arena);
-	config.levels = facts->levels;
-	config.high = facts->high;
-	config.live = true;
-	config.hardware_ad = facts->hardware_ad;
-	return config;
+	config->platform = &now.platform;
+	config->cookie = &now.arena;
+	config->base = ml_arena_base(&now.arena);
+	config->levels = facts->levels;
+	config->high = facts->high;
+	config->live = true;
+	config->hardware_ad = facts->hardware_ad;
 }
 
-static struct ml_model model_of(const struct machine *m)
+static struct ml_model model_of(const struct machine_facts *facts, const struct ml_table *t)
 {
 	return (struct ml_model){
-		.kind = m->facts->format == &ml_format_x86_64 ? ML_MODEL_X86_64 : ML_MODEL_ARM64_4K,
-		.levels = m->facts->levels,
-		.pa_bits = m->table.pa_bits,
-		.root = ml_table_root(&m->table),
-		.types = m->facts->format->types_default,
-		.high = m->facts->high,
-		.hardware_accessed = m->facts->hardware_ad,
-		.hardware_dirty = m->facts->hardware_ad,
+		.kind = facts->format == &ml_format_x86_64 ? ML_MODEL_X86_64 : ML_MODEL_ARM64_4K,
+		.levels = facts->levels,
+		.pa_bits = t->pa_bits,
+		.root = ml_table_root(t),
+		.types = facts->format->types_default,
+		.high = facts->high,
+		.hardware_accessed = facts->hardware_ad,
+		.hardware_dirty = facts->hardware_ad,
 		.read = ml_arena_read,
 		.cookie = &now.arena,
 	};
 }
 
-bool machine_open(struct machine *m, const struct machine_facts *facts,
-		  const struct ml_table_config *wish)
+bool machine_begin(struct machine *m, const struct machine_facts *facts)
 {
-	struct ml_table_config config;
-
 	make_hardware();
-	config = configuration(facts, wish);
-	m->facts = facts;
-	m->own = NULL;
-	if (!t_eq(ml_table_init(&m->table, facts->format, &config), ML_OK))
-		return false;
-	now.model = model_of(m);
+	*m = (struct machine){ .facts = facts };
 	return true;
 }
 
-void machine_close(struct machine *m)
+void machine_configure(struct machine *m, struct ml_table_config *config)
 {
-	t_eq(ml_table_check(&m->table, NULL), ML_OK);
-	ml_table_fini(&m->table, NULL);
+	configure(m->facts, config);
+}
+
+/* Nothing tells the tables' translations apart: none stays. */
+bool machine_use(struct machine *m, struct ml_table *t)
+{
+	m->used = t;
+	now.pending_count = 0;
+	for (unsigned cpu = 0; cpu < CPUS; cpu++)
+		now.tlbs[cpu].count = 0;
+	if (t)
+		now.model = model_of(m->facts, t);
+	return true;
+}
+
+void machine_end(struct machine *m)
+{
+	(void)m;
 	if (now.lends) {
 		t_eq(ml_table_check(&now.lender, NULL), ML_OK);
 		ml_table_fini(&now.lender, NULL);
@@ -255,9 +259,12 @@ void machine_close(struct machine *m)
 	t_eq(now.arena.in_use, 0);
 	now.lends = false;
 	now.arena.fail_nth = 0;
-	now.pending_count = 0;
-	for (unsigned cpu = 0; cpu < CPUS; cpu++)
-		now.tlbs[cpu].count = 0;
+}
+
+void *machine_memory(struct machine *m)
+{
+	(void)m;
+	return now.memory;
 }
 
 /* ---- memory ------------------------------------------------------------------------ */
@@ -428,8 +435,9 @@ bool machine_translate(struct machine *m, ml_va va, ml_pa *pa, ml_prot *type)
 struct ml_table *machine_lender(struct machine *m, ml_va *va, uint64_t *bytes)
 {
 	const struct machine_facts *facts = m->facts;
-	const struct ml_table_config config = configuration(facts, NULL);
+	struct ml_table_config config = { 0 };
 
+	configure(facts, &config);
 	*bytes = (uint64_t)1 << facts->format->level_shift[facts->levels - 1];
 	*va = facts->window + *bytes;
 	if (!now.lends && !t_eq(ml_table_init(&now.lender, facts->format, &config), ML_OK))

@@ -129,35 +129,51 @@ const struct machine_facts *machine_facts(unsigned number)
 	return number == 0 && make_kvm() ? &facts_here : NULL;
 }
 
-bool machine_open(struct machine *m, const struct machine_facts *facts,
-		  const struct ml_table_config *wish)
+bool machine_begin(struct machine *m, const struct machine_facts *facts)
 {
-	struct ml_table_config config = wish ? *wish : (struct ml_table_config){ 0 };
-
-	m->facts = facts;
-	m->own = NULL;
-	config.hardware_ad = true; /* whatever KVM does with the marks, it may do at any time */
+	*m = (struct machine){ .facts = facts };
 	tables_before = kvm.pool.used;
-	ml_kvm_configure(&kvm, &config);
-	if (!t_eq(ml_table_init(&m->table, facts->format, &config), ML_OK) ||
-	    !t_eq(ml_kvm_attach(&kvm, &m->table), ML_OK))
-		return false;
-	port = config.platform;
-	platform = *port;
-	platform.table_alloc = table_alloc;
-	m->table.platform = &platform;
 	return true;
 }
 
-void machine_close(struct machine *m)
+void machine_configure(struct machine *m, struct ml_table_config *config)
 {
-	t_eq(ml_table_check(&m->table, NULL), ML_OK);
-	t_eq(ml_table_check(&kvm.kernel, NULL), ML_OK);
+	(void)m;
+	config->hardware_ad = true; /* whatever KVM does with the marks, it may do at any time */
+	ml_kvm_configure(&kvm, config);
+	port = config->platform;
+	platform = *port;
+	platform.table_alloc = table_alloc;
+}
+
+/* The port knows its tables by their platform. */
+bool machine_use(struct machine *m, struct ml_table *t)
+{
+	if (m->used)
+		ml_kvm_detach(&kvm, m->used);
+	m->used = t;
+	if (!t)
+		return true;
+	t->platform = port;
+	if (!t_eq(ml_kvm_attach(&kvm, t), ML_OK))
+		return false;
+	t->platform = &platform;
+	return true;
+}
+
+void machine_end(struct machine *m)
+{
+	(void)m;
 	fail_nth = 0;
+	t_eq(ml_table_check(&kvm.kernel, NULL), ML_OK);
 	t_eq(ml_unmap(&kvm.kernel, ML_KVM_LENT_VA, -ML_KVM_LENT_VA, NULL), ML_OK);
-	ml_kvm_detach(&kvm, &m->table);
-	ml_table_fini(&m->table, NULL);
 	t_eq(kvm.pool.used, tables_before);
+}
+
+void *machine_memory(struct machine *m)
+{
+	(void)m;
+	return kvm.memory;
 }
 
 static volatile uint64_t *word(ml_pa pa)

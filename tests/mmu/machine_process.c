@@ -74,33 +74,49 @@ const struct machine_facts *machine_facts(unsigned number)
 	return facts;
 }
 
-bool machine_open(struct machine *m, const struct machine_facts *facts,
-		  const struct ml_table_config *wish)
+bool machine_begin(struct machine *m, const struct machine_facts *facts)
 {
-	struct ml_table_config config = wish ? *wish : (struct ml_table_config){ 0 };
-
 	alarm(120); /* a fault that is never answered repeats for ever */
-	m->facts = facts;
-	m->own = NULL;
-	ml_process_configure(&process, &config);
-	if (!t_eq(ml_table_init(&m->table, facts->format, &config), ML_OK) ||
-	    !t_eq(ml_process_attach(&process, &m->table), ML_OK))
-		return false;
-	port = config.platform;
-	platform = *port;
-	platform.table_alloc = table_alloc;
-	m->table.platform = &platform;
+	*m = (struct machine){ .facts = facts };
 	return true;
 }
 
-void machine_close(struct machine *m)
+void machine_configure(struct machine *m, struct ml_table_config *config)
 {
-	t_eq(ml_table_check(&m->table, NULL), ML_OK);
+	(void)m;
+	ml_process_configure(&process, config);
+	port = config->platform;
+	platform = *port;
+	platform.table_alloc = table_alloc;
+}
+
+/* The port knows its tables by their platform. */
+bool machine_use(struct machine *m, struct ml_table *t)
+{
+	if (m->used)
+		ml_process_detach(&process, m->used);
+	m->used = t;
+	if (!t)
+		return true;
+	t->platform = port;
+	if (!t_eq(ml_process_attach(&process, t), ML_OK))
+		return false;
+	t->platform = &platform;
+	return true;
+}
+
+void machine_end(struct machine *m)
+{
+	(void)m;
 	fail_nth = 0;
-	ml_process_detach(&process, &m->table);
-	ml_table_fini(&m->table, NULL);
 	t_eq(process.pool.used, 0);
 	t_eq(fallocate(process.memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, GIB), 0);
+}
+
+void *machine_memory(struct machine *m)
+{
+	(void)m;
+	return memory;
 }
 
 uint64_t machine_peek(struct machine *m, ml_pa pa)
