@@ -35,6 +35,11 @@ ok "static_pool: the reserve is what the mapping takes" says static_pool \
 ok "driver: groups where the format has them, and single pages where one is gone" says driver \
 	'x86-64, mapped: 512 x 4 KiB' 'x86-64, a page less: 511 x 4 KiB' \
 	'arm64-4k, mapped: 32 x 64 KiB' 'arm64-4k, a page less: 15 x 4 KiB 31 x 64 KiB'
+ok "buffer: as large as the picture allows, and one leaf for what is touched behind it" says buffer \
+	'x86-64: 489 leaves of 4 KiB' 'x86-64: 3 leaves of 2048 KiB' \
+	'x86-64: 1 leaves of 1048576 KiB' 'arm64-4k: 9 leaves of 4 KiB' \
+	'arm64-4k: 30 leaves of 64 KiB' 'arm64-4k: 3 leaves of 2048 KiB' \
+	'arm64-4k: 1 leaves of 1048576 KiB'
 for source in examples/*.c; do
 	ok "$source is short" test "$(wc -l <"$source")" -le 60
 done
