@@ -373,6 +373,7 @@ TEST(a_private_region_writes_to_a_copy)
 {
 	FOR_EACH_WORLD(world)
 	{
+		struct ml_translation copy;
 		struct device device;
 		struct home home;
 		unsigned char byte;
@@ -398,6 +399,10 @@ TEST(a_private_region_writes_to_a_copy)
 		t_ok(!(prot_at(&home, va + page) & ML_SPECIAL));
 		t_ok(prot_at(&home, va) & ML_SPECIAL);
 		t_eq(ml_insert_pfn(&home.space, va + page, device.pa + page, 0, ML_NC, false),
+		     ML_ERR_EXISTS);
+		/* the copy's own frame, as if it were raw */
+		t_eq(ml_translate(&home.space.table, va + page, &copy), ML_OK);
+		t_eq(ml_insert_pfn(&home.space, va + page, copy.pa, 0, ML_NC, false),
 		     ML_ERR_EXISTS);
 		t_eq(ml_insert_pfn(&home.space, va, device.pa, 0, ML_NC, true), ML_OK);
 		t_ok(!(prot_at(&home, va) & ML_WRITE));

@@ -190,10 +190,9 @@ static bool is_copied(unsigned page)
 }
 
 /* Some pages of a private region are written to, and then the owner takes back all. */
-static void revoke_copies(enum world world, const struct ml_region_ops *ops, bool counted,
+static void revoke_copies(enum world world, const struct ml_region_ops *ops, unsigned class,
 			  ml_prot mark, bool even_copies)
 {
-	const unsigned class = counted ? 0 : ops->fault ? ML_REGION_MIXED : ML_REGION_RAW;
 	struct home home;
 	struct owner owner;
 	uint64_t page;
@@ -202,7 +201,7 @@ static void revoke_copies(enum world world, const struct ml_region_ops *ops, boo
 	open_home(&home, world, true, mark);
 	va = raw_va(&home);
 	page = home_page(&home);
-	owner_open(&owner, &home, ops, counted, 8 * page);
+	owner_open(&owner, &home, ops, !class, 8 * page);
 	show_region(&home, &owner, va, 8 * page, class, 0);
 	if (!ops->fault)
 		t_eq(ml_remap_pfn_range(&home.space, va, 8 * page, owner.pa, ML_WB), ML_OK);
@@ -237,10 +236,14 @@ TEST(private_copies_stay)
 	FOR_EACH_WORLD(world)
 	{
 		for (unsigned even = 0; even < 2; even++) {
-			revoke_copies(world, &plain, false, 0, even);
-			revoke_copies(world, &plain, false, MARK, even);
-			revoke_copies(world, &faulting, false, MARK, even);
-			revoke_copies(world, &faulting, true, MARK, even);
+			revoke_copies(world, &plain, ML_REGION_RAW, 0, even);
+			revoke_copies(world, &plain, ML_REGION_MIXED, 0, even);
+			revoke_copies(world, &plain, ML_REGION_RAW, MARK, even);
+			revoke_copies(world, &plain, ML_REGION_MIXED, MARK, even);
+			revoke_copies(world, &faulting, ML_REGION_RAW, 0, even);
+			revoke_copies(world, &faulting, ML_REGION_RAW, MARK, even);
+			revoke_copies(world, &faulting, ML_REGION_MIXED, MARK, even);
+			revoke_copies(world, &faulting, 0, MARK, even);
 		}
 	}
 }
