@@ -9,7 +9,7 @@
  *	S4.16  one page changes             one_page_changes_and_the_others_stay (S4.19)
  *	S4.17  a part goes                  every_part_of_two_leaves (S4.18)
  *	S4.21  whole leaves change          whole_leaves_stay_large
- *	S4.26  1G                           a_gigabyte_comes_apart
+ *	S4.26  1G                           a_gigabyte_comes_apart, a_gigabyte_that_owns_one_table
  */
 #include "support/raw.h"
 #include "t.h"
@@ -343,6 +343,46 @@ TEST(a_gigabyte_comes_apart)
 	one_page_changes(WORLD_ARM_LOW, G, 0);
 	a_part_goes(WORLD_X86_4, G / (4 * K), 1000, 100000);
 	a_part_goes(WORLD_ARM_LOW, G / (4 * K), 16, 262143);
+}
+
+/*
+ * By choice 1G owns the one table of its first step: then the 2M pieces of a partial change must get
+ * theirs from somewhere, or nothing happens.
+ */
+TEST(a_gigabyte_that_owns_one_table)
+{
+	const struct ml_space_config wish = {
+		.table = { .guaranteed = true, .deposit_one = true, .live = true },
+	};
+
+	for (enum world world = 0; world < WORLD_TOY; world++) {
+		struct home home;
+		struct rig rig;
+		ml_va va;
+
+		T_CONTEXT(worlds[world].name, 0);
+		t_eq(home_open(&home, world, &wish), ML_OK);
+		va = raw_va(&home);
+		t_eq(raw_map(&home, va, G, RAW_SHARED, NULL), ML_OK);
+		t_eq(ml_remap_pfn_range(&home.space, va, G, home.raw->first, ML_NC), ML_OK);
+		t_eq(home.space.table.spare.count, 1);
+		rig = raw_rig(&home);
+		picture_take(&picture, &rig);
+		home.arena->in_use_limit = home.arena->in_use;
+		t_eq(ml_space_unmap(&home.space, va + M, 4 * K), ML_ERR_NO_MEMORY);
+		t_eq(ml_space_protect(&home.space, va + M, 4 * K, ML_READ), ML_ERR_NO_MEMORY);
+		t_eq(home.space.regions, 1);
+		rig = raw_rig(&home);
+		t_ok(!picture_difference(&picture, &rig));
+		t_eq(ml_space_protect(&home.space, va, G, ML_READ), ML_OK);
+		home.arena->in_use_limit = 0;
+		t_eq(ml_space_unmap(&home.space, va + M, 4 * K), ML_OK);
+		t_ok(raw_shows(&home, va, M, home.raw->first, ML_NC, 0));
+		t_ok(raw_shows(&home, va + M + 4 * K, G - M - 4 * K, home.raw->first + M + 4 * K,
+			       ML_NC, 0));
+		t_eq(home.space.table.spare.count, 511);
+		close_home(&home, world);
+	}
 }
 
 /* S4.21: all of it read-only, out of reach, and back. */
