@@ -27,7 +27,7 @@ static void open_pool(ml_pa pa, uint64_t pages)
 	t_eq(pool.pages, pages);
 }
 
-/* How many blocks of this order there are, one after another, and that they are aligned and whole. */
+/* How many blocks of this order there are, one after another; all are aligned and whole. */
 static uint64_t drain(unsigned order)
 {
 	uint64_t blocks = 0;

@@ -127,7 +127,7 @@ static ml_va open_region(struct home *home, enum world world, uint64_t skew, uin
 	return va;
 }
 
-/* The n-th table is not to be had when it is asked for: what follows needs no more than pages do. */
+/* The n-th table is not to be had when it is asked for: smaller leaves do. */
 static bool one_table_misses(enum world world, uint64_t skew, uint64_t len, unsigned nth)
 {
 	struct home home;
@@ -346,8 +346,8 @@ TEST(a_gigabyte_comes_apart)
 }
 
 /*
- * By choice 1G owns the one table of its first step: then the 2M pieces of a partial change must get
- * theirs from somewhere, or nothing happens.
+ * By choice 1G owns the one table of its first step: then the 2M pieces of a partial change must
+ * get theirs from somewhere, or nothing happens.
  */
 TEST(a_gigabyte_that_owns_one_table)
 {

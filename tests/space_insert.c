@@ -368,7 +368,7 @@ TEST(the_access_is_marked)
 	}
 }
 
-/* A private region that shows raw frames: they are read where they are, and written to in a copy. */
+/* A private region that shows raw frames: read where they are, and written to in a copy. */
 TEST(a_private_region_writes_to_a_copy)
 {
 	FOR_EACH_WORLD(world)

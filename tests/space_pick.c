@@ -126,7 +126,7 @@ TEST(every_place_is_considered)
 	}
 }
 
-/* What is picked can be used: the largest leaves that length and frames allow, whatever is around. */
+/* What is picked can be used: by the largest leaves that length and frames allow. */
 TEST(what_is_picked_holds_large_leaves)
 {
 	const struct {

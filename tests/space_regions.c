@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * Regions against a flat picture: every unit of a window says which region it is of. Mapped, unmapped
- * at once and in steps, protected; cut and grown together; with owners who veto cuts and count what
- * is opened and closed; and with every object that they take missing once.
+ * Regions against a flat picture: every unit of a window says which region it is of. Mapped,
+ * unmapped at once and in steps, protected; cut and grown together; with owners who veto cuts and
+ * count what is opened and closed; and with every object that they take missing once.
  */
 #include <stdio.h>
 #include <string.h>

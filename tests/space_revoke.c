@@ -120,7 +120,7 @@ static void read_all(struct home *home, ml_va va, uint64_t len, uint64_t offset)
 	}
 }
 
-/* What of a region that shows `len` bytes from `offset` is mapped after [gone, last] was revoked. */
+/* A region shows `len` bytes from `offset`: what of it is mapped after [gone, last] was revoked. */
 static void check_revoked(const struct home *home, ml_va va, uint64_t len, uint64_t offset,
 			  uint64_t gone, uint64_t last)
 {
@@ -248,7 +248,7 @@ TEST(private_copies_stay)
 	}
 }
 
-/* Without a mark, what the owner showed and what was copied of it look alike: nothing is guessed. */
+/* Without a mark, what the owner showed and what was copied look alike: nothing is guessed. */
 TEST(copies_that_cannot_be_told)
 {
 	FOR_EACH_WORLD(world)
