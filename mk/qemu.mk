@@ -17,7 +17,7 @@ QEMU_LINK := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
 
 QEMU_PAYLOADS := show display tests
 QEMU_BODIES := $(filter-out %/main.c %/machine_hosted.c %/machine_process.c %/machine_kvm.c, \
-	$(wildcard tests/mmu/*.c)) tests/support/reference.c
+	$(wildcard tests/mmu/*.c)) tests/support/reference.c ports/qemu/space/board_space.c
 QEMU_SOURCES-show := ports/qemu/show/show.c
 QEMU_SOURCES-display := $(wildcard ports/qemu/display/*.c ports/qemu/space/*.c) tests/mmu/words.c
 QEMU_SOURCES-tests := $(QEMU_BODIES)

@@ -39,9 +39,8 @@ run_board() {
 		--timeout "$board_seconds" "$@"
 }
 
-# run_parallel BOARD CPU STEPS: the stress with a thread of the host for each CPU, so that they truly
-# run at once. It is slow where the host has fewer cores, so there are few steps.
+# run_parallel BOARD CPU TEST STEPS: a stress with a thread of the host for each CPU, so that they
+# truly run at once. It is slow where the host has fewer cores, so there are few steps.
 run_parallel() {
-	run_board "$1" "$2" --thread-per-cpu users_on_all_cpus_never_see_another_page \
-		ML_TEST_STEPS="$3"
+	run_board "$1" "$2" --thread-per-cpu "$3" ML_TEST_STEPS="$4"
 }

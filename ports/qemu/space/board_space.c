@@ -53,7 +53,7 @@ void board_space_unlock(void)
 	__atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
 }
 
-static bool answer(const struct board_trap *trap)
+bool board_space_answer(const struct board_trap *trap)
 {
 	static const ml_prot accesses[] = {
 		[BOARD_LOAD] = ML_READ,
@@ -74,6 +74,6 @@ static bool answer(const struct board_trap *trap)
 void board_space_use(struct ml_space *s)
 {
 	used = s;
-	board_retry = s ? answer : NULL;
+	board_retry = s ? board_space_answer : NULL;
 	board_use(s ? &s->table : NULL);
 }

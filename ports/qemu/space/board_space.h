@@ -29,6 +29,9 @@ int board_space_init(struct ml_space *s, const struct ml_space_config *wish);
  */
 void board_space_use(struct ml_space *s);
 
+/* The answer itself, for a board_retry of the caller's. True: try again. */
+bool board_space_answer(const struct board_trap *trap);
+
 /* Of all spaces and their frames; a CPU that waits for it takes interrupts. */
 void board_space_lock(void);
 void board_space_unlock(void);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/*
+ * User programs on every other CPU live in one space, their faults answered where they are taken,
+ * while this CPU unmaps, protects, collapses and forks what they use.
+ *
+ * Two areas. In the one nothing may be lost: each program counts in words of its own, and keeps
+ * books. In the other everything is lost again and again: a word holds its own address or nothing,
+ * and whoever reads anything else reads another page.
+ */
+#include "board_space.h"
+#include "t.h"
+
+#define PAGE ((uint64_t)4096)
+#define PAGES 1024u
+#define BYTES (PAGES * PAGE)
+#define KEPT BOARD_SPACE_VA
+#define LOST (BOARD_SPACE_VA + ((uint64_t)1 << 30))
+#define STEPS 500
+#define ROUNDS 200
+#define ACCESSES_A_STEP 20 /* of each user */
+
+/* One program: seen by it, and read by this CPU. */
+struct user {
+	uint64_t state, number;
+	uint64_t most; /* accesses; then it ends */
+	uint64_t accesses, wrong;
+	uint32_t added[PAGES]; /* to its word of each page of KEPT */
+};
+
+static struct user users[BOARD_CPUS] BOARD_USER_DATA;
+
+static struct {
+	struct ml_space space;
+	uint64_t state;
+	uint64_t forks;
+	struct board_trap ends[BOARD_CPUS];
+} stress;
+
+/* ---- users ----------------------------------------------------------------------------- */
+
+static BOARD_USER_TEXT void use(void *argument)
+{
+	struct user *user = argument;
+
+	while (user->accesses < __atomic_load_n(&user->most, __ATOMIC_RELAXED)) {
+		const uint64_t number = user->state =
+			user->state * 6364136223846793005u + 1442695040888963407u;
+		const uint64_t page = number >> 33 & (PAGES - 1);
+		volatile uint64_t *kept = (uint64_t *)(KEPT + page * PAGE) + user->number;
+		volatile uint64_t *lost = (uint64_t *)(LOST + page * PAGE) + user->number;
+		const uint64_t value = *lost;
+
+		user->wrong += value && value != (uintptr_t)lost;
+		if (number >> 63)
+			*lost = (uintptr_t)lost;
+		*kept += 1;
+		user->added[page]++;
+		user->accesses++;
+		ISA_YIELD();
+	}
+	isa_call(0);
+}
+
+/* What is not allowed now, or not there, will be: this CPU goes on to change. */
+static bool retry(const struct board_trap *trap)
+{
+	const bool known = trap->address - KEPT < BYTES || trap->address - LOST < BYTES;
+
+	if (board_space_answer(trap))
+		return true;
+	isa_relax();
+	return known && (trap->cause == BOARD_NOT_MAPPED || trap->cause == BOARD_PERMISSION);
+}
+
+static void run_user(void *argument)
+{
+	stress.ends[isa_cpu()] = board_run_user(use, argument);
+}
+
+/* ---- what is done to them ---------------------------------------------------------------- */
+
+static uint64_t below(uint64_t limit)
+{
+	return t_random(&stress.state) % limit;
+}
+
+static void map(ml_va va, uint64_t bytes)
+{
+	static const struct ml_region_spec spec = { .prot = ML_RW, .may = ML_RIGHTS };
+
+	t_eq(ml_space_map(&stress.space, va, bytes, &spec, 0, NULL), ML_OK);
+}
+
+static void give_back(void)
+{
+	t_eq(ml_space_protect(&stress.space, KEPT, BYTES, ML_RW), ML_OK);
+}
+
+static void step(void)
+{
+	static const uint64_t sizes[] = { 1, 1, 16, 40, 512, 512, 1024 };
+	const uint64_t pages = sizes[below(7)], bytes = pages * PAGE;
+	const uint64_t at = below(PAGES / pages) * bytes;
+
+	switch (below(5)) {
+	case 0:
+		t_eq(ml_space_advise(&stress.space, LOST + at, bytes, ML_ADVISE_DONTNEED), ML_OK);
+		break;
+	case 1:
+		t_eq(ml_space_unmap(&stress.space, LOST + at, bytes), ML_OK);
+		map(LOST + at, bytes);
+		break;
+	case 2:
+		t_eq(ml_space_protect(&stress.space, KEPT + at, bytes, ML_READ), ML_OK);
+		break;
+	case 3:
+		t_eq(ml_space_protect(&stress.space, KEPT + at, bytes, 0), ML_OK);
+		break;
+	default:
+		give_back();
+	}
+}
+
+/* While nobody waits for anything: all of it is written to. */
+static void collapse(void)
+{
+	const ml_va va = KEPT + below(BYTES >> 21) * ((uint64_t)2 << 20);
+
+	t_eq(ml_space_advise(&stress.space, va, (uint64_t)2 << 20, ML_ADVISE_COLLAPSE), ML_OK);
+}
+
+/* ---- the test ---------------------------------------------------------------------------- */
+
+static bool begin(void)
+{
+	static const struct ml_space_config wish = { .fault_rungs = ~0u };
+
+	for (unsigned cpu = 0; cpu < BOARD_CPUS; cpu++)
+		users[cpu] = (struct user){ .state = t_random(&stress.state), .number = cpu };
+	board_space_faults = 0;
+	if (!t_eq(board_space_init(&stress.space, &wish), ML_OK))
+		return false;
+	map(KEPT, BYTES);
+	map(LOST, BYTES);
+	board_space_use(&stress.space);
+	board_retry = retry;
+	return true;
+}
+
+/* What is in the memory is what its user says that it put there. */
+static void check_user(const struct user *user)
+{
+	uint64_t different = 0;
+
+	for (uint64_t page = 0; page < PAGES; page++) {
+		struct ml_translation leaf;
+		uint64_t word = 0;
+
+		if (!ml_translate(&stress.space.table, KEPT + page * PAGE, &leaf))
+			word = ((const uint64_t *)board_pointer(leaf.pa))[user->number];
+		different += word != user->added[page];
+	}
+	t_eq(different, 0);
+	t_eq(user->wrong, 0);
+	t_eq(stress.ends[user->number].cause, BOARD_CALL);
+}
+
+static void end(void)
+{
+	struct ml_frame_pool *frames = board_frames();
+
+	t_eq(ml_space_check(&stress.space, NULL), ML_OK);
+	t_eq(ml_table_check(&board_kernel, NULL), ML_OK);
+	board_space_use(NULL);
+	ml_space_fini(&stress.space);
+	t_eq(frames->free_pages + frames->object_pages, frames->pages);
+	t_eq(board_pages_used, 0);
+}
+
+TEST(a_program_lives_in_a_space)
+{
+	struct user *user = &users[0];
+
+	stress.state = t_seed(20261120);
+	T_REQUIRE(begin());
+	for (uint64_t i = 0; i < ROUNDS && !t_state.complaints; i++) {
+		step();
+		give_back();
+		user->most += ACCESSES_A_STEP;
+		run_user(user);
+		t_eq(stress.ends[0].cause, BOARD_CALL);
+		collapse();
+	}
+	check_user(user);
+	T_PRINTF("# %lu accesses, %lu faults answered\n", user->accesses, board_space_faults);
+	t_ok(board_space_faults > ROUNDS);
+	end();
+}
+
+/* Invalidations that interrupt the users without a pause would leave them no time. */
+static void let_users_run(void)
+{
+	board_space_lock();
+	give_back();
+	board_space_unlock();
+	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
+		const uint64_t before = __atomic_load_n(&users[cpu].accesses, __ATOMIC_RELAXED);
+
+		while (__atomic_load_n(&users[cpu].accesses, __ATOMIC_RELAXED) - before <
+		       ACCESSES_A_STEP)
+			isa_relax();
+	}
+}
+
+TEST(programs_on_all_cpus_share_a_space)
+{
+	const uint64_t steps = T_OPTION("ML_TEST_STEPS", STEPS);
+	uint64_t accesses = 0;
+
+	stress.state = t_seed(20261120);
+	if (board_cpus < 2)
+		T_SKIP("there is one CPU alone");
+	T_REQUIRE(begin());
+	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
+		users[cpu].most = UINT64_MAX;
+		board_start(cpu, run_user, &users[cpu]);
+	}
+	for (uint64_t i = 0; i < steps && !t_state.complaints; i++) {
+		board_space_lock();
+		step();
+		board_space_unlock();
+		if (i % 4 == 0) {
+			let_users_run();
+			board_space_lock();
+			collapse();
+			board_space_unlock();
+		}
+	}
+	let_users_run();
+	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
+		__atomic_store_n(&users[cpu].most, 0, __ATOMIC_RELAXED);
+		board_wait(cpu);
+		T_CONTEXT("user on CPU", cpu);
+		check_user(&users[cpu]);
+		accesses += users[cpu].accesses;
+	}
+	T_CONTEXT(NULL, 0);
+	T_PRINTF("# %lu accesses, %lu faults answered\n", accesses, board_space_faults);
+	t_ok(board_space_faults > steps);
+	end();
+}
