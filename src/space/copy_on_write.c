@@ -34,18 +34,24 @@ static bool is_ours_alone(const struct ml_space *s, struct piece piece)
 	       s->frames->exclusive(s->frames_cookie, piece.pa, piece.last - piece.va + 1);
 }
 
-static enum ml_fault_result grant(const struct access *a, struct piece piece)
+/* One entry is changed as it is; a group would come apart. */
+static enum ml_fault_result grant(const struct access *a, const struct ml_translation *leaf,
+				  struct piece piece)
 {
+	const struct ml_rung *rung =
+		&a->s->table.format->rungs[ml_translation_rung(&a->s->table, leaf)];
 	const ml_prot gives = ML_WRITE | ML_PROT_AD;
 	struct ml_op op = { .context = a->s->context };
 
+	if (!rung->lg2_entries && piece.last - piece.va == ML_BIT(rung->shift) - 1)
+		return ml_relax_leaf(a, leaf, ML_WRITE);
 	return fault_of(
 		ml_protect(&a->s->table, piece.va, piece.last - piece.va + 1, gives, gives, &op));
 }
 
 enum ml_fault_result ml_grant_leaf(const struct access *a, const struct ml_translation *leaf)
 {
-	return grant(a, piece_of(a, leaf));
+	return grant(a, leaf, piece_of(a, leaf));
 }
 
 /* From now on the region holds what nobody could bring back. */
@@ -64,7 +70,7 @@ static enum ml_fault_result reuse(const struct access *a, const struct ml_transl
 	if (!is_ours_alone(a->s, piece))
 		piece = page_of(a, leaf);
 	if (is_ours_alone(a->s, piece))
-		result = grant(a, piece);
+		result = grant(a, leaf, piece);
 	if (result == ML_FAULT_DONE)
 		note_copy(a);
 	return result;

@@ -11,16 +11,15 @@ static bool is_allowed(const struct access *a)
 	return rights && !(a->tried & (ML_WRITE | ML_EXEC) & ~rights);
 }
 
-/* The leaf has the rights: what it lacks is marks, and it gets them as a whole. */
-static enum ml_fault_result mark_leaf(const struct access *a, const struct ml_translation *leaf,
-				      ml_prot prot)
+enum ml_fault_result ml_relax_leaf(const struct access *a, const struct ml_translation *leaf,
+				   ml_prot more)
 {
 	struct ml_table *t = &a->s->table;
 	const unsigned shift = t->format->level_shift[leaf->level];
+	const ml_prot prot = ml_translation_prot(t, leaf) | access_marks(a) | more;
 	ml_pte *entry = ml_pte_pointer(t, a->va, leaf->level);
 	ml_pte pte;
-	int error = ml_pte_make(t, ml_align_down(leaf->pa, shift), prot | access_marks(a),
-				leaf->level, &pte);
+	int error = ml_pte_make(t, ml_align_down(leaf->pa, shift), prot, leaf->level, &pte);
 
 	if (error || !entry)
 		return ML_FAULT_BUS;
@@ -35,7 +34,7 @@ static enum ml_fault_result fault_on_leaf(const struct access *a, const struct m
 	const ml_prot prot = ml_translation_prot(&a->s->table, leaf);
 
 	if (!access_writes(a) || prot & ML_WRITE)
-		return mark_leaf(a, leaf, prot);
+		return ml_relax_leaf(a, leaf, 0); /* marks alone: as a whole */
 	if (access_is_private(a))
 		return ml_copy_on_write(a, leaf);
 	if (ml_region_refaultable(a->region))

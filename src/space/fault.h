@@ -55,6 +55,13 @@ enum ml_fault_result ml_copy_on_write(const struct access *a, const struct ml_tr
 /* A page of its own with the contents of `from`, in place of whatever stands there. */
 enum ml_fault_result ml_copy_in(const struct access *a, ml_pa from);
 
+/*
+ * Give all of the leaf the marks of the access and `more`: ML_WRITE, or 0 where it has that or is a
+ * group. ML_FAULT_SPURIOUS: there is nothing that it lacks.
+ */
+enum ml_fault_result ml_relax_leaf(const struct access *a, const struct ml_translation *leaf,
+				   ml_prot more);
+
 /* Let the region write to what of the leaf lies in it. */
 enum ml_fault_result ml_grant_leaf(const struct access *a, const struct ml_translation *leaf);
 
