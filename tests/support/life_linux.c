@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,7 +170,6 @@ static void live(unsigned process)
 	} reply;
 	struct life_action a;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	do {
 		if (read(socket, &a, sizeof(a)) != sizeof(a))
 			break;
@@ -215,6 +214,7 @@ static void start(struct life_linux *l)
 
 bool life_linux_open(struct life_linux *l, const struct life_rules *rules, const uint8_t *file)
 {
+	const struct timeval patience = { .tv_sec = 60 };
 	const size_t bytes = rules->pages * PAGE;
 	unsigned i;
 
@@ -224,11 +224,15 @@ bool life_linux_open(struct life_linux *l, const struct life_rules *rules, const
 	if (l->file < 0 || write(l->file, file, bytes) != (ssize_t)bytes)
 		return false;
 	for (i = 0; i < LIFE_PROCESSES; i++)
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->sockets[i]))
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->sockets[i]) ||
+		    setsockopt(l->sockets[i][0], SOL_SOCKET, SO_RCVTIMEO, &patience,
+			       sizeof(patience)))
 			return false;
 	l->pids[0] = fork();
 	if (!l->pids[0])
 		start(l);
+	for (i = 0; i < LIFE_PROCESSES; i++)
+		close(l->sockets[i][1]);
 	return l->pids[0] > 0;
 }
 
@@ -242,7 +246,6 @@ void life_linux_close(struct life_linux *l)
 		if (l->pids[i])
 			ask(l, i, &last, &answer);
 		close(l->sockets[i][0]);
-		close(l->sockets[i][1]);
 	}
 	close(l->file);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
