@@ -185,7 +185,6 @@ struct ml_table_config {
 	 * takes, or fails. Only with guaranteed, or ML_FOLD_BLOCK.
 	 */
 	bool deposit_one;
-	ml_prot refaultable;
 	bool track_ad;    /* mapping takes accessed and dirty from the caller's prot */
 	bool hardware_ad; /* walkers set accessed/dirty: live edits are atomic */
 	/*
@@ -281,7 +280,6 @@ struct ml_table {
 	bool live;
 	bool guaranteed;
 	bool deposit_one;
-	ml_prot refaultable;
 	bool track_ad;
 	bool hardware_ad;
 	bool each_member;
