@@ -123,6 +123,20 @@ static void resize(struct ml_range *range, unsigned first, unsigned last)
 	ml_ranges_resized(range);
 }
 
+/* In two at a unit in it, which is not its first. */
+static void cut(struct ml_range *range, unsigned unit)
+{
+	const unsigned number = free_number();
+	struct ml_range *behind = &flat.ranges[number];
+
+	behind->first = at(unit);
+	behind->last = range->last;
+	range->last = at(unit) - 1;
+	own(unit, (unsigned)(behind->last - flat.base), number);
+	flat.count++;
+	ml_ranges_cut(&flat.root, range, behind);
+}
+
 /* One random change that is allowed. */
 static void change(uint64_t *state, unsigned longest)
 {
@@ -135,6 +149,9 @@ static void change(uint64_t *state, unsigned longest)
 		insert(first, last);
 	} else if (flat.owner[first] && t_random(state) % 3 == 0) {
 		erase(range);
+	} else if (flat.owner[first] && unit_of(range) < first && (flat.base || first > 1) &&
+		   t_random(state) % 2) {
+		cut(range, first);
 	} else if (flat.owner[first]) {
 		const struct ml_range *before = flat_before(unit_of(range));
 		unsigned from = unit_of(range), to = (unsigned)(range->last - flat.base);

@@ -22,10 +22,15 @@ static uint64_t gap_with_children(const struct ml_range *node)
 	return ml_max(node->hole, ml_max(gap(node->child[0]), gap(node->child[1])));
 }
 
-static void refresh(struct ml_range *node)
+/* Whether what is above must know. */
+static bool refresh(struct ml_range *node)
 {
+	const uint32_t old_height = node->height;
+	const uint64_t old_gap = node->gap;
+
 	node->height = 1 + height_of_children(node);
 	node->gap = gap_with_children(node);
+	return node->height != old_height || node->gap != old_gap;
 }
 
 /* What linked `old` links `node` from now on. */
@@ -76,10 +81,18 @@ static struct ml_range *balance(struct ml_range **root, struct ml_range *node)
 	return rotate(root, node, heavy);
 }
 
+/* From where something changed, as far as it matters. */
 static void balance_up(struct ml_range **root, struct ml_range *node)
 {
-	while (node)
-		node = balance(root, node)->parent;
+	while (node) {
+		const uint32_t old_height = node->height;
+		const uint64_t old_gap = node->gap;
+
+		node = balance(root, node);
+		if (node->height == old_height && node->gap == old_gap)
+			break;
+		node = node->parent;
+	}
 }
 
 struct ml_range *ml_ranges_outermost(struct ml_range *root, unsigned side)
@@ -98,41 +111,70 @@ struct ml_range *ml_ranges_beside(const struct ml_range *range, unsigned side)
 	return range->parent;
 }
 
+static uint64_t hole_between(const struct ml_range *before, const struct ml_range *range)
+{
+	return before ? range->first - before->last - 1 : range->first;
+}
+
 static void measure_hole(struct ml_range *range, const struct ml_range *before)
 {
-	range->hole = before ? range->first - before->last - 1 : range->first;
+	range->hole = hole_between(before, range);
 }
 
 static void refresh_up(struct ml_range *node)
 {
-	for (; node; node = node->parent)
-		refresh(node);
+	while (node && refresh(node))
+		node = node->parent;
+}
+
+static void link_leaf(struct ml_range **root, struct ml_range *range, struct ml_range *parent,
+		      unsigned side)
+{
+	range->child[0] = range->child[1] = NULL;
+	range->parent = parent;
+	if (parent)
+		parent->child[side] = range;
+	else
+		*root = range;
+}
+
+static void weigh_leaf(struct ml_range **root, struct ml_range *range, uint64_t hole)
+{
+	range->hole = range->gap = hole;
+	range->height = 1;
+	balance_up(root, range->parent);
 }
 
 void ml_ranges_insert(struct ml_range **root, struct ml_range *range)
 {
-	struct ml_range *parent = NULL, *node = *root, *behind;
+	struct ml_range *parent = NULL, *node = *root, *before, *behind;
 
-	range->child[0] = range->child[1] = NULL;
 	while (node) {
 		parent = node;
 		node = node->child[range->first > node->first];
 	}
-	range->parent = parent;
-	if (parent)
-		parent->child[range->first > parent->first] = range;
-	else
-		*root = range;
-	measure_hole(range, ml_ranges_beside(range, 0));
+	link_leaf(root, range, parent, parent && range->first > parent->first);
+	before = ml_ranges_beside(range, 0);
 	behind = ml_ranges_beside(range, 1);
-	balance_up(root, range);
+	weigh_leaf(root, range, hole_between(before, range));
 	if (behind) {
 		measure_hole(behind, range);
 		refresh_up(behind);
 	}
 }
 
-/* The node behind, which has no child on its near side, takes the place of one with two. */
+void ml_ranges_cut(struct ml_range **root, struct ml_range *range, struct ml_range *behind)
+{
+	struct ml_range *next = ml_ranges_outermost(range->child[1], 0);
+
+	link_leaf(root, behind, next ? next : range, !next);
+	weigh_leaf(root, behind, 0);
+}
+
+/*
+ * The node behind, which has no child on its near side, takes the place of one with two, and
+ * counts as unchanged there until it is looked at.
+ */
 static struct ml_range *swap_out(struct ml_range **root, struct ml_range *range)
 {
 	struct ml_range *heir = ml_ranges_beside(range, 1);
@@ -142,6 +184,8 @@ static struct ml_range *swap_out(struct ml_range **root, struct ml_range *range)
 	replace(root, range, heir);
 	set_child(heir, 0, range->child[0]);
 	set_child(heir, 1, range->child[1]);
+	heir->height = range->height;
+	heir->gap = range->gap;
 	return from;
 }
 

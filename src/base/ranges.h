@@ -47,6 +47,11 @@ struct ml_range *ml_ranges_beside(const struct ml_range *range, unsigned side);
 /* range->first and last are set, and meet no other range of the tree. */
 void ml_ranges_insert(struct ml_range **root, struct ml_range *range);
 
+/*
+ * range was cut in two: its last and the ends of the part behind it are set. No hole changes.
+ */
+void ml_ranges_cut(struct ml_range **root, struct ml_range *range, struct ml_range *behind);
+
 void ml_ranges_remove(struct ml_range **root, struct ml_range *range);
 
 /* range->first or last changed, its place among the others did not. */

@@ -93,17 +93,23 @@ static void mapping_unlink(struct ml_mapping *mapping, struct ml_region *region)
 		mapping->ops->unlock(mapping->owner);
 }
 
-void ml_region_open(struct ml_space *s, struct ml_region *region)
+/* It is among the others. */
+static void announce(struct ml_region *region)
 {
-	region->space = s;
-	ml_ranges_insert(&s->root, &region->range);
-	s->regions++;
-	s->mapped += ml_region_length(region);
+	region->space->regions++;
 	if (!region->mapping)
 		return;
 	mapping_link(region->mapping, region);
 	if (region->mapping->ops->opened)
 		region->mapping->ops->opened(region);
+}
+
+void ml_region_open(struct ml_space *s, struct ml_region *region)
+{
+	region->space = s;
+	ml_ranges_insert(&s->root, &region->range);
+	s->mapped += ml_region_length(region);
+	announce(region);
 }
 
 void ml_region_close(struct ml_space *s, struct ml_region *region)
@@ -184,7 +190,6 @@ void ml_cuts_drop(struct ml_space *s, struct cuts *cuts)
 static void cut(struct ml_space *s, ml_va at, struct ml_region *fresh)
 {
 	struct ml_region *region = ml_space_find(s, at);
-	const ml_va last = region->range.last;
 
 	if (region->range.first == at) { /* another cut came first */
 		ml_region_free(s, fresh);
@@ -193,9 +198,9 @@ static void cut(struct ml_space *s, ml_va at, struct ml_region *fresh)
 	*fresh = *region;
 	fresh->range.first = at;
 	fresh->offset = region_offset(region, at);
-	ml_region_resize(region, region->range.first, at - 1);
-	fresh->range.last = last;
-	ml_region_open(s, fresh);
+	region->range.last = at - 1;
+	ml_ranges_cut(&s->root, &region->range, &fresh->range);
+	announce(fresh);
 }
 
 void ml_cuts_make(struct ml_space *s, struct cuts *cuts)
