@@ -87,20 +87,65 @@ TEST(deposits_are_owned_and_given_back)
 	}
 }
 
-/* Nothing is owned where the table does not guarantee, or the owner brings it back. */
+static enum ml_fault_result show_frames(struct ml_fault_request *request)
+{
+	request->pa = home_raw(WORLD_X86_4)->first + request->offset;
+	request->raw = true;
+	return ML_FAULT_DONE;
+}
+
+/* Nothing is owned where the table does not guarantee. */
 TEST(who_owns_no_deposit)
 {
-	const struct ml_region_ops ops = { .fault = NULL };
-	struct ml_mapping mapping = { &ops, NULL, NULL };
-	struct home home;
-
 	FOR_EACH_WORLD(world)
 	{
+		struct home home;
+
 		open_home(&home, world, false);
-		t_eq(raw_map(&home, raw_va(&home), raw_large(&home), RAW_SHARED, &mapping), ML_OK);
+		t_eq(raw_map(&home, raw_va(&home), raw_large(&home), RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, raw_va(&home), raw_large(&home),
 					home.raw->first, ML_WB),
 		     ML_OK);
+		t_eq(home.space.table.spare.count, 0);
+		close_home(&home, world);
+	}
+}
+
+/* S4.15, 5.4: what remap brought owns a table, what faults or insertion brought beside it does not. */
+TEST(leaves_that_come_back_own_nothing)
+{
+	static const struct ml_region_ops ops = { .fault = show_frames, .rungs = ~0u };
+	const struct ml_space_config wish = {
+		.table = { .guaranteed = true, .live = true, .refaultable = ML_SOFT(0) },
+	};
+
+	for (enum world world = 0; world < WORLD_TOY; world++) {
+		struct ml_mapping mapping = { &ops, NULL, NULL };
+		const unsigned rung = worlds[world].format->block_rung[1];
+		struct home home;
+		unsigned char byte;
+		ml_va va;
+
+		T_CONTEXT(worlds[world].name, 0);
+		t_eq(home_open(&home, world, &wish), ML_OK);
+		va = raw_va(&home);
+		t_eq(raw_map(&home, va, 2 * M, RAW_SHARED, NULL), ML_OK);
+		t_eq(raw_map(&home, va + 2 * M, 4 * M, RAW_SHARED, &mapping), ML_OK);
+		t_eq(ml_remap_pfn_range(&home.space, va, 2 * M, home.raw->first, ML_NC), ML_OK);
+		t_eq(home.space.table.spare.count, 1);
+		t_ok(home_load(&home, va + 2 * M, &byte));
+		t_eq(ml_insert_pfn(&home.space, va + 4 * M, home.raw->first, rung, ML_NC, true),
+		     ML_OK);
+		t_eq(home_rung(&home, va + 2 * M), rung);
+		t_eq(home_rung(&home, va + 4 * M), rung);
+		t_eq(home.space.table.spare.count, 1);
+		t_ok(home_is_sound(&home));
+		home.arena->in_use_limit = home.arena->in_use;
+		t_eq(ml_space_unmap(&home.space, va + 2 * M - 4 * K, 8 * K), ML_OK);
+		home.arena->in_use_limit = 0;
+		t_ok(raw_shows(&home, va, 2 * M - 4 * K, home.raw->first, ML_NC, 0));
+		t_ok(raw_is_empty(&home, va + 2 * M, 2 * M));
+		t_eq(home_rung(&home, va + 4 * M), rung);
 		t_eq(home.space.table.spare.count, 0);
 		close_home(&home, world);
 	}

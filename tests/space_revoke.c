@@ -339,36 +339,42 @@ static void hear_end(struct ml_notifier *notifier, ml_va va, uint64_t len)
 }
 
 /* No table to split a leaf that comes back: all of it goes, and whoever listens hears of all. */
+static void goes_whole(enum world world, bool guaranteed, ml_prot mark)
+{
+	struct listener heard = { .notifier = { .begin = hear_begin, .end = hear_end } };
+	struct home home;
+	struct owner owner;
+	uint64_t size, page;
+	ml_va va;
+
+	open_home(&home, world, guaranteed, mark);
+	va = raw_va(&home);
+	size = raw_large(&home);
+	page = home_page(&home);
+	owner_open(&owner, &home, &faulting, false, size);
+	show_region(&home, &owner, va, size, RAW_SHARED, 0);
+	read_all(&home, va, size, 0);
+	t_eq(home_rung(&home, va), raw_large_rung(&home));
+	ml_space_notify(&home.space, &heard.notifier);
+	home.arena->in_use_limit = home.arena->in_use;
+	t_eq(ml_unmap_mapping_range(&owner.mapping, page, page, false), ML_OK);
+	home.arena->in_use_limit = 0;
+	ml_space_unnotify(&home.space, &heard.notifier);
+	t_ok(raw_is_empty(&home, va, size));
+	t_eq(heard.va, va);
+	t_eq(heard.last, va + size - 1);
+	t_eq(heard.begun, heard.ended);
+	read_all(&home, va, size, 0);
+	t_ok(home_close(&home));
+	owner_close(&owner);
+}
+
 TEST(a_leaf_that_comes_back_goes_whole)
 {
 	FOR_EACH_WORLD(world)
 	{
-		struct listener heard = { .notifier = { .begin = hear_begin, .end = hear_end } };
-		struct home home;
-		struct owner owner;
-		uint64_t size, page;
-		ml_va va;
-
-		open_home(&home, world, false, MARK);
-		va = raw_va(&home);
-		size = raw_large(&home);
-		page = home_page(&home);
-		owner_open(&owner, &home, &faulting, false, size);
-		show_region(&home, &owner, va, size, RAW_SHARED, 0);
-		read_all(&home, va, size, 0);
-		t_eq(home_rung(&home, va), raw_large_rung(&home));
-		ml_space_notify(&home.space, &heard.notifier);
-		home.arena->in_use_limit = home.arena->in_use;
-		t_eq(ml_unmap_mapping_range(&owner.mapping, page, page, false), ML_OK);
-		home.arena->in_use_limit = 0;
-		ml_space_unnotify(&home.space, &heard.notifier);
-		t_ok(raw_is_empty(&home, va, size));
-		t_eq(heard.va, va);
-		t_eq(heard.last, va + size - 1);
-		t_eq(heard.begun, heard.ended);
-		read_all(&home, va, size, 0);
-		t_ok(home_close(&home));
-		owner_close(&owner);
+		goes_whole(world, false, 0);
+		goes_whole(world, true, MARK);
 	}
 }
 
