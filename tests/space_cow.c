@@ -115,6 +115,67 @@ TEST(a_first_access_that_writes_copies_at_once)
 	}
 }
 
+/* A window of the world that a leaf of 1G fits in, or NULL. */
+static const struct window *wide_window(enum world world)
+{
+	const struct window *window = worlds[world].windows;
+	unsigned i;
+
+	for (i = 0; i < WORLD_WINDOWS; i++)
+		if (window[i].bytes >= (uint64_t)4 << 30)
+			return &window[i];
+	return NULL;
+}
+
+/* Down to that page alone: the rest stays as large as can be (S4.16). */
+TEST(one_page_of_a_gigabyte)
+{
+	EACH_HOME(world, kind)
+	{
+		const struct window *window = wide_window(world);
+		struct ml_region_spec spec = { .prot = ML_RW | ML_WB,
+					       .may = ML_RIGHTS,
+					       .flags = ML_REGION_RAW };
+		struct ml_space_config config = owner_kind(kind);
+		const uint64_t giga = (uint64_t)1 << 30;
+		struct owner owner;
+		struct home home;
+		uint64_t page, in_use;
+		ml_va va;
+		int rung;
+
+		if (!window)
+			continue;
+		config.first = window->first;
+		config.last = window->first + (window->bytes - 1);
+		t_eq(home_open(&home, world, &config), ML_OK);
+		owner_open(&owner, &home, true);
+		owner.bytes = giga;
+		spec.mapping = &owner.mapping;
+		page = home_page(&home);
+		va = home.space.first + giga;
+		map_region(&home, va, giga, &spec);
+		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
+		rung = home_rung(&home, va);
+		t_eq(home.facts->format->rungs[rung].shift, 30);
+		in_use = home.arena->in_use;
+		t_ok(home_store(&home, va + 5 * page, 77));
+		t_eq(home.arena->in_use - in_use,
+		     home.space.table.guaranteed && !home.space.table.refaultable ? 0 : 2);
+		t_eq(home_rung(&home, va + 5 * page), 0);
+		t_eq(home_rung(&home, va + 6 * page), 0);
+		t_eq(home.facts->format->rungs[home_rung(&home, va + (2u << 20))].level, 1);
+		t_eq(home_rung(&home, va + giga / 2), rung - 1);
+		t_eq(leaf_at(&home, va + giga / 2 + 5).pa, owner.pa + giga / 2 + 5);
+		t_eq(leaf_at(&home, va + 4 * page).pa, owner.pa + 4 * page);
+		t_eq(*home_byte(&home, leaf_at(&home, va + 5 * page).pa + 1), 6);
+		t_eq(*home_byte(&home, owner.pa + 5 * page), 6);
+		t_ok(home_is_sound(&home));
+		t_ok(home_close(&home));
+		t_ok(home_is_empty(world));
+	}
+}
+
 /* The owner has let go of it: where nothing marks its leaves, they are the region's from then on. */
 TEST(an_owner_that_lets_go_leaves_it_to_the_region)
 {

@@ -19,6 +19,7 @@ static const struct ml_space_config kinds[OWNER_KINDS] = {
 	{ .table = { .live = true,
 		     .track_ad = true,
 		     .each_member = true,
+		     .guaranteed = true,
 		     .refaultable = ML_SOFT(0),
 		     .fold = ML_FOLD_COMPLETE } },
 };
