@@ -104,9 +104,11 @@ static void end(struct program *program)
 {
 	const bool last = !program->process.memory_bytes || program->process.owns_memory;
 
+	pthread_mutex_lock(&machine.lock);
 	t_eq(ml_space_check(&program->space, NULL), ML_OK);
 	ml_process_detach(&program->process, &program->space.table);
 	ml_space_fini(&program->space);
+	pthread_mutex_unlock(&machine.lock);
 	t_eq(program->process.pool.used, 0);
 	if (last) {
 		t_eq(machine.frames.free_pages + machine.frames.object_pages, machine.frames.pages);
@@ -127,6 +129,17 @@ static ml_va va_of(const struct program *program, uint64_t offset)
 static volatile uint64_t *word(const struct program *program, uint64_t offset)
 {
 	return (volatile uint64_t *)(void *)(program->process.window + offset);
+}
+
+/* A number that faults change: they are no calls that a compiler would see. */
+static uint64_t now(const uint64_t *number)
+{
+	return *(const volatile uint64_t *)number;
+}
+
+static uint64_t free_frames(void)
+{
+	return now(&machine.frames.free_pages);
 }
 
 static int map(struct program *program, uint64_t offset, uint64_t length)
@@ -180,14 +193,14 @@ TEST(memory_appears_where_it_is_touched)
 		*word(&p, 32 * MIB + at) = at;
 	t_eq(leaves(&p, 21), 2);
 	t_eq(leaves(&p, 12), 5);
-	t_eq(p.process.stats.asked, 7);
-	t_eq(p.process.stats.refused, 0);
+	t_eq(now(&p.process.stats.asked), 7);
+	t_eq(now(&p.process.stats.refused), 0);
 	for (at = 0; at < 5 * PAGE; at += 8)
 		t_eq(*word(&p, 32 * MIB + at), at);
 	t_ok(refused(&p, ML_PROCESS_LOAD, 32 * MIB + 5 * PAGE, ML_FAULT_NO_REGION));
 	t_ok(refused(&p, ML_PROCESS_STORE, 8 * MIB, ML_FAULT_NO_REGION));
 	t_ok(refused(&p, ML_PROCESS_FETCH, 0, ML_FAULT_ACCESS));
-	t_eq(p.process.stats.refused, 3);
+	t_eq(now(&p.process.stats.refused), 3);
 	end(&p);
 }
 
@@ -363,55 +376,161 @@ static void wait_for(const struct user *user)
 		sched_yield();
 }
 
-static void run_beside(struct program *p, struct user *users,
-		       void (*change)(struct program *p, uint64_t *state))
-{
-	uint64_t state = t_seed(20261120);
-	pthread_t threads[USERS];
-	unsigned i;
+static struct user users[USERS];
+static pthread_t threads[USERS];
 
+static void start_users(struct program *p, uint64_t *state)
+{
+	t_eq(map(p, KEPT, AREA), ML_OK);
+	t_eq(map(p, LOST, AREA), ML_OK);
 	p->forgive = true;
-	for (i = 0; i < USERS; i++) {
-		users[i] = (struct user){ .program = p, .number = i, .state = t_random(&state) };
-		T_REQUIRE(t_eq(pthread_create(&threads[i], NULL, use, &users[i]), 0));
-	}
-	for (i = 0; i < STEPS; i++) {
-		locked(p, change, &state);
-		if (i % 4 == 0) {
-			locked(p, give_back, &state);
-			wait_for(&users[i / 4 % USERS]);
-			locked(p, collapse, &state);
-		}
-	}
-	locked(p, give_back, &state);
-	for (i = 0; i < USERS; i++) {
-		__atomic_store_n(&users[i].stop, true, __ATOMIC_RELAXED);
-		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < USERS; i++) {
+		users[i] = (struct user){ .program = p, .number = i, .state = t_random(state) };
+		t_eq(pthread_create(&threads[i], NULL, use, &users[i]), 0);
 	}
 }
 
-TEST(threads_use_what_another_changes)
+/* What is in the memory is what they say that they put there. */
+static void stop_users(struct program *p)
 {
-	static struct user users[USERS];
-	uint64_t page, accesses = 0;
-	struct program p;
-	unsigned i;
+	uint64_t accesses = 0;
 
-	T_REQUIRE(begin(&p, NULL, NULL));
-	t_eq(map(&p, KEPT, AREA), ML_OK);
-	t_eq(map(&p, LOST, AREA), ML_OK);
-	run_beside(&p, users, step);
-	for (i = 0; i < USERS; i++) {
+	for (unsigned i = 0; i < USERS; i++) {
 		uint64_t different = 0;
 
-		for (page = 0; page < AREA_PAGES; page++)
-			different += *word(&p, KEPT + page * PAGE + i * 8) != users[i].added[page];
+		__atomic_store_n(&users[i].stop, true, __ATOMIC_RELAXED);
+		pthread_join(threads[i], NULL);
+		for (uint64_t page = 0; page < AREA_PAGES; page++)
+			different += *word(p, KEPT + page * PAGE + i * 8) != users[i].added[page];
 		t_eq(different, 0);
 		t_eq(users[i].wrong, 0);
 		accesses += users[i].accesses;
 	}
 	printf("# %llu accesses, %llu faults asked, %llu fills\n", (unsigned long long)accesses,
-	       (unsigned long long)p.process.stats.asked,
-	       (unsigned long long)p.process.stats.fills);
+	       (unsigned long long)p->process.stats.asked,
+	       (unsigned long long)p->process.stats.fills);
+}
+
+TEST(threads_use_what_another_changes)
+{
+	uint64_t state = t_seed(20261120);
+	struct program p;
+
+	T_REQUIRE(begin(&p, NULL, NULL));
+	start_users(&p, &state);
+	for (unsigned i = 0; i < STEPS; i++) {
+		locked(&p, step, &state);
+		if (i % 4 == 0) {
+			locked(&p, give_back, &state);
+			wait_for(&users[i / 4 % USERS]);
+			locked(&p, collapse, &state);
+		}
+	}
+	locked(&p, give_back, &state);
+	stop_users(&p);
+	end(&p);
+}
+
+/* ---- forks -------------------------------------------------------------------------------- */
+
+#define OWN (USERS * 8) /* a word of each page that no user has */
+#define FORKS 16
+
+TEST(a_fork_lives_in_a_window_of_its_own)
+{
+	struct program p, q;
+	uint64_t at, frames;
+
+	T_REQUIRE(begin(&p, NULL, NULL));
+	t_eq(map(&p, 0, 4 * MIB), ML_OK);
+	for (at = 0; at < 4 * MIB; at += PAGE)
+		*word(&p, at) = at;
+	T_REQUIRE(begin(&q, &p, NULL));
+	frames = free_frames();
+	t_eq(ml_space_fork(&q.space, &p.space), ML_OK);
+	t_eq(free_frames(), frames);
+	t_ok(p.process.window != q.process.window);
+	for (at = 0; at < 4 * MIB; at += PAGE)
+		t_eq(*word(&q, at), at);
+	t_eq(leaves(&q, 21), 2);
+	*word(&q, PAGE) = 1;
+	*word(&p, 2 * PAGE) = 2;
+	t_eq(free_frames(), frames - 2);
+	t_eq(*word(&p, PAGE), PAGE);
+	t_eq(*word(&q, 2 * PAGE), 2 * PAGE);
+	t_eq(leaves(&q, 21), 1);
+	end(&q);
+	*word(&p, 3 * PAGE) = 3; /* nobody else's any more */
+	t_eq(free_frames(), frames);
+	t_eq(*word(&p, 2 * PAGE), 2);
+	end(&p);
+}
+
+static void fork_into(struct program *p, struct program *q)
+{
+	pthread_mutex_lock(&machine.lock);
+	t_eq(ml_space_fork(&q->space, &p->space), ML_OK);
+	pthread_mutex_unlock(&machine.lock);
+}
+
+/* What the child has of the users' is what they had put there at one moment. */
+static void check_copy(struct program *q, uint32_t copy[USERS][AREA_PAGES],
+		       uint32_t before[USERS][AREA_PAGES])
+{
+	uint64_t wrong = 0;
+
+	for (unsigned i = 0; i < USERS; i++) {
+		for (uint64_t page = 0; page < AREA_PAGES; page++) {
+			const uint64_t value = *word(q, KEPT + page * PAGE + i * 8);
+			const uint32_t after =
+				__atomic_load_n(&users[i].added[page], __ATOMIC_ACQUIRE);
+
+			wrong += value < before[i][page] || value > after + 1ull;
+			copy[i][page] = (uint32_t)value;
+		}
+	}
+	t_eq(wrong, 0);
+}
+
+/* The child lives on its own: what it has changes by nobody but itself. */
+static void live_apart(struct program *q, uint32_t copy[USERS][AREA_PAGES], uint64_t mark)
+{
+	uint64_t wrong = 0;
+
+	for (uint64_t page = 0; page < AREA_PAGES; page += 1 + page % 3)
+		*word(q, KEPT + page * PAGE + OWN) = mark + page;
+	wait_for(&users[mark % USERS]);
+	for (uint64_t page = 0; page < AREA_PAGES; page++)
+		for (unsigned i = 0; i < USERS; i++)
+			wrong += *word(q, KEPT + page * PAGE + i * 8) != copy[i][page];
+	for (uint64_t page = 0; page < AREA_PAGES; page += 1 + page % 3)
+		wrong += *word(q, KEPT + page * PAGE + OWN) != mark + page;
+	t_eq(wrong, 0);
+}
+
+TEST(forks_of_a_program_that_goes_on)
+{
+	static uint32_t before[USERS][AREA_PAGES], copy[USERS][AREA_PAGES];
+	uint64_t state = t_seed(20261120), page, wrong = 0;
+	struct program p, q;
+
+	T_REQUIRE(begin(&p, NULL, NULL));
+	start_users(&p, &state);
+	for (unsigned i = 0; i < FORKS; i++) {
+		wait_for(&users[i % USERS]);
+		T_REQUIRE(begin(&q, &p, NULL));
+		for (unsigned j = 0; j < USERS; j++)
+			for (page = 0; page < AREA_PAGES; page++)
+				before[j][page] =
+					__atomic_load_n(&users[j].added[page], __ATOMIC_ACQUIRE);
+		fork_into(&p, &q);
+		check_copy(&q, copy, before);
+		live_apart(&q, copy, i + 1);
+		end(&q);
+	}
+	stop_users(&p);
+	for (page = 0; page < AREA_PAGES; page++)
+		wrong += *word(&p, KEPT + page * PAGE + OWN) != 0;
+	t_eq(wrong, 0);
 	end(&p);
 }

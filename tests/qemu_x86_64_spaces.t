@@ -3,4 +3,4 @@
 # Programs in one space on x86-64, all CPUs running at once.
 . tests/support/tap.sh
 . tests/qemu/boards.sh
-run_parallel x86_64 max programs_on_all_cpus_share_a_space 12
+run_parallel x86_64 max programs_on_all_cpus_share_a_space 6

@@ -3,6 +3,8 @@
  * User programs on every other CPU live in one space, their faults answered where they are taken,
  * while this CPU unmaps, protects, collapses and forks what they use.
  *
+ * A fork shows the program's memory as it was at one moment, and nothing of what comes later.
+ *
  * Two areas. In the one nothing may be lost: each program counts in words of its own, and keeps
  * books. In the other everything is lost again and again: a word holds its own address or nothing,
  * and whoever reads anything else reads another page.
@@ -15,7 +17,7 @@
 #define BYTES (PAGES * PAGE)
 #define KEPT BOARD_SPACE_VA
 #define LOST (BOARD_SPACE_VA + ((uint64_t)1 << 30))
-#define STEPS 500
+#define STEPS 240
 #define ROUNDS 200
 #define ACCESSES_A_STEP 20 /* of each user */
 
@@ -30,8 +32,9 @@ struct user {
 static struct user users[BOARD_CPUS] BOARD_USER_DATA;
 
 static struct {
-	struct ml_space space;
+	struct ml_space space, child;
 	uint64_t state;
+	uint32_t copy[BOARD_CPUS][PAGES]; /* what the child has of the users' */
 	uint64_t forks;
 	struct board_trap ends[BOARD_CPUS];
 } stress;
@@ -129,6 +132,54 @@ static void collapse(void)
 	t_eq(ml_space_advise(&stress.space, va, (uint64_t)2 << 20, ML_ADVISE_COLLAPSE), ML_OK);
 }
 
+/* The word of a user as a space has it. */
+static uint64_t word_in(const struct ml_space *s, const struct user *user, uint64_t page)
+{
+	struct ml_translation leaf;
+
+	if (ml_translate(&s->table, KEPT + page * PAGE, &leaf))
+		return 0;
+	return ((const volatile uint64_t *)board_pointer(leaf.pa))[user->number];
+}
+
+/* It is what the user had put there then: it says so after it has. */
+static void fork_now(void)
+{
+	static const struct ml_space_config wish = { .fault_rungs = ~0u };
+	uint64_t wrong = 0;
+
+	for (unsigned cpu = 1; cpu < board_cpus; cpu++)
+		for (uint64_t page = 0; page < PAGES; page++)
+			stress.copy[cpu][page] =
+				__atomic_load_n(&users[cpu].added[page], __ATOMIC_ACQUIRE);
+	t_eq(board_space_init(&stress.child, &wish), ML_OK);
+	t_eq(ml_space_fork(&stress.child, &stress.space), ML_OK);
+	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
+		for (uint64_t page = 0; page < PAGES; page++) {
+			const uint64_t word = word_in(&stress.child, &users[cpu], page);
+
+			wrong += word - stress.copy[cpu][page] >
+				 1 + users[cpu].added[page] - stress.copy[cpu][page];
+			stress.copy[cpu][page] = (uint32_t)word;
+		}
+	}
+	t_eq(wrong, 0);
+}
+
+/* And so it stays. */
+static void end_fork(void)
+{
+	uint64_t wrong = 0;
+
+	for (unsigned cpu = 1; cpu < board_cpus; cpu++)
+		for (uint64_t page = 0; page < PAGES; page++)
+			wrong +=
+				word_in(&stress.child, &users[cpu], page) != stress.copy[cpu][page];
+	t_eq(wrong, 0);
+	t_eq(ml_space_check(&stress.child, NULL), ML_OK);
+	ml_space_fini(&stress.child);
+}
+
 /* ---- the test ---------------------------------------------------------------------------- */
 
 static bool begin(void)
@@ -152,14 +203,8 @@ static void check_user(const struct user *user)
 {
 	uint64_t different = 0;
 
-	for (uint64_t page = 0; page < PAGES; page++) {
-		struct ml_translation leaf;
-		uint64_t word = 0;
-
-		if (!ml_translate(&stress.space.table, KEPT + page * PAGE, &leaf))
-			word = ((const uint64_t *)board_pointer(leaf.pa))[user->number];
-		different += word != user->added[page];
-	}
+	for (uint64_t page = 0; page < PAGES; page++)
+		different += word_in(&stress.space, user, page) != user->added[page];
 	t_eq(different, 0);
 	t_eq(user->wrong, 0);
 	t_eq(stress.ends[user->number].cause, BOARD_CALL);
@@ -197,12 +242,17 @@ TEST(a_program_lives_in_a_space)
 	end();
 }
 
+static void locked(void (*change)(void))
+{
+	board_space_lock();
+	change();
+	board_space_unlock();
+}
+
 /* Invalidations that interrupt the users without a pause would leave them no time. */
 static void let_users_run(void)
 {
-	board_space_lock();
-	give_back();
-	board_space_unlock();
+	locked(give_back);
 	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
 		const uint64_t before = __atomic_load_n(&users[cpu].accesses, __ATOMIC_RELAXED);
 
@@ -226,14 +276,13 @@ TEST(programs_on_all_cpus_share_a_space)
 		board_start(cpu, run_user, &users[cpu]);
 	}
 	for (uint64_t i = 0; i < steps && !t_state.complaints; i++) {
-		board_space_lock();
-		step();
-		board_space_unlock();
+		locked(step);
 		if (i % 4 == 0) {
 			let_users_run();
-			board_space_lock();
-			collapse();
-			board_space_unlock();
+			locked(i % 8 ? collapse : fork_now);
+			let_users_run();
+			if (i % 8 == 0)
+				locked(end_fork);
 		}
 	}
 	let_users_run();
