@@ -25,6 +25,9 @@ static struct ml_space_config draw_config(struct source *s)
 	config.bottom_up = source_chance(s, 1, 2);
 	config.table.live = source_chance(s, 1, 2);
 	config.table.guaranteed = source_chance(s, 2, 3);
+	config.table.deposit_one = config.table.guaranteed && source_chance(s, 1, 2);
+	if (config.table.guaranteed && source_chance(s, 1, 2))
+		config.table.refaultable = ML_SOFT(0);
 	config.table.fold = source_chance(s, 1, 2) ? ML_FOLD_COMPLETE : ML_FOLD_MAP;
 	config.table.track_ad = source_chance(s, 1, 2);
 	config.table.hardware_ad = !config.table.track_ad || source_chance(s, 1, 2);
