@@ -78,7 +78,7 @@ int ml_space_advise(struct ml_space *s, ml_va va, uint64_t len, enum ml_advice a
 
 	if (error)
 		return error;
-	if (!ml_regions_cover(s, va, last))
+	if (!ml_regions_cover(ml_space_find(s, va), last))
 		return ML_ERR_NOT_MAPPED;
 	switch (advice) {
 	case ML_ADVISE_DONTNEED:

@@ -197,9 +197,9 @@ static bool add_objects(struct ml_frame_pool *pool, size_t bytes)
 	pool->counts[page] = 1;
 	pool->object_pages++;
 	for (at = 0; at + bytes <= page_bytes; at += bytes) {
-		char *object = (char *)block_at(pool, page) + at;
+		void **object = (void **)(void *)((char *)block_at(pool, page) + at);
 
-		memcpy(object, &pool->objects, sizeof(pool->objects));
+		*object = pool->objects;
 		pool->objects = object;
 	}
 	return true;
@@ -208,12 +208,12 @@ static bool add_objects(struct ml_frame_pool *pool, size_t bytes)
 static void *pool_object_alloc(void *cookie, size_t bytes)
 {
 	struct ml_frame_pool *pool = cookie;
-	void *object;
+	void **object;
 
 	if (!pool->objects && !add_objects(pool, bytes))
 		return NULL;
 	object = pool->objects;
-	memcpy(&pool->objects, object, sizeof(pool->objects));
+	pool->objects = *object;
 	pool->objects_used++;
 	return object;
 }
@@ -221,10 +221,11 @@ static void *pool_object_alloc(void *cookie, size_t bytes)
 static void pool_object_free(void *cookie, void *object, size_t bytes)
 {
 	struct ml_frame_pool *pool = cookie;
+	void **link = object;
 
 	(void)bytes;
 	pool->objects_used--;
-	memcpy(object, &pool->objects, sizeof(pool->objects));
+	*link = pool->objects;
 	pool->objects = object;
 }
 

@@ -39,9 +39,9 @@ struct ml_region *ml_region_in(const struct ml_space *s, ml_va va, ml_va last)
 	return range && range->first <= last ? region_of(range) : NULL;
 }
 
-bool ml_regions_cover(const struct ml_space *s, ml_va va, ml_va last)
+bool ml_regions_cover(const struct ml_region *region, ml_va last)
 {
-	const struct ml_region *region = ml_space_find(s, va), *next;
+	const struct ml_region *next;
 
 	for (; region && region->range.last < last; region = next) {
 		next = region_next_in(region, last);
@@ -151,11 +151,10 @@ void ml_region_attach(struct ml_region *region, ml_va va, uint64_t len)
 	ml_ranges_insert(&region->space->root, &region->range);
 }
 
-/* An object for the upper part of the region that reaches over `at`, if there is one. */
-static int cut_prepare(struct ml_space *s, ml_va at, struct ml_region **fresh)
+/* An object for the upper part of a region that reaches over `at`. */
+static int cut_prepare(struct ml_space *s, const struct ml_region *region, ml_va at,
+		       struct ml_region **fresh)
 {
-	const struct ml_region *region = ml_space_find(s, at);
-
 	*fresh = NULL;
 	if (!region || region->range.first == at)
 		return ML_OK;
@@ -166,19 +165,35 @@ static int cut_prepare(struct ml_space *s, ml_va at, struct ml_region **fresh)
 	return *fresh ? ML_OK : ML_ERR_NO_MEMORY;
 }
 
-int ml_cuts_prepare(struct ml_space *s, ml_va va, ml_va last, struct cuts *cuts)
+/* The region that holds va, most likely this one. */
+static struct ml_region *find_near(const struct ml_space *s, struct ml_region *region, ml_va va)
+{
+	if (region && va - region->range.first <= region->range.last - region->range.first)
+		return region;
+	return ml_space_find(s, va);
+}
+
+int ml_cuts_prepare_in(struct ml_space *s, struct ml_region *first, ml_va va, ml_va last,
+		       struct cuts *cuts)
 {
 	int error;
 
 	cuts->va = va;
 	cuts->last = last;
+	cuts->first = first;
 	cuts->at_last = NULL;
-	error = cut_prepare(s, va, &cuts->at_va);
+	error = cut_prepare(s, cuts->first, va, &cuts->at_va);
 	if (!error && last != ~(ml_va)0)
-		error = cut_prepare(s, last + 1, &cuts->at_last);
+		error = cut_prepare(s, find_near(s, cuts->first, last + 1), last + 1,
+				    &cuts->at_last);
 	if (error)
 		ml_cuts_drop(s, cuts);
 	return error;
+}
+
+int ml_cuts_prepare(struct ml_space *s, ml_va va, ml_va last, struct cuts *cuts)
+{
+	return ml_cuts_prepare_in(s, ml_space_find(s, va), va, last, cuts);
 }
 
 void ml_cuts_drop(struct ml_space *s, struct cuts *cuts)
@@ -187,28 +202,45 @@ void ml_cuts_drop(struct ml_space *s, struct cuts *cuts)
 	ml_region_free(s, cuts->at_last);
 }
 
-static void cut(struct ml_space *s, ml_va at, struct ml_region *fresh)
+static void copy_attributes(struct ml_region *region, const struct ml_region *from)
 {
-	struct ml_region *region = ml_space_find(s, at);
+	region->prot = from->prot;
+	region->may = from->may;
+	region->flags = from->flags;
+	region->copied = from->copied;
+	region->offset = from->offset;
+	region->mapping = from->mapping;
+	region->name = from->name;
+	region->space = from->space;
+}
 
+/* Returns the region that begins at `at`. */
+static struct ml_region *cut(struct ml_space *s, struct ml_region *region, ml_va at,
+			     struct ml_region *fresh)
+{
 	if (region->range.first == at) { /* another cut came first */
 		ml_region_free(s, fresh);
-		return;
+		return region;
 	}
-	*fresh = *region;
+	copy_attributes(fresh, region);
 	fresh->range.first = at;
+	fresh->range.last = region->range.last;
 	fresh->offset = region_offset(region, at);
 	region->range.last = at - 1;
 	ml_ranges_cut(&s->root, &region->range, &fresh->range);
 	announce(fresh);
+	return fresh;
 }
 
-void ml_cuts_make(struct ml_space *s, struct cuts *cuts)
+struct ml_region *ml_cuts_make(struct ml_space *s, struct cuts *cuts)
 {
+	struct ml_region *first = cuts->first;
+
 	if (cuts->at_va)
-		cut(s, cuts->va, cuts->at_va);
+		first = cut(s, find_near(s, first, cuts->va), cuts->va, cuts->at_va);
 	if (cuts->at_last)
-		cut(s, cuts->last + 1, cuts->at_last);
+		(void)cut(s, find_near(s, first, cuts->last + 1), cuts->last + 1, cuts->at_last);
+	return first;
 }
 
 /* Whether `behind` goes on where `region` ends, in every respect. */
@@ -221,9 +253,8 @@ static bool goes_on(const struct ml_region *region, const struct ml_region *behi
 		region_offset(region, behind->range.first) == behind->offset);
 }
 
-void ml_regions_merge(struct ml_space *s, ml_va va, ml_va last)
+void ml_regions_merge_from(struct ml_space *s, struct ml_region *region, ml_va last)
 {
-	struct ml_region *region = ml_region_in(s, va ? va - 1 : 0, last);
 	const ml_va end = last == ~(ml_va)0 ? last : last + 1;
 
 	while (region) {
@@ -239,6 +270,11 @@ void ml_regions_merge(struct ml_space *s, ml_va va, ml_va last)
 		ml_region_close(s, behind);
 		ml_region_resize(region, region->range.first, behind_last);
 	}
+}
+
+void ml_regions_merge(struct ml_space *s, ml_va va, ml_va last)
+{
+	ml_regions_merge_from(s, ml_region_in(s, va ? va - 1 : 0, last), last);
 }
 
 void ml_regions_close(struct ml_space *s, ml_va va, ml_va last)

@@ -65,13 +65,16 @@ int ml_space_check_range(const struct ml_space *s, ml_va va, uint64_t len);
 struct ml_region *ml_region_in(const struct ml_space *s, ml_va va, ml_va last);
 ML_INLINE struct ml_region *region_next_in(const struct ml_region *region, ml_va last)
 {
-	struct ml_range *next = ml_ranges_beside(&region->range, 1);
+	struct ml_range *next;
 
+	if (region->range.last >= last)
+		return NULL;
+	next = ml_ranges_beside(&region->range, 1);
 	return next && next->first <= last ? region_of(next) : NULL;
 }
 
-/* Whether regions cover all of [va, last]. */
-bool ml_regions_cover(const struct ml_space *s, ml_va va, ml_va last);
+/* Whether regions go on from this one, which may be NULL, to last without a hole. */
+bool ml_regions_cover(const struct ml_region *region, ml_va last);
 
 /* The one region that holds all of [va, last], or NULL. */
 struct ml_region *ml_region_around(const struct ml_space *s, ml_va va, ml_va last);
@@ -93,12 +96,18 @@ void ml_region_attach(struct ml_region *region, ml_va va, uint64_t len);
 /* Objects for cutting regions at both ends of a range, so that whole regions make it up. */
 struct cuts {
 	ml_va va, last;
+	struct ml_region *first;           /* the one that held va, or NULL */
 	struct ml_region *at_va, *at_last; /* NULL: no cut there */
 };
 
 /* Errors: ML_ERR_REFUSED, ML_ERR_NO_MEMORY. */
 int ml_cuts_prepare(struct ml_space *s, ml_va va, ml_va last, struct cuts *cuts);
-void ml_cuts_make(struct ml_space *s, struct cuts *cuts);
+
+/* The same, where the region that holds va, or NULL, was found already. */
+int ml_cuts_prepare_in(struct ml_space *s, struct ml_region *first, ml_va va, ml_va last,
+		       struct cuts *cuts);
+/* Returns the region that begins at va, if one covers it. */
+struct ml_region *ml_cuts_make(struct ml_space *s, struct cuts *cuts);
 void ml_cuts_drop(struct ml_space *s, struct cuts *cuts);
 
 /* Close every region that meets [va, last]. */
@@ -106,5 +115,8 @@ void ml_regions_close(struct ml_space *s, ml_va va, ml_va last);
 
 /* Merge what goes on across every border in [va, last], both ends included. */
 void ml_regions_merge(struct ml_space *s, ml_va va, ml_va last);
+
+/* The same, where `region` is the one before va, or the first behind it. */
+void ml_regions_merge_from(struct ml_space *s, struct ml_region *region, ml_va last);
 
 #endif
