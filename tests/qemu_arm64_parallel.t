@@ -3,4 +3,4 @@
 # The stress of tests/mmu on arm64, all CPUs running at once.
 . tests/support/tap.sh
 . tests/qemu/boards.sh
-run_parallel arm64 max users_on_all_cpus_never_see_another_page 40
+run_parallel arm64 max 40 users_on_all_cpus_never_see_another_page

@@ -3,4 +3,4 @@
 # The stress of tests/mmu on x86-64, all CPUs running at once.
 . tests/support/tap.sh
 . tests/qemu/boards.sh
-run_parallel x86_64 max users_on_all_cpus_never_see_another_page 40
+run_parallel x86_64 max 40 users_on_all_cpus_never_see_another_page

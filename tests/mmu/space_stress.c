@@ -18,8 +18,10 @@
 #define KEPT BOARD_SPACE_VA
 #define LOST (BOARD_SPACE_VA + ((uint64_t)1 << 30))
 #define STEPS 240
+#define STEPS_A_FORK 12
 #define ROUNDS 200
 #define ACCESSES_A_STEP 20 /* of each user */
+#define CHILD_ACCESSES 100
 
 /* One program: seen by it, and read by this CPU. */
 struct user {
@@ -142,19 +144,19 @@ static uint64_t word_in(const struct ml_space *s, const struct user *user, uint6
 	return ((const volatile uint64_t *)board_pointer(leaf.pa))[user->number];
 }
 
-/* It is what the user had put there then: it says so after it has. */
+/* It is what users had put there then: they say so after they have. The last CPU is the child's. */
 static void fork_now(void)
 {
 	static const struct ml_space_config wish = { .fault_rungs = ~0u };
 	uint64_t wrong = 0;
 
-	for (unsigned cpu = 1; cpu < board_cpus; cpu++)
+	for (unsigned cpu = 1; cpu < board_cpus - 1; cpu++)
 		for (uint64_t page = 0; page < PAGES; page++)
 			stress.copy[cpu][page] =
 				__atomic_load_n(&users[cpu].added[page], __ATOMIC_ACQUIRE);
 	t_eq(board_space_init(&stress.child, &wish), ML_OK);
 	t_eq(ml_space_fork(&stress.child, &stress.space), ML_OK);
-	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
+	for (unsigned cpu = 1; cpu < board_cpus - 1; cpu++) {
 		for (uint64_t page = 0; page < PAGES; page++) {
 			const uint64_t word = word_in(&stress.child, &users[cpu], page);
 
@@ -171,7 +173,7 @@ static void end_fork(void)
 {
 	uint64_t wrong = 0;
 
-	for (unsigned cpu = 1; cpu < board_cpus; cpu++)
+	for (unsigned cpu = 1; cpu < board_cpus - 1; cpu++)
 		for (uint64_t page = 0; page < PAGES; page++)
 			wrong +=
 				word_in(&stress.child, &users[cpu], page) != stress.copy[cpu][page];
@@ -199,12 +201,12 @@ static bool begin(void)
 }
 
 /* What is in the memory is what its user says that it put there. */
-static void check_user(const struct user *user)
+static void check_user(const struct ml_space *s, const struct user *user)
 {
 	uint64_t different = 0;
 
 	for (uint64_t page = 0; page < PAGES; page++)
-		different += word_in(&stress.space, user, page) != user->added[page];
+		different += word_in(s, user, page) != user->added[page];
 	t_eq(different, 0);
 	t_eq(user->wrong, 0);
 	t_eq(stress.ends[user->number].cause, BOARD_CALL);
@@ -236,7 +238,7 @@ TEST(a_program_lives_in_a_space)
 		t_eq(stress.ends[0].cause, BOARD_CALL);
 		collapse();
 	}
-	check_user(user);
+	check_user(&stress.space, user);
 	T_PRINTF("# %lu accesses, %lu faults answered\n", user->accesses, board_space_faults);
 	t_ok(board_space_faults > ROUNDS);
 	end();
@@ -250,10 +252,10 @@ static void locked(void (*change)(void))
 }
 
 /* Invalidations that interrupt the users without a pause would leave them no time. */
-static void let_users_run(void)
+static void let_users_run(unsigned end)
 {
 	locked(give_back);
-	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
+	for (unsigned cpu = 1; cpu < end; cpu++) {
 		const uint64_t before = __atomic_load_n(&users[cpu].accesses, __ATOMIC_RELAXED);
 
 		while (__atomic_load_n(&users[cpu].accesses, __ATOMIC_RELAXED) - before <
@@ -262,39 +264,87 @@ static void let_users_run(void)
 	}
 }
 
+static void start_users(unsigned end)
+{
+	for (unsigned cpu = 1; cpu < end; cpu++) {
+		users[cpu].most = UINT64_MAX;
+		board_start(cpu, run_user, &users[cpu]);
+	}
+}
+
+static void stop_users(unsigned end)
+{
+	uint64_t accesses = 0;
+
+	for (unsigned cpu = 1; cpu < end; cpu++) {
+		__atomic_store_n(&users[cpu].most, 0, __ATOMIC_RELAXED);
+		board_wait(cpu);
+		T_CONTEXT("user on CPU", cpu);
+		check_user(&stress.space, &users[cpu]);
+		accesses += users[cpu].accesses;
+	}
+	T_CONTEXT(NULL, 0);
+	T_PRINTF("# %lu accesses, %lu faults answered\n", accesses, board_space_faults);
+}
+
 TEST(programs_on_all_cpus_share_a_space)
 {
 	const uint64_t steps = T_OPTION("ML_TEST_STEPS", STEPS);
-	uint64_t accesses = 0;
 
 	stress.state = t_seed(20261120);
 	if (board_cpus < 2)
 		T_SKIP("there is one CPU alone");
 	T_REQUIRE(begin());
-	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
-		users[cpu].most = UINT64_MAX;
-		board_start(cpu, run_user, &users[cpu]);
-	}
+	start_users(board_cpus);
 	for (uint64_t i = 0; i < steps && !t_state.complaints; i++) {
 		locked(step);
 		if (i % 4 == 0) {
-			let_users_run();
-			locked(i % 8 ? collapse : fork_now);
-			let_users_run();
-			if (i % 8 == 0)
-				locked(end_fork);
+			let_users_run(board_cpus);
+			locked(collapse);
 		}
 	}
-	let_users_run();
-	for (unsigned cpu = 1; cpu < board_cpus; cpu++) {
-		__atomic_store_n(&users[cpu].most, 0, __ATOMIC_RELAXED);
-		board_wait(cpu);
-		T_CONTEXT("user on CPU", cpu);
-		check_user(&users[cpu]);
-		accesses += users[cpu].accesses;
-	}
-	T_CONTEXT(NULL, 0);
-	T_PRINTF("# %lu accesses, %lu faults answered\n", accesses, board_space_faults);
+	let_users_run(board_cpus);
+	stop_users(board_cpus);
 	t_ok(board_space_faults > steps);
+	end();
+}
+
+/* The child's program counts in words that the parent's have not. */
+static void run_child(unsigned cpu)
+{
+	struct user *user = &users[cpu];
+	uint64_t wrong = 0;
+
+	*user = (struct user){ .state = t_random(&stress.state),
+			       .number = cpu,
+			       .most = CHILD_ACCESSES };
+	board_space_use_on(cpu, &stress.child);
+	board_start(cpu, run_user, user);
+	let_users_run(cpu);
+	board_wait(cpu);
+	board_space_use_on(cpu, &stress.space);
+	check_user(&stress.child, user);
+	for (uint64_t page = 0; page < PAGES; page++)
+		wrong += word_in(&stress.space, user, page);
+	t_eq(wrong, 0);
+}
+
+TEST(forks_run_beside_their_parent)
+{
+	const uint64_t forks = T_OPTION("ML_TEST_STEPS", STEPS) / STEPS_A_FORK + 1;
+	const unsigned last = board_cpus - 1;
+
+	stress.state = t_seed(20261120);
+	if (board_cpus < 3)
+		T_SKIP("there are two CPUs at most");
+	T_REQUIRE(begin());
+	start_users(last);
+	for (uint64_t i = 0; i < forks && !t_state.complaints; i++) {
+		let_users_run(last);
+		locked(fork_now);
+		run_child(last);
+		locked(end_fork);
+	}
+	stop_users(last);
 	end();
 }

@@ -39,8 +39,10 @@ run_board() {
 		--timeout "$board_seconds" "$@"
 }
 
-# run_parallel BOARD CPU TEST STEPS: a stress with a thread of the host for each CPU, so that they
-# truly run at once. It is slow where the host has fewer cores, so there are few steps.
+# run_parallel BOARD CPU STEPS TEST...: with a thread of the host for each CPU, so that they truly
+# run at once. It is slow where the host has fewer cores, so there are few steps.
 run_parallel() {
-	run_board "$1" "$2" --thread-per-cpu "$3" ML_TEST_STEPS="$4"
+	board=$1 cpu=$2 steps=$3
+	shift 3
+	run_board "$board" "$cpu" --thread-per-cpu "ML_TEST_STEPS=$steps" "$@"
 }

@@ -6,7 +6,7 @@
 
 uint64_t board_space_faults;
 
-static struct ml_space *used;
+static struct ml_space *used[BOARD_CPUS]; /* on each CPU */
 static int locked;
 
 struct ml_frame_pool *board_frames(void)
@@ -65,7 +65,7 @@ bool board_space_answer(const struct board_trap *trap)
 	if (trap->cause == BOARD_CALL || trap->cause >= BOARD_RESERVED)
 		return false;
 	board_space_lock();
-	result = ml_space_fault(used, trap->address, accesses[trap->access]);
+	result = ml_space_fault(used[isa_cpu()], trap->address, accesses[trap->access]);
 	board_space_faults++;
 	board_space_unlock();
 	return result == ML_FAULT_DONE || result == ML_FAULT_SPURIOUS || result == ML_FAULT_RETRY;
@@ -73,7 +73,21 @@ bool board_space_answer(const struct board_trap *trap)
 
 void board_space_use(struct ml_space *s)
 {
-	used = s;
+	for (unsigned cpu = 0; cpu < BOARD_CPUS; cpu++)
+		used[cpu] = s;
 	board_retry = s ? board_space_answer : NULL;
 	board_use(s ? &s->table : NULL);
+}
+
+static void use_here(void *argument)
+{
+	struct ml_space *s = argument;
+
+	used[isa_cpu()] = s;
+	isa_use(ml_table_root(&board_kernel), ml_table_root(&s->table));
+}
+
+void board_space_use_on(unsigned cpu, struct ml_space *s)
+{
+	board_call(cpu, use_here, s);
 }

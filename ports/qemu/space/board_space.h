@@ -29,6 +29,9 @@ int board_space_init(struct ml_space *s, const struct ml_space_config *wish);
  */
 void board_space_use(struct ml_space *s);
 
+/* On one CPU, which may be another program's than the rest. */
+void board_space_use_on(unsigned cpu, struct ml_space *s);
+
 /* The answer itself, for a board_retry of the caller's. True: try again. */
 bool board_space_answer(const struct board_trap *trap);
 
