@@ -287,9 +287,9 @@ ML_API ML_MUST_CHECK int ml_space_unmap(struct ml_space *s, ml_va va, uint64_t l
 
 /*
  * The same in steps: each unmaps about as much as step->tables says, advances step->va and len, and
- * stops at the end of a leaf; what is behind it is unmapped, complete. Done when len is 0. Where a
- * leaf goes whole for want of a table, so does the rest, at once. Errors as above; a step is all or
- * nothing.
+ * stops at the end of a leaf, and of a region; what is behind it is unmapped, complete. Done when
+ * len is 0. Where a leaf goes whole for want of a table, so does the rest of the region, at once.
+ * Errors as above; a step is all or nothing.
  */
 ML_API ML_MUST_CHECK int ml_space_unmap_step(struct ml_space *s, struct ml_step *step);
 

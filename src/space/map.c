@@ -119,13 +119,14 @@ static void close_before(struct ml_space *s, ml_va from, ml_va va)
 	ml_regions_close(s, from, va - 1);
 }
 
-/* One step of the table's; without a table for a split at an end the rest goes at once. */
-static int take_step(struct ml_space *s, struct ml_step *step, ml_va va, ml_va last)
+/* One step of the table's; without a table for a split at an end all the rest goes at once. */
+static int take_step(struct ml_space *s, struct ml_step *step, const struct ml_region *region)
 {
+	const ml_va va = step->va, last = va + (step->len - 1);
 	struct ml_op op = ml_space_op(s);
 	int error;
 
-	if (!counts_within(s, va, last))
+	if (!region_counts(region))
 		op.sink = NULL;
 	ml_space_begin(s, va, last);
 	error = ml_unmap_step(&s->table, step, &op);
@@ -140,6 +141,24 @@ static int take_step(struct ml_space *s, struct ml_step *step, ml_va va, ml_va l
 	return error;
 }
 
+/* A step ends with the region that it meets first: what that one holds is all it has to ask. */
+static int take_part(struct ml_space *s, struct ml_step *step, ml_va last)
+{
+	const struct ml_region *region = ml_region_in(s, step->va, last);
+	struct ml_step part = *step;
+	int error = ML_OK;
+
+	if (region) {
+		part.len = ml_min(last, region->range.last) - part.va + 1;
+		error = take_step(s, &part, region);
+	} else {
+		part.va += part.len;
+	}
+	step->len -= part.va - step->va;
+	step->va = part.va;
+	return error;
+}
+
 int ml_space_unmap_step(struct ml_space *s, struct ml_step *step)
 {
 	const ml_va va = step->va, last = va + (step->len - 1);
@@ -150,7 +169,7 @@ int ml_space_unmap_step(struct ml_space *s, struct ml_step *step)
 		error = ml_cuts_prepare(s, va, last, &cuts);
 	if (error)
 		return error;
-	error = take_step(s, step, va, last);
+	error = take_part(s, step, last);
 	if (error) {
 		ml_cuts_drop(s, &cuts);
 		return error;
