@@ -297,7 +297,7 @@ ML_INLINE uint64_t entries_owed(const struct ml_format *f, const struct ml_table
 				const struct carry_step *step)
 {
 	const unsigned level = step->at.level;
-	uint64_t owed = 0;
+	uint64_t owners = 0;
 	unsigned i;
 
 	if (!t->guaranteed || !level)
@@ -305,9 +305,9 @@ ML_INLINE uint64_t entries_owed(const struct ml_format *f, const struct ml_table
 	for (i = 0; i < step->count; i++) {
 		const ml_pte pte = entry_load(f, step->at.entry + i);
 
-		owed += codec_is_leaf(f, pte, level) ? tables_owed(f, t, pte, level) : 0;
+		owners += codec_is_leaf(f, pte, level) & !(pte & t->refault_bit);
 	}
-	return owed;
+	return owners * tables_owed(f, t, 0, level);
 }
 
 /* What the leaves of a step own before they go to another place of the same table. */
