@@ -67,11 +67,17 @@ static int copy_leaves(struct ml_space *child, struct ml_space *parent, struct m
 }
 
 /* One more reference on everything counted that the child maps. */
-static void get_all(struct ml_space *child)
+static void get_all(struct ml_space *child, const struct ml_space *parent)
 {
-	struct ml_cursor cursor = { 0, ~(ml_va)0, false };
+	const struct ml_range *first = ml_ranges_outermost(parent->root, 0);
+	const struct ml_range *last = ml_ranges_outermost(parent->root, 1);
+	struct ml_cursor cursor = { 0, 0, false };
 	struct ml_run run;
 
+	if (!first)
+		return;
+	cursor.va = first->first;
+	cursor.last = last->last;
 	while (ml_space_run_next(child, &cursor, &run))
 		if (!(run.prot & ML_SPECIAL))
 			child->frames->get(child->frames_cookie, run.pa, run.length);
@@ -154,7 +160,7 @@ int ml_space_fork(struct ml_space *child, struct ml_space *parent)
 	}
 	if (error)
 		return error;
-	get_all(child);
+	get_all(child, parent);
 	copy_regions(child, parent, chain);
 	return ML_OK;
 }
