@@ -17,6 +17,11 @@ const struct bench_api bench_library = {
 	.copy = ml_copy,
 	.move = ml_move,
 	.flush_range = ml_flush_range,
+	.remap = ml_remap_pfn_range,
+	.space_protect = ml_space_protect,
+	.space_fork = ml_space_fork,
+	.space_unmap_step = ml_space_unmap_step,
+	.find = ml_space_find,
 };
 
 static int no_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot,
@@ -105,6 +110,37 @@ static void no_flush_range(struct ml_table *t, ml_va va, uint64_t len, unsigned 
 	(void)t, (void)va, (void)len, (void)level, (void)wait;
 }
 
+static int no_remap(struct ml_space *s, ml_va va, uint64_t len, ml_pa pa, ml_prot type)
+{
+	(void)s, (void)va, (void)len, (void)pa, (void)type;
+	return 0;
+}
+
+static int no_space_protect(struct ml_space *s, ml_va va, uint64_t len, ml_prot prot)
+{
+	(void)s, (void)va, (void)len, (void)prot;
+	return 0;
+}
+
+static int no_space_fork(struct ml_space *child, struct ml_space *parent)
+{
+	(void)child, (void)parent;
+	return 0;
+}
+
+static int no_space_unmap_step(struct ml_space *s, struct ml_step *step)
+{
+	(void)s;
+	step->len = 0;
+	return 0;
+}
+
+static struct ml_region *no_find(const struct ml_space *s, ml_va va)
+{
+	(void)va;
+	return (struct ml_region *)(void *)s->root;
+}
+
 const struct bench_api bench_empty = {
 	.map = no_map,
 	.unmap = no_unmap,
@@ -120,4 +156,9 @@ const struct bench_api bench_empty = {
 	.copy = no_copy,
 	.move = no_move,
 	.flush_range = no_flush_range,
+	.remap = no_remap,
+	.space_protect = no_space_protect,
+	.space_fork = no_space_fork,
+	.space_unmap_step = no_space_unmap_step,
+	.find = no_find,
 };

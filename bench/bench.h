@@ -6,6 +6,7 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
+#include <maxleaf/frames.h>
 #include <maxleaf/pte.h>
 
 #define KIB ((uint64_t)1 << 10)
@@ -20,6 +21,9 @@
 #define BENCH_PROT ML_RW
 #define BENCH_TABLES ((unsigned)(GIB / BLOCK)) /* level-0 tables of the entry-level workloads */
 
+/* Where spaces have their regions: on the border of a root entry. */
+#define BENCH_SPACE_VA ((uint64_t)1 << 40)
+
 /* ---- arena.c: pre-faulted table memory behind a struct ml_platform ---------------- */
 
 /* Calls of the platform. */
@@ -33,14 +37,23 @@ struct arena {
 	uint32_t *free; /* page numbers, the last given back on top */
 	uint32_t free_count;
 	uint32_t count;
-	struct flushes flushes; /* so far */
+	struct flushes flushes;      /* so far */
+	struct ml_frame_pool frames; /* region objects are cut from it; */
+	ml_pa next_frame;            /* frames that are mapped have no memory behind them */
 };
 
-extern const struct ml_platform arena_platform; /* its cookie is the struct arena */
+extern const struct ml_platform arena_platform; /* its cookie is the struct arena, */
+extern const struct ml_frames arena_frames;     /* and so is this one's */
 
 /* Map, fault in and chain `count` tables. Returns 0, or an errno number. */
 int arena_init(struct arena *arena, uint32_t count);
 void arena_fini(struct arena *arena);
+
+/* Everything is back: hand it out in the order of addresses again. */
+void arena_reset(struct arena *arena);
+
+/* Whether everything is back. */
+bool arena_is_whole(const struct arena *arena);
 
 /* ---- limit.c: what the machine can do ------------------------------------------- */
 
@@ -126,9 +139,21 @@ struct bench_api {
 		    ml_prot from_clears, ml_prot copy_clears, struct ml_op *op);
 	int (*move)(struct ml_table *t, ml_va from, ml_va to, uint64_t len, struct ml_op *op);
 	void (*flush_range)(struct ml_table *t, ml_va va, uint64_t len, unsigned level, bool wait);
+	int (*remap)(struct ml_space *s, ml_va va, uint64_t len, ml_pa pa, ml_prot type);
+	int (*space_protect)(struct ml_space *s, ml_va va, uint64_t len, ml_prot prot);
+	int (*space_fork)(struct ml_space *child, struct ml_space *parent);
+	int (*space_unmap_step)(struct ml_space *s, struct ml_step *step);
+	struct ml_region *(*find)(const struct ml_space *s, ml_va va);
 };
 
 struct bench;
+
+/* What large leaves own (struct ml_table_config), where a workload says so. */
+enum deposits {
+	DEPOSITS_NONE,
+	DEPOSITS_ONE, /* the table of their first step down */
+	DEPOSITS_ALL  /* every table that their split needs */
+};
 
 /* One side of a measurement: only run() is timed and counted. before and after may be NULL. */
 struct bench_side {
@@ -153,6 +178,9 @@ struct workload {
 	bool sink;
 	bool groups_only; /* for formats with contiguous groups */
 	bool tracked;     /* accessed and dirty are read, in units of 2M */
+	bool space;       /* of the space floor; its limit is the bare table's, on `table` */
+	bool longest;     /* run() leaves in longest_ns what is reported instead of its time */
+	uint8_t deposits; /* enum deposits */
 	/*
 	 * Calls of the platform: counted, and held against the least that the architecture asks for
 	 * in one unit, which are both `flushes`.
@@ -187,8 +215,12 @@ struct bench {
 	struct flushes flushes;            /* of one run of the library */
 	struct ml_op op;
 	struct ml_op *op_used; /* &op, or NULL where the workload needs none */
-	uint64_t seen; /* bytes that the sink heard of; sums that must not be optimised away */
-	int error;     /* OR of all results */
+	struct ml_space space, child;
+	struct ml_reserve reserve;
+	void *object;      /* a region's */
+	double longest_ns; /* of the uninterrupted pieces of one run */
+	uint64_t seen;     /* bytes that the sink heard of; sums that must not be optimised away */
+	int error;         /* OR of all results */
 };
 
 extern const struct bench_api bench_library; /* the real calls */
@@ -205,6 +237,10 @@ int bench_init(struct bench *bench, const struct workload *work, const struct ml
 	       struct arena *arena, const struct ml_table_ops *ops);
 void bench_fini(struct bench *bench);
 
+/* How the tables of a workload are configured, a space's too. */
+struct ml_table_config bench_table_config(const struct workload *work, struct arena *arena,
+					  const struct ml_table_ops *ops);
+
 /* ---- measure.c ------------------------------------------------------------------- */
 
 struct bench_result {
@@ -218,6 +254,8 @@ struct bench_result {
 
 /* Interleave both sides for about `seconds`. Returns an ml_error. */
 int measure(struct bench *bench, double seconds, struct bench_result *result);
+
+double measure_now_ns(void);
 
 /* Run each side once, look at what it left behind, and count calls of the platform. */
 bool measure_check(struct bench *bench);

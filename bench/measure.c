@@ -16,7 +16,7 @@
 #define CHUNK_NS 100e3   /* timed, of one side in one round; */
 #define CHUNK_ALL_NS 1e6 /* or this much with what is not timed */
 
-static double now_ns(void)
+double measure_now_ns(void)
 {
 	struct timespec time;
 
@@ -51,9 +51,9 @@ static double clock_cost(void)
 	double costs[ROUNDS_MOST];
 
 	for (unsigned i = 0; i < ROUNDS_MOST; i++) {
-		const double start = now_ns();
+		const double start = measure_now_ns();
 
-		costs[i] = now_ns() - start;
+		costs[i] = measure_now_ns() - start;
 	}
 	return quantile(costs, ROUNDS_MOST, 0.5);
 }
@@ -70,13 +70,14 @@ static double chunk_ns(struct bench *bench, const struct chunk *chunk)
 	double sum = 0;
 
 	for (unsigned i = 0; i < chunk->runs; i++) {
-		double start;
+		double start, ns;
 
 		if (side->before)
 			side->before(bench);
-		start = now_ns();
+		start = measure_now_ns();
 		side->run(bench);
-		sum += now_ns() - start - chunk->clock_cost;
+		ns = measure_now_ns() - start;
+		sum += (bench->work->longest ? bench->longest_ns : ns) - chunk->clock_cost;
 		if (side->after)
 			side->after(bench);
 	}
@@ -87,11 +88,11 @@ static double chunk_ns(struct bench *bench, const struct chunk *chunk)
 static void chunk_calibrate(struct bench *bench, struct chunk *chunk)
 {
 	for (chunk->runs = 1; chunk->runs < 4096; chunk->runs *= 2) {
-		const double start = now_ns();
+		const double start = measure_now_ns();
 		const double timed =
 			chunk_ns(bench, chunk) * (double)chunk->runs * (double)bench->work->units;
 
-		if (timed >= CHUNK_NS || now_ns() - start >= CHUNK_ALL_NS)
+		if (timed >= CHUNK_NS || measure_now_ns() - start >= CHUNK_ALL_NS)
 			break;
 	}
 }
@@ -112,7 +113,7 @@ static void rounds_add(struct rounds *rounds, double ns, double limit_ns)
 
 static void rounds_run(struct bench *bench, struct rounds *rounds, double seconds)
 {
-	const double cost = clock_cost(), end = now_ns() + seconds * 1e9;
+	const double cost = clock_cost(), end = measure_now_ns() + seconds * 1e9;
 	struct chunk library = { bench->work->library, 1, cost };
 	struct chunk limit = { bench->work->limit, 1, cost };
 
@@ -130,10 +131,10 @@ static void rounds_run(struct bench *bench, struct rounds *rounds, double second
 			limit_ns = chunk_ns(bench, &limit);
 		}
 		/* Interrupted rounds are measured again as long as there is time. */
-		if (i < ROUNDS_WARM || (interruptions() != before && now_ns() < end))
+		if (i < ROUNDS_WARM || (interruptions() != before && measure_now_ns() < end))
 			continue;
 		rounds_add(rounds, ns, limit_ns);
-		if (rounds->count >= ROUNDS_LEAST && now_ns() >= end)
+		if (rounds->count >= ROUNDS_LEAST && measure_now_ns() >= end)
 			return;
 	}
 }

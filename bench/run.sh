@@ -7,7 +7,7 @@
 #   bench/run.sh count OUT NAME=PROGRAM...   instructions alone, merged with the times of before
 #
 # Owns OUT/bench-times.ndjson, OUT/bench-counts.ndjson and OUT/bench.json.
-# BENCH_SECONDS (40) is what each program takes; BENCH_ARGS goes to the programs (names, --format).
+# BENCH_SECONDS (60) is what each program takes; BENCH_ARGS goes to the programs (names, --format).
 set -eu
 
 here=$(dirname "$0")
@@ -30,9 +30,9 @@ done
 measure_times() {
 	: >"$out/bench-times.new"
 	for build in "$@"; do
-		echo "bench: ${build%%=*}: measuring, ${BENCH_SECONDS:-40} s" >&2
+		echo "bench: ${build%%=*}: measuring, ${BENCH_SECONDS:-60} s" >&2
 		# shellcheck disable=SC2086 # words on purpose
-		"${build#*=}" --json --name "${build%%=*}" --seconds "${BENCH_SECONDS:-40}" \
+		"${build#*=}" --json --name "${build%%=*}" --seconds "${BENCH_SECONDS:-60}" \
 			${BENCH_ARGS:-} >>"$out/bench-times.new"
 	done
 	mv "$out/bench-times.new" "$out/bench-times.ndjson"

@@ -59,6 +59,31 @@ bool fork_check(struct bench *bench);
 extern const struct bench_side move_library, move_limit;
 bool move_check(struct bench *bench);
 
+/* work_space.c */
+extern const struct bench_side remap_library, remap_limit, part_library, part_limit, split_limit;
+extern const struct bench_side steps_library, steps_limit;
+void space_setup(struct bench *bench); /* a space with one region of raw frames, not mapped yet */
+bool remap_check(struct bench *bench);
+bool remap_limit_check(struct bench *bench);
+bool part_check(struct bench *bench);
+bool part_limit_check(struct bench *bench);
+bool split_limit_check(struct bench *bench);
+bool steps_check(struct bench *bench);
+bool steps_limit_check(struct bench *bench);
+void work_space_init(struct bench *bench, struct ml_space *space);
+
+/* work_space_fork.c */
+extern const struct bench_side space_fork_library, space_fork_limit;
+void space_fork_setup(struct bench *bench);
+bool space_fork_check(struct bench *bench);
+bool space_fork_limit_check(struct bench *bench);
+
+/* work_find.c */
+extern const struct bench_side find_library, find_limit;
+extern const struct bench_side find_dependent_library, find_dependent_limit;
+void find_setup(struct bench *bench);
+bool find_check(struct bench *bench);
+
 /* work_check.c: whether samples of the range translate as mapped, by leaves of the right size */
 bool work_library_mapped(struct bench *bench);
 bool work_library_unmapped(struct bench *bench);

@@ -8,6 +8,7 @@
 
 #include "work.h"
 
+#define TIB (1024 * GIB)
 #define GIB_PAGES (GIB / PAGE)
 #define GIB_BLOCKS (GIB / BLOCK)
 
@@ -29,6 +30,20 @@
 /* Calls of pte.h on a live table of 4K pages; the limit works on the library's own entries. */
 #define ENTRIES(name) .live = true, .flush_goal = true, .setup = pte_setup, \
 		      .library = &name##_library, .limit = &name##_limit
+
+/* Calls of space.h; the limit is what the table alone does, or what the tables alone cost. */
+#define SPACE(kind) .live = true, .space = true, .deposits = DEPOSITS_##kind
+#define REMAPS .setup = space_setup, .library = &remap_library, .limit = &remap_limit, \
+	       .library_check = remap_check, .limit_check = remap_limit_check
+#define FORKS .setup = space_fork_setup, .library = &space_fork_library, \
+	      .limit = &space_fork_limit, .library_check = space_fork_check, \
+	      .limit_check = space_fork_limit_check
+#define PARTS .call = PAGE, .stride = BLOCK, .first = 300 * PAGE, .setup = space_setup, \
+	      .library = &part_library, .library_check = part_check
+#define STEPS .call = GIB, .longest = true, .setup = space_setup, \
+	      .library = &steps_library, .limit = &steps_limit, \
+	      .library_check = steps_check, .limit_check = steps_limit_check
+#define FINDS .setup = find_setup, .library_check = find_check, .limit_check = find_check
 #define FOLDED .fold = ML_FOLD_COMPLETE, .groups_only = true, LEAVES(16)
 /* clang-format on */
 #define CALLS(bytes) .call = (bytes), .stride = (bytes)
@@ -112,6 +127,27 @@ const struct workload workloads[] = {
 	{ "h1g", "1G", 1, .range = GIB, .offset = PAGE, LEAVES(12), ENTRIES(harvest),
 	  .tracked = true, .flushes = 1, .library_check = harvest_check,
 	  .limit_check = harvest_check },
+	{ "remap", "1G", 1, .range = GIB, .offset = BLOCK, LEAVES(21), SPACE(NONE), REMAPS },
+	{ "remapd", "1G", 1, .range = GIB, .offset = BLOCK, LEAVES(21), SPACE(ALL), REMAPS },
+	{ "r1t", "1T", 1, .range = TIB, LEAVES(30), SPACE(NONE), REMAPS },
+	{ "r1td", "1T", 1, .range = TIB, LEAVES(30), SPACE(ONE), REMAPS },
+	{ "r64gd", "64G", 1, .range = 64 * GIB, LEAVES(30), SPACE(ALL), REMAPS },
+	{ "sfork", "1G", 1, .range = GIB, LEAVES(21), SPACE(NONE), FORKS },
+	{ "sforkd", "1G", 1, .range = GIB, LEAVES(21), SPACE(ALL), FORKS },
+	{ "part", "page", GIB_BLOCKS, .range = GIB, .offset = BLOCK, LEAVES(21), SPACE(NONE), PARTS,
+	  .limit = &part_limit, .limit_check = part_limit_check },
+	{ "partd", "page", GIB_BLOCKS, .range = GIB, .offset = BLOCK, LEAVES(21), SPACE(ALL), PARTS,
+	  .limit = &part_limit, .limit_check = part_limit_check },
+	{ "parts", "page", GIB_BLOCKS, .range = GIB, .offset = BLOCK, LEAVES(21), SPACE(NONE),
+	  PARTS, .limit = &split_limit, .limit_check = split_limit_check },
+	{ "find", "find", 8192, SPACE(NONE), FINDS, .library = &find_library,
+	  .limit = &find_limit },
+	{ "findd", "find", 8192, SPACE(NONE), FINDS, .library = &find_dependent_library,
+	  .limit = &find_dependent_limit },
+	{ "t1t", "step", 1, .range = TIB, LEAVES(30), SPACE(NONE), STEPS },
+	{ "t1td", "step", 1, .range = TIB, LEAVES(30), SPACE(ONE), STEPS },
+	{ "t64gd", "step", 1, .range = 64 * GIB, LEAVES(30), SPACE(ALL), STEPS },
+	{ "t1t2m", "step", 1, .range = TIB, .offset = BLOCK, LEAVES(21), SPACE(NONE), STEPS },
 };
 
 const unsigned workload_count = sizeof(workloads) / sizeof(workloads[0]);
@@ -130,8 +166,8 @@ static uint64_t block_unit(void *cookie, ml_pa pa)
 	return BLOCK;
 }
 
-int bench_init(struct bench *bench, const struct workload *work, const struct ml_format *format,
-	       struct arena *arena, const struct ml_table_ops *ops)
+struct ml_table_config bench_table_config(const struct workload *work, struct arena *arena,
+					  const struct ml_table_ops *ops)
 {
 	const struct ml_table_config config = {
 		.platform = &arena_platform,
@@ -139,11 +175,21 @@ int bench_init(struct bench *bench, const struct workload *work, const struct ml
 		.base = arena->memory,
 		.fold = work->fold,
 		.live = work->live,
+		.guaranteed = work->deposits != DEPOSITS_NONE,
+		.deposit_one = work->deposits == DEPOSITS_ONE,
 		.hardware_ad = work->live,
 		.track_ad = work->tracked,
 		.ad_unit = work->tracked ? block_unit : NULL,
 		.ops = ops,
 	};
+
+	return config;
+}
+
+int bench_init(struct bench *bench, const struct workload *work, const struct ml_format *format,
+	       struct arena *arena, const struct ml_table_ops *ops)
+{
+	const struct ml_table_config config = bench_table_config(work, arena, ops);
 	int error;
 
 	memset(bench, 0, sizeof(*bench));
@@ -176,6 +222,8 @@ void bench_fini(struct bench *bench)
 {
 	if (bench->single.format)
 		ml_table_fini(&bench->single, NULL);
+	if (bench->space.table.format)
+		ml_space_fini(&bench->space);
 	ml_table_fini(&bench->table, NULL);
 	limit_fini(&bench->limit);
 }
