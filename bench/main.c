@@ -117,6 +117,8 @@ static bool is_chosen(const struct arguments *arguments, const struct workload *
 		return false;
 	if (work->groups_only && !has_groups(format))
 		return false;
+	if (work->longest && arguments->mode == MODE_COUNT) /* callgrind does not know which */
+		return false;
 	for (unsigned i = 0; i < arguments->chosen_count; i++) {
 		if (strcmp(arguments->chosen[i], work->name) == 0)
 			return true;
