@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Raw frames in the largest leaves: where they lead, what a change of one page leaves, and revoking. */
+/* Raw frames in the largest leaves: where they lead, what a change of one page leaves, revoking. */
 #include "space.h"
 
 #define HEAD (3 * PAGE)
