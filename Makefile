@@ -122,7 +122,7 @@ $(REPLAYS): $(O)/asan/%: $(O)/asan/%.o $(O)/asan/fuzz/replay_main.o \
 # tests/mmu_MACHINE.c is the main file of the bodies on a machine.
 MMU_BODIES := $(patsubst %,tests/mmu/%.o,\
 	bodies change leaves permissions types marks shared refused sink \
-	space space_faults space_fork space_raw space_random)
+	space space_faults space_fork space_move space_raw space_random)
 $(O)/hosted/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/hosted/%) $(O)/hosted/tests/mmu/machine_hosted.o
 $(O)/asan/tests/mmu_hosted: $(MMU_BODIES:%=$(O)/asan/%) $(O)/asan/tests/mmu/machine_hosted.o
 $(O)/plain/tests/mmu_process: $(MMU_BODIES:%=$(O)/plain/%) $(O)/plain/tests/mmu/machine_process.o

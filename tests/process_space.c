@@ -274,11 +274,38 @@ TEST(marks_are_what_the_program_did)
 	end(&p);
 }
 
+TEST(memory_goes_where_it_is_moved)
+{
+	struct program p;
+	ml_va va;
+
+	T_REQUIRE(begin(&p, NULL, NULL));
+	t_eq(map(&p, 0, 2 * MIB), ML_OK);
+	*word(&p, 0) = 1;
+	*word(&p, 2 * MIB - 8) = 2;
+	va = va_of(&p, 8 * MIB);
+	t_eq(ml_space_move(&p.space, va_of(&p, 0), 2 * MIB, 2 * MIB, ML_MOVE_MAY | ML_MOVE_FIXED,
+			   &va),
+	     ML_OK);
+	t_eq(leaves(&p, 21), 1);
+	t_eq(*word(&p, 8 * MIB), 1);
+	t_eq(*word(&p, 10 * MIB - 8), 2);
+	t_ok(refused(&p, ML_PROCESS_LOAD, 0, ML_FAULT_NO_REGION));
+	t_eq(ml_space_move(&p.space, va, 2 * MIB, 4 * MIB, 0, &va), ML_OK);
+	*word(&p, 12 * MIB - 8) += 3;
+	t_eq(*word(&p, 12 * MIB - 8), 3);
+	t_eq(ml_space_move(&p.space, va, 4 * MIB, PAGE, 0, &va), ML_OK);
+	t_ok(refused(&p, ML_PROCESS_STORE, 8 * MIB + PAGE, ML_FAULT_NO_REGION));
+	t_eq(*word(&p, 8 * MIB), 1);
+	end(&p);
+}
+
 /* ---- threads ------------------------------------------------------------------------------ */
 
 #define USERS 3
 #define KEPT 0          /* nothing is ever lost there, */
 #define LOST (32 * MIB) /* and there everything, again and again */
+#define SPARE (48 * MIB)
 #define AREA (4 * MIB)
 #define AREA_PAGES (AREA / PAGE)
 #define STEPS 240
@@ -320,6 +347,22 @@ static uint64_t below(uint64_t *state, uint64_t limit)
 	return t_random(state) % limit;
 }
 
+static int move(struct program *p, uint64_t from, uint64_t to, uint64_t bytes)
+{
+	ml_va va = va_of(p, to);
+
+	return ml_space_move(&p->space, va_of(p, from), bytes, bytes, ML_MOVE_MAY | ML_MOVE_FIXED,
+			     &va);
+}
+
+/* Out of one region: what is used there faults until it is back. */
+static void there_and_back(struct program *p, uint64_t at, uint64_t bytes)
+{
+	t_eq(protect(p, KEPT, AREA, ML_RW), ML_OK);
+	t_eq(move(p, at, SPARE, bytes), ML_OK);
+	t_eq(move(p, SPARE, at, bytes), ML_OK);
+}
+
 /* What happens to memory while it is used; under the lock. */
 static void step(struct program *p, uint64_t *state)
 {
@@ -328,7 +371,10 @@ static void step(struct program *p, uint64_t *state)
 	const uint64_t at = below(state, AREA_PAGES / pages) * pages * PAGE, bytes = pages * PAGE;
 	const ml_va lost = va_of(p, LOST + at);
 
-	switch (below(state, 4)) {
+	switch (below(state, 5)) {
+	case 4:
+		there_and_back(p, KEPT + at, bytes);
+		break;
 	case 0:
 		t_eq(ml_space_advise(&p->space, lost, bytes, ML_ADVISE_DONTNEED), ML_OK);
 		break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * User programs on every other CPU live in one space, their faults answered where they are taken,
- * while this CPU unmaps, protects, collapses and forks what they use.
+ * while this CPU unmaps, protects, moves, collapses and forks what they use.
  *
  * A fork shows the program's memory as it was at one moment, and nothing of what comes later.
  *
@@ -17,6 +17,7 @@
 #define BYTES (PAGES * PAGE)
 #define KEPT BOARD_SPACE_VA
 #define LOST (BOARD_SPACE_VA + ((uint64_t)1 << 30))
+#define SPARE (BOARD_SPACE_VA + ((uint64_t)2 << 30))
 #define STEPS 240
 #define STEPS_A_FORK 12
 #define ROUNDS 200
@@ -101,13 +102,19 @@ static void give_back(void)
 	t_eq(ml_space_protect(&stress.space, KEPT, BYTES, ML_RW), ML_OK);
 }
 
+static void move(ml_va from, ml_va to, uint64_t bytes)
+{
+	t_eq(ml_space_move(&stress.space, from, bytes, bytes, ML_MOVE_MAY | ML_MOVE_FIXED, &to),
+	     ML_OK);
+}
+
 static void step(void)
 {
 	static const uint64_t sizes[] = { 1, 1, 16, 40, 512, 512, 1024 };
 	const uint64_t pages = sizes[below(7)], bytes = pages * PAGE;
 	const uint64_t at = below(PAGES / pages) * bytes;
 
-	switch (below(5)) {
+	switch (below(6)) {
 	case 0:
 		t_eq(ml_space_advise(&stress.space, LOST + at, bytes, ML_ADVISE_DONTNEED), ML_OK);
 		break;
@@ -120,6 +127,11 @@ static void step(void)
 		break;
 	case 3:
 		t_eq(ml_space_protect(&stress.space, KEPT + at, bytes, 0), ML_OK);
+		break;
+	case 4:
+		give_back();
+		move(KEPT + at, SPARE, bytes);
+		move(SPARE, KEPT + at, bytes);
 		break;
 	default:
 		give_back();
