@@ -21,12 +21,13 @@ TEST(what_is_borrowed_is_the_lenders)
 	static const struct ml_region_spec spec = { .prot = ML_RW, .may = ML_RW };
 	const ml_va va = 0x200000;
 	struct ml_space_stats stats;
-	struct home home;
+	struct home home, child;
 	struct rig kernel;
 	uint64_t page;
 	ml_pa pa;
 
 	T_REQUIRE(home_open(&home, WORLD, NULL) == ML_OK);
+	T_REQUIRE(home_open(&child, WORLD, NULL) == ML_OK);
 	page = home_page(&home);
 	pa = home_frames(WORLD)->pa - page;
 	borrow(&home, &kernel, pa);
@@ -35,6 +36,12 @@ TEST(what_is_borrowed_is_the_lenders)
 	ml_space_stats(&home.space, &stats);
 	t_eq(stats.counted_bytes, page);
 	t_ok(home_is_sound(&home));
+	t_eq(ml_table_share(&child.space.table, &kernel.table, LENT_VA, LENT_BYTES, NULL), ML_OK);
+	t_eq(ml_space_fork(&child.space, &home.space), ML_OK);
+	ml_space_stats(&child.space, &stats);
+	t_eq(stats.counted_bytes, page);
+	t_ok(home_is_sound(&child));
+	t_ok(home_close(&child));
 	t_eq(ml_space_map(&home.space, LENT_VA, page, &spec, 0, NULL), ML_ERR_SHARED);
 	t_eq(ml_space_map(&home.space, LENT_VA - page, 2 * page, &spec, 0, NULL), ML_ERR_SHARED);
 	t_eq(ml_space_map(&home.space, LENT_VA - page, page, &spec, 0, NULL), ML_OK);
