@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
+#include "bench_space.h"
 
 #define DEFAULT_SECONDS 60
 #define SECONDS_MOST 86400
@@ -43,6 +43,7 @@ static const char documentation[] =
 	"  maxleaf bench --max 1G --seconds 20\n"
 	"  maxleaf bench --plot leaves.svg\n"
 	"  maxleaf bench --port kvm\n"
+	"  maxleaf bench space --help    address spaces, beside this kernel's\n"
 	"\v"
 	"Needs no privilege, or /dev/kvm with --port kvm. Rows for which the time is too short "
 	"for 101 pairs of chunks are printed as not measured. A guest's gains are capped by the "
@@ -183,6 +184,8 @@ int cmd_bench(int argc, char **argv)
 	struct bench_budget budget = { .stop = &stop };
 	int status;
 
+	if (argc > 1 && !strcmp(argv[1], "space"))
+		return bench_space(argc - 1, argv + 1);
 	cli_parse(&argp, "bench", argc, argv, &a);
 	if (a.plot)
 		bench_plot_check(a.plot);

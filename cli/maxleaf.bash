@@ -16,6 +16,10 @@ _maxleaf()
 		words='process kvm'
 	elif [[ $previous == -f || $previous == --format || $previous == formats ]]; then
 		words=$("$1" formats --json 2>/dev/null | sed -n 's/^{"name":"\([^"]*\)".*/\1/p')
+	elif [[ ${COMP_WORDS[1]} == bench && $COMP_CWORD -gt 2 && ${COMP_WORDS[2]} == space ]]; then
+		words=$("$1" bench space --dump-options 2>/dev/null)
+	elif [[ $previous == bench && $current != -* ]]; then
+		words=space
 	elif [[ $previous == qemu ]]; then
 		words=$("$1" qemu --color=never 2>&1 | sed -n 's/^hint: known boards: //p' | tr -d ,)
 	elif [[ $previous == --fold ]]; then

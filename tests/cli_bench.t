@@ -114,6 +114,32 @@ else
 	skip "--port kvm" "$(head -n 1 "$scratch/err")"
 fi
 
+# space: bad input in tests/cli/space.txt; here what depends on the machine
+"$maxleaf" bench space --size 16M --rounds 3 >"$scratch/text" 2>"$scratch/err"
+ok "bench space reports, silent on stderr" test $? -eq 0 -a ! -s "$scratch/err"
+space_text() {
+	cat "$scratch/text"
+	for call in map fork move protect unmap; do
+		grep -q "^$call  *raw  *none  *[0-9.]* [nu]s  *[0-9.]* [num]s " "$scratch/text" || return 1
+	done
+	[ "$(grep -c '^ .*anonymous  all ' "$scratch/text")" -eq 5 ] &&
+		grep -q 'The kernel \(used\|gave only\|does not tell\)' "$scratch/text" &&
+		grep -q '^What differs: ' "$scratch/text"
+}
+ok "every call has its rows, and what differs is told" space_text
+space_limited() {
+	(
+		# shellcheck disable=SC3045
+		ulimit -v 300000 || exit 99
+		exec "$maxleaf" bench space
+	) >"$scratch/out" 2>&1
+	status=$?
+	cat "$scratch/out"
+	[ $status -eq 2 ] && grep -q 'RLIMIT_AS leaves' "$scratch/out" &&
+		grep -q '^hint: a smaller --size' "$scratch/out"
+}
+ok "bench space obeys RLIMIT_AS" space_limited
+
 if ! have jq; then
 	skip "the records" "no jq"
 	done_testing
@@ -212,4 +238,26 @@ else
 	skip "--plot" "no gnuplot"
 fi
 
+
+"$maxleaf" bench space --size 16M --rounds 3 --json >"$scratch/json" 2>"$scratch/err"
+ok "bench space --json succeeds, silent on stderr" test $? -eq 0 -a ! -s "$scratch/err"
+ok "its first record names schema, format and memory" check \
+	'.[0] | .schema == "maxleaf.bench-space/1" and (.format | length > 0) and .bytes == 16777216 and
+	 .rounds == 3 and (.huge_bytes == null or .huge_bytes <= .bytes)' "$scratch/json"
+ok "every call has every memory and policy" check \
+	'[.[] | select(.call) | [.call, .memory, .own]] ==
+	 [("map", "fork", "move", "protect", "unmap") as $c | ("raw", "anonymous") as $m |
+	  ("none", "all") as $o | [$c, $m, $o]]' "$scratch/json"
+ok "times and ratios are positive, and quartiles in order" check \
+	'[.[] | select(.call) | .library_ns, .kernel_ns, .ratio |
+	 .q1 > 0 and .q1 <= .median and .median <= .q3] | all' "$scratch/json"
+ok "leaves that own their tables own one each, one less when one is split" check \
+	'[.[] | select(.call) | .deposits == if .own == "none" or .call == "unmap" then 0
+	 elif .call == "protect" then 7 else 8 end] | all' "$scratch/json"
+ok "mapping into nothing flushes nothing, and every other change of leaves does" check \
+	'[.[] | select(.call) | (.completions > 0) ==
+	 (.call != "map" and (.call != "fork" or .memory == "anonymous"))] | all' "$scratch/json"
+ok "a split takes a table, owned before or not" check \
+	'[.[] | select(.call and .memory == "raw" and .own == "none") | {(.call): .table_bytes}] | add |
+	 .protect - .move == 4096 and .unmap == 4096' "$scratch/json"
 done_testing

@@ -25,10 +25,13 @@ if [ ! -x "$MAXLEAF" ]; then
 	exit 1
 fi
 commands=$("$MAXLEAF" --dump-options)
-for command in $commands; do
+for command in $commands bench-space; do
 	page=man/maxleaf-$command.1.scd
-	"$MAXLEAF" "$command" --dump-options | sed 's/=$//' | sort >"$scratch/options"
-	"$MAXLEAF" "$command" --help | grep -o -e '--[a-z][a-z-]*' | sort -u >"$scratch/help"
+	words=$(echo "$command" | tr - ' ')
+	# shellcheck disable=SC2086 # words on purpose
+	"$MAXLEAF" $words --dump-options | sed 's/=$//' | sort >"$scratch/options"
+	# shellcheck disable=SC2086
+	"$MAXLEAF" $words --help | grep -o -e '--[a-z][a-z-]*' | sort -u >"$scratch/help"
 	# Option headings of the page: lines that begin with *- in the OPTIONS section.
 	sed -n '/^# OPTIONS/,/^# [A-NP-Z]/s/^\(\*-.*\)/\1/p' "$page" |
 		grep -o -e '--[a-z][a-z-]*' | sort -u >"$scratch/page"
@@ -41,7 +44,7 @@ for command in $commands; do
 		grep -q "^# $section" "$page" || echo "$section"
 	done >"$scratch/sections"
 	verdict "$page has its sections" "$scratch/sections"
-	grep -q "^\*$command\*" man/maxleaf.1.scd || echo "$command" >"$scratch/unlisted"
+	grep -q "^\*$words\*" man/maxleaf.1.scd || echo "$command" >"$scratch/unlisted"
 	: >>"$scratch/unlisted"
 	verdict "man/maxleaf.1.scd lists $command" "$scratch/unlisted"
 done
@@ -58,12 +61,14 @@ if command -v bash >/dev/null 2>&1; then
 		offer maxleaf formats t
 		offer maxleaf qemu x
 		offer maxleaf bench --port = k
+		offer maxleaf bench s
+		offer maxleaf bench space --ro
 		offer maxleaf trace --fold = b
 		offer maxleaf trace --bbm ""
 		offer maxleaf trace --errata = sm
 		offer maxleaf trace man/maxleaf-tr
 		offer maxleaf pte --color = n' >"$scratch/offered" 2>&1
-	printf '%s\n' plan --size= arm64-4k toy x86_64 kvm block \
+	printf '%s\n' plan --size= arm64-4k toy x86_64 kvm space --rounds= block \
 		'0 1 2' small-exec \
 		man/maxleaf-trace.1.scd never | diff - "$scratch/offered" >"$scratch/wrong"
 	verdict "completion offers commands, options, formats" "$scratch/wrong"
