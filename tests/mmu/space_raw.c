@@ -43,13 +43,12 @@ static void check_one_page(struct machine *m, struct ml_space *s, ml_va va)
 	check_leads(m, va, page - va);
 }
 
-static void remap(struct machine *m, struct ml_space *s)
+static void remap(struct machine *m, struct ml_space *s, struct ml_mapping *device)
 {
-	struct ml_mapping device = { .ops = &device_ops };
 	const struct ml_region_spec spec = { .prot = ML_RW,
 					     .may = ML_RW,
 					     .flags = ML_REGION_RAW | ML_REGION_SHARED,
-					     .mapping = &device };
+					     .mapping = device };
 	const ml_prot type = m->facts->any_type ? ML_NC : ML_WB;
 	const ml_pa pa = space_raw(m) + HEAD;
 	ml_va va;
@@ -61,7 +60,7 @@ static void remap(struct machine *m, struct ml_space *s)
 	check_sizes(s, va);
 	check_leads(m, va, BYTES);
 	check_one_page(m, s, va);
-	t_eq(ml_unmap_mapping_range(&device, 0, 0, false), ML_OK);
+	t_eq(ml_unmap_mapping_range(device, 0, 0, false), ML_OK);
 	t_denied(m, s, MACHINE_LOAD, va, ML_FAULT_BUS);
 	t_denied(m, s, MACHINE_LOAD, va + BYTES - PAGE, ML_FAULT_BUS);
 }
@@ -71,12 +70,13 @@ TEST(raw_frames_stand_in_the_largest_leaves)
 	const struct machine_facts *facts;
 
 	FOR_EACH_MACHINE(facts) {
+		struct ml_mapping device = { .ops = &device_ops };
 		struct ml_space s;
 		struct machine m;
 
 		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &s, NULL));
 		space_use(&m, &s);
-		remap(&m, &s);
+		remap(&m, &s, &device);
 		space_close(&m, &s);
 		spaces_end(&m);
 	}
