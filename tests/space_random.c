@@ -6,17 +6,19 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "support/life_homes.h"
 #include "t.h"
 
 #define OPERATIONS 300000
-#define CASE_LENGTH 250
+#define CASE_LENGTH 500
 #define SOUND_EVERY 16
 
 static struct life_model model;
 static struct life_homes homes;
-static struct life_action done[CASE_LENGTH];
 
 static struct ml_space_config draw_config(struct source *s)
 {
@@ -34,15 +36,18 @@ static struct ml_space_config draw_config(struct source *s)
 	return config;
 }
 
-/* Whether the action is one that both sides can do now. */
-static bool makes_sense(const struct life_action *a)
+/* Whose the action is: one of those that are alive. False: the last one does not exit. */
+static bool choose_process(struct life_action *a)
 {
-	const struct life_process *process = &model.processes[a->process];
-	unsigned alive = 0, i;
+	unsigned alive = 0, left, i;
 
 	for (i = 0; i < model.most; i++)
 		alive += model.processes[i].alive;
-	return process->alive && (a->kind != LIFE_EXIT || alive > 1);
+	left = a->process % alive;
+	for (i = 0; !model.processes[i].alive || left--; i++)
+		;
+	a->process = (uint8_t)i;
+	return a->kind != LIFE_EXIT || alive > 1;
 }
 
 /* NULL, or what was wrong. */
@@ -72,62 +77,138 @@ static const char *step(const struct life_action *a)
 	return NULL;
 }
 
-static const char *run_case(struct source *s, enum world world, uint64_t *count)
+/* A program, and the table it runs on. */
+struct program {
+	uint64_t seed;
+	enum world world;
+	struct ml_space_config config;
+	unsigned count;
+	struct life_action actions[CASE_LENGTH];
+};
+
+static void draw_program(struct program *p, uint64_t seed, enum world world)
 {
-	const struct ml_space_config config = draw_config(s);
-	const char *what = NULL;
-	unsigned n = 0;
+	const struct life_rules rules = life_rules_of(world);
+	struct source s = source_seeded(seed);
 
-	if (!life_homes_open(&homes, world, &config, s))
-		return "opening";
-	life_model_open(&model, &homes.rules, malloc(homes.file_bytes), malloc(homes.file_bytes));
-	for (uint64_t i = 0; i < homes.file_bytes; i++) {
-		model.file[i] = life_homes_file(&homes)[i];
-		model.device[i] = life_homes_device(&homes)[i];
+	p->seed = seed;
+	p->world = world;
+	p->config = draw_config(&s);
+	for (p->count = 0; p->count < CASE_LENGTH; p->count++) {
+		p->actions[p->count] = life_draw(&s, &rules);
+		p->actions[p->count].serial = p->count;
 	}
-	while (!what && n < CASE_LENGTH) {
-		struct life_action a = life_draw(s, &homes.rules);
+}
 
-		a.serial = n;
-		if (!makes_sense(&a))
+static bool open_both(const struct program *p)
+{
+	struct source bytes = source_seeded(p->seed);
+
+	if (!life_homes_open(&homes, p->world, &p->config, &bytes))
+		return false;
+	life_model_open(&model, &homes.rules, malloc(homes.file_bytes), malloc(homes.file_bytes));
+	memcpy(model.file, life_homes_file(&homes), homes.file_bytes);
+	memcpy(model.device, life_homes_device(&homes), homes.file_bytes);
+	return true;
+}
+
+static bool close_both(void)
+{
+	free(model.file);
+	free(model.device);
+	life_model_close(&model);
+	return life_homes_close(&homes);
+}
+
+/* NULL, or what was wrong; `done` counts what was not left out. */
+static const char *run_program(const struct program *p, uint64_t *done)
+{
+	const char *what = NULL;
+	unsigned i;
+
+	if (!open_both(p))
+		return "opening";
+	for (i = 0; i < p->count && !what; i++) {
+		struct life_action a = p->actions[i];
+
+		if (!choose_process(&a))
 			continue;
-		done[n++] = a;
 		what = step(&a);
-		if (!what && n % SOUND_EVERY == 0 && !life_homes_sound(&homes))
+		if (!what && ++*done % SOUND_EVERY == 0 && !life_homes_sound(&homes))
 			what = "soundness";
 	}
 	if (!what && !life_homes_agree(&homes, &model))
 		what = homes.what;
 	if (!what && !life_homes_sound(&homes))
 		what = "soundness at the end";
-	for (unsigned i = n > 12 ? n - 12 : 0; what && i < n; i++)
-		life_print(&done[i]);
-	*count += n;
-	free(model.file);
-	free(model.device);
-	life_model_close(&model);
-	if (!life_homes_close(&homes) && !what)
+	if (!close_both() && !what)
 		what = "something was not given back";
 	return what;
+}
+
+/* Run it in a process of its own, without output; true if it failed or died. */
+static bool fails(const struct program *p)
+{
+	const pid_t child = fork();
+	uint64_t done = 0;
+	int status = 0;
+
+	if (!child) {
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(2);
+		_exit(run_program(p, &done) != NULL);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && status != 0;
+}
+
+/* Leave out whatever the program fails without. */
+static void shrink(struct program *p)
+{
+	unsigned piece, at;
+
+	for (piece = p->count / 2; piece; piece /= 2)
+		for (at = 0; at + piece <= p->count;) {
+			struct program less = *p;
+
+			less.count -= piece;
+			memmove(less.actions + at, p->actions + at + piece,
+				(p->count - at - piece) * sizeof(p->actions[0]));
+			if (fails(&less))
+				*p = less;
+			else
+				at += piece;
+		}
+}
+
+static void report(struct program *p, uint64_t number)
+{
+	uint64_t done = 0;
+	const char *what;
+	unsigned i;
+
+	shrink(p);
+	printf("# program %llu (SEED=%llu), %s\n", (unsigned long long)number,
+	       (unsigned long long)p->seed, worlds[p->world].name);
+	for (i = 0; i < p->count; i++)
+		life_print(&p->actions[i]);
+	fflush(stdout);
+	what = run_program(p, &done);
+	printf("# %s\n", what ? what : "it held this time");
 }
 
 TEST(random_programs_see_what_a_flat_picture_shows)
 {
 	const uint64_t seed = t_seed(20261120), most = source_amount(OPERATIONS);
-	uint64_t count = 0, cases = 0;
+	static struct program program;
+	uint64_t count = 0, number;
 
-	while (count < most) {
-		struct source s = source_seeded(seed + cases);
-		const enum world world = (enum world)(cases % WORLDS);
-		const char *what = run_case(&s, world, &count);
-
-		if (what)
-			printf("# case %llu (SEED=%llu), %s: %s\n", (unsigned long long)cases,
-			       (unsigned long long)(seed + cases), worlds[world].name, what);
-		if (!t_ok(!what))
+	for (number = 0; count < most; number++) {
+		draw_program(&program, seed + number, (enum world)(number % WORLDS));
+		if (!t_ok(!run_program(&program, &count))) {
+			report(&program, number);
 			return;
-		cases++;
+		}
 	}
 	printf("# %llu operations, %llu programs\n", (unsigned long long)count,
-	       (unsigned long long)cases);
+	       (unsigned long long)number);
 }

@@ -261,6 +261,7 @@ bool life_homes_agree(struct life_homes *l, struct life_model *m)
 		for (at = 0; at < m->pages; at++)
 			if (!page_agrees(&l->homes[process], m, &m->processes[process].pages[at],
 					 at)) {
+				printf("# page %u of process %u\n", at, process);
 				l->what = "bytes differ";
 				return false;
 			}
