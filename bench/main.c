@@ -11,8 +11,8 @@
  *   make bench               bench/run.sh time build gcc=PROGRAM clang=PROGRAM
  *   make bench-instructions  bench/run.sh count build gcc=PROGRAM clang=PROGRAM
  *
- * `time` takes two minutes and counts as well where valgrind is there; `count` takes seconds. Both write
- * build/bench.json and print the table. Exit 0 all goals met, 1 some missed, 2 trouble.
+ * `time` takes two minutes and counts as well where valgrind is there; `count` takes seconds. Both
+ * write build/bench.json and print the table. Exit 0 all goals met, 1 some missed, 2 trouble.
  */
 #include <argp.h>
 #include <stdio.h>

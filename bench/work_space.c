@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * Raw frames in one region of a space: remap maps them, part protects one 4K page in each 2M leaf,
- * steps takes them down piece by piece. The limits are the same on a bare table: ml_map(), ml_protect()
- * (parts: ml_split() to the page, which changes nothing), ml_unmap_step().
+ * steps takes them down piece by piece. The limits are the same on a bare table: ml_map(),
+ * ml_protect() (parts: ml_split() to the page, which changes nothing), ml_unmap_step().
  */
 #include "work.h"
 

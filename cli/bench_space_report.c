@@ -45,7 +45,7 @@ static void print_head(const struct space_report *report)
 	if (!report->huge_known)
 		puts("The kernel does not tell which leaves it used.");
 	else if (report->huge_bytes < report->bytes)
-		printf("The kernel gave only %s in 2M leaves; the rest is 4K: its figures are of that.\n",
+		printf("The kernel gave only %s in 2M leaves, the rest in 4K: its figures too.\n",
 		       cli_size_human(report->huge_bytes).text);
 	else
 		puts("The kernel used 2M leaves for all of it (smaps).");
@@ -66,12 +66,12 @@ static void print_row(const struct space_report *report, unsigned call, unsigned
 
 static void print_legend(const struct space_report *report)
 {
-	puts("\nown: what a 2M leaf owns of the table that its split takes: none, and a split may fail;\n"
-	     "all, and it cannot. The kernel's own it. flush: invalidations and completions, counted\n"
-	     "here, done there. tables: of the space when the call is done (fork: of the child), with\n"
-	     "the deposits among them. protect: 4K in the middle of a leaf.\n\n"
-	     "What differs: the kernel's calls are system calls, on TLBs in use. The library's frames\n"
-	     "have no memory behind them; anonymous ones are counted one by one in an array.");
+	puts("\nown: what a 2M leaf owns of the table that its split takes: none, and a split\n"
+	     "may fail; all, and it cannot. The kernel's own it. flush: invalidations and completions\n"
+	     "counted here, done there. tables: of the space when the call is done (fork: of the\n"
+	     "child), with the deposits among them. protect: 4K in the middle of a leaf.\n\n"
+	     "What differs: the kernel's calls are system calls, on TLBs in use. The library's\n"
+	     "frames have no memory behind them; anonymous ones are counted one by one.");
 	printf("The kernel's map zeroes the memory (a memset() of it, afterwards, takes %s); its\n"
 	       "fork is that of a process (which takes %s without the memory).\n",
 	       time_text(report->zeroing_ns.middle).text,

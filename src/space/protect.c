@@ -3,8 +3,8 @@
 #include "space/space.h"
 
 /*
- * What changes in the leaves of a region. Pages that a private region wrote to stay writable as long
- * as it may be written; the others wait for a fault.
+ * What changes in the leaves of a region. Pages that a private region wrote to stay writable as
+ * long as it may be written; the others wait for a fault.
  */
 static ml_prot changed_rights(const struct ml_region *region, ml_prot rights)
 {
