@@ -11,14 +11,17 @@
 #include <unistd.h>
 
 #include "support/life_homes.h"
+#include "support/rig.h"
 #include "t.h"
 
 #define OPERATIONS 300000
 #define CASE_LENGTH 500
 #define SOUND_EVERY 16
+#define SHORT_EVERY 8
 
 static struct life_model model;
 static struct life_homes homes;
+static uint64_t short_calls;
 
 static struct ml_space_config draw_config(struct source *s)
 {
@@ -50,14 +53,55 @@ static bool choose_process(struct life_action *a)
 	return a->kind != LIFE_EXIT || alive > 1;
 }
 
+/* Calls that may stop half way: they keep what is done, which nobody sees. */
+static bool may_stop_half_way(const struct life_action *a)
+{
+	if (a->kind == LIFE_ADVISE)
+		return a->advice == ML_ADVISE_POPULATE || a->advice == ML_ADVISE_POPULATE_WRITE ||
+		       a->advice == ML_ADVISE_COLLAPSE;
+	if (a->kind == LIFE_LOAD || a->kind == LIFE_STORE)
+		return homes.homes[a->process].faults > 1; /* the earlier ones were done */
+	return a->kind == LIFE_REVOKE;
+}
+
+static bool wants_memory(const struct life_action *a, int found)
+{
+	if (a->kind == LIFE_LOAD || a->kind == LIFE_STORE)
+		return found == ML_FAULT_NO_MEMORY;
+	return found == ML_ERR_NO_MEMORY;
+}
+
+/* Do it with one allocation failing, and again if that was the end of it. */
+static int do_short(const struct life_action *a, uint32_t *to, uint8_t *byte)
+{
+	struct ml_arena *arena = rig_arena(homes.world);
+	const uint64_t before = life_homes_picture(&homes);
+	int found;
+
+	homes.homes[a->process].faults = 0;
+	*(a->fails_table ? &arena->fail_nth : &home_fail_nth) = a->fails;
+	found = life_homes_do(&homes, a, to, byte);
+	home_fail_nth = arena->fail_nth = 0;
+	if (!wants_memory(a, found))
+		return found;
+	short_calls++;
+	if (!may_stop_half_way(a) && life_homes_picture(&homes) != before)
+		homes.what = "a call that failed has changed something";
+	if (!life_homes_sound(&homes))
+		homes.what = "soundness after a call that failed";
+	return life_homes_do(&homes, a, to, byte);
+}
+
 /* NULL, or what was wrong. */
 static const char *step(const struct life_action *a)
 {
 	uint32_t to = 0, model_to;
 	uint8_t byte = 0, model_byte = 0;
-	const int found = life_homes_do(&homes, a, &to, &byte);
+	const int found = a->fails ? do_short(a, &to, &byte) : life_homes_do(&homes, a, &to, &byte);
 	int want;
 
+	if (homes.what)
+		return homes.what;
 	if (a->kind == LIFE_REVOKE && found == ML_ERR_REFUSED && !homes.wish.table.refaultable)
 		return NULL; /* copies look like the file's own pages, and were to stay */
 	model_to = to;
@@ -86,6 +130,12 @@ struct program {
 	struct life_action actions[CASE_LENGTH];
 };
 
+static void draw_failure(struct source *s, struct life_action *a)
+{
+	a->fails = (uint8_t)(1 + source_below(s, source_chance(s, 1, 2) ? 2 : 12));
+	a->fails_table = source_chance(s, 1, 2);
+}
+
 static void draw_program(struct program *p, uint64_t seed, enum world world)
 {
 	const struct life_rules rules = life_rules_of(world);
@@ -97,6 +147,8 @@ static void draw_program(struct program *p, uint64_t seed, enum world world)
 	for (p->count = 0; p->count < CASE_LENGTH; p->count++) {
 		p->actions[p->count] = life_draw(&s, &rules);
 		p->actions[p->count].serial = p->count;
+		if (source_chance(&s, 1, SHORT_EVERY))
+			draw_failure(&s, &p->actions[p->count]);
 	}
 }
 
@@ -209,6 +261,8 @@ TEST(random_programs_see_what_a_flat_picture_shows)
 			return;
 		}
 	}
-	printf("# %llu operations, %llu programs\n", (unsigned long long)count,
-	       (unsigned long long)number);
+	printf("# %llu operations, %llu programs; %llu calls failed for want of memory\n",
+	       (unsigned long long)count, (unsigned long long)number,
+	       (unsigned long long)short_calls);
+	t_ok(short_calls * 500 >= count);
 }

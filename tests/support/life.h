@@ -52,9 +52,11 @@ struct life_action {
 	uint32_t skew;  /* the byte in it */
 	uint32_t pages; /* how many; move: of the old place */
 	uint32_t new_pages;
-	uint32_t to;     /* move: the new place */
-	uint32_t offset; /* pages of the file, or of the device */
-	uint32_t serial; /* of the action: private raw regions never merge with others */
+	uint32_t to;      /* move: the new place */
+	uint32_t offset;  /* pages of the file, or of the device */
+	uint8_t fails;    /* this allocation fails, of frames and objects, */
+	bool fails_table; /* or of tables; 0: none */
+	uint32_t serial;  /* of the action: private raw regions never merge with others */
 };
 
 #define LIFE_ALL ((1u << LIFE_SOURCES) - 1)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Living a program in address spaces of the library, and comparing them with the picture. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "life_homes.h"
@@ -83,6 +84,20 @@ bool life_homes_open(struct life_homes *l, enum world world, const struct ml_spa
 	return true;
 }
 
+/* Frames come into a new region; an allocation that was to fail has done so at most once. */
+static int fill(struct life_homes *l, struct home *home, ml_va va, uint64_t len, uint64_t offset)
+{
+	const ml_pa pa = home->raw->first + offset;
+	const uint64_t before = life_homes_picture(l);
+	int error = ml_remap_pfn_range(&home->space, va, len, pa, ML_WB);
+
+	if (error != ML_ERR_NO_MEMORY)
+		return error;
+	if (life_homes_picture(l) != before)
+		l->what = "a call that failed has changed something";
+	return ml_remap_pfn_range(&home->space, va, len, pa, ML_WB);
+}
+
 static int do_map(struct life_homes *l, const struct life_action *a)
 {
 	static const char names[1 << 12];
@@ -105,10 +120,7 @@ static int do_map(struct life_homes *l, const struct life_action *a)
 		spec.name = &names[a->serial % sizeof(names)];
 	error = ml_space_map(&home->space, va_of(home, a->at), len, &spec,
 			     a->flags & ML_MAP_REPLACE, NULL);
-	if (error || !raw)
-		return error;
-	return ml_remap_pfn_range(&home->space, va_of(home, a->at), len,
-				  home->raw->first + spec.offset, ML_WB);
+	return error || !raw ? error : fill(l, home, va_of(home, a->at), len, spec.offset);
 }
 
 static int do_move(struct life_homes *l, const struct life_action *a, uint32_t *to)
@@ -134,7 +146,15 @@ static int do_fork(struct life_homes *l, const struct life_action *a, uint32_t *
 	if (child == l->rules.processes)
 		return ML_OK;
 	error = open_home(l, child);
-	return error ? error : ml_space_fork(&l->homes[child].space, &l->homes[a->process].space);
+	if (error)
+		return error;
+	error = ml_space_fork(&l->homes[child].space, &l->homes[a->process].space);
+	if (error) {
+		l->alive[child] = false;
+		if (l->homes[child].space.regions || !home_close(&l->homes[child]))
+			return ML_ERR_BUG;
+	}
+	return error;
 }
 
 static int do_exit(struct life_homes *l, const struct life_action *a)
@@ -269,6 +289,46 @@ bool life_homes_agree(struct life_homes *l, struct life_model *m)
 	return true;
 }
 
+/* ---- what leaves hold -------------------------------------------------------------- */
+
+static const struct ml_cursor everything = { 0, ~(ml_va)0, false };
+
+static void count_references(const struct home *home, uint32_t *counts)
+{
+	struct ml_cursor cursor = everything;
+	struct ml_run run;
+	uint64_t at;
+
+	while (ml_run_next(&home->space.table, &cursor, &run))
+		for (at = 0; at < run.length && !(run.prot & ML_SPECIAL); at += LIFE_PAGE_BYTES)
+			counts[(run.pa + at - home->pool->pa) / LIFE_PAGE_BYTES]++;
+}
+
+/* Leaves hold one reference on each page, the file's owner holds one; the rest are objects. */
+static bool references_right(const struct life_homes *l)
+{
+	const struct ml_frame_pool *pool = l->homes[0].pool;
+	const ml_pa file_end = l->file_pa + l->file_bytes;
+	uint32_t *counts = calloc(pool->pages, sizeof(*counts));
+	uint64_t page, objects = 0;
+	unsigned process;
+	bool right = true;
+
+	for (process = 0; process < l->rules.processes; process++)
+		if (l->alive[process])
+			count_references(&l->homes[process], counts);
+	for (page = 0; page < pool->pages; page++) {
+		const ml_pa pa = pool->pa + page * LIFE_PAGE_BYTES;
+		const uint32_t found = ml_frame_references(pool, pa);
+
+		counts[page] += pa >= l->file_pa && pa < file_end;
+		objects += found && !counts[page];
+		right &= found == counts[page] || (found == 1 && !counts[page]);
+	}
+	free(counts);
+	return right && objects == pool->object_pages;
+}
+
 bool life_homes_sound(const struct life_homes *l)
 {
 	unsigned process;
@@ -276,7 +336,57 @@ bool life_homes_sound(const struct life_homes *l)
 	for (process = 0; process < l->rules.processes; process++)
 		if (l->alive[process] && !home_is_sound(&l->homes[process]))
 			return false;
-	return true;
+	return references_right(l);
+}
+
+static void mix(uint64_t *picture, uint64_t word)
+{
+	*picture = (*picture ^ word) * 0x9e3779b97f4a7c15;
+	*picture ^= *picture >> 29;
+}
+
+static void add_regions(const struct ml_space *s, uint64_t *picture)
+{
+	const struct ml_region *region = ml_space_find_from(s, 0);
+
+	for (; region; region = ml_region_next(region)) {
+		mix(picture, ml_region_va(region));
+		mix(picture, ml_region_length(region));
+		mix(picture, region->prot);
+		mix(picture, region->may << 8 | region->flags << 1 | region->copied);
+		mix(picture, region->offset);
+		mix(picture, (uintptr_t)region->mapping);
+		mix(picture, (uintptr_t)region->name);
+	}
+}
+
+static void add_leaves(const struct ml_space *s, uint64_t *picture)
+{
+	struct ml_cursor cursor = everything;
+	struct ml_run run;
+
+	while (ml_run_next(&s->table, &cursor, &run)) {
+		mix(picture, run.va);
+		mix(picture, run.length);
+		mix(picture, run.pa);
+		mix(picture, run.prot);
+		mix(picture, run.rung);
+	}
+}
+
+uint64_t life_homes_picture(const struct life_homes *l)
+{
+	uint64_t picture = 0;
+	unsigned process;
+
+	for (process = 0; process < l->rules.processes; process++) {
+		if (!l->alive[process])
+			continue;
+		mix(&picture, process);
+		add_regions(&l->homes[process].space, &picture);
+		add_leaves(&l->homes[process].space, &picture);
+	}
+	return picture;
 }
 
 bool life_homes_close(struct life_homes *l)

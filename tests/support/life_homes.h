@@ -35,8 +35,11 @@ int life_homes_do(struct life_homes *l, const struct life_action *a, uint32_t *t
 /* Whether regions and bytes are the model's, in every process; l->what says what is not. */
 bool life_homes_agree(struct life_homes *l, struct life_model *m);
 
-/* Whether every space is sound. */
+/* Whether every space is sound, and every page has the references that leaves hold. */
 bool life_homes_sound(const struct life_homes *l);
+
+/* A number of all regions and leaves of every process: alike if nothing has changed. */
+uint64_t life_homes_picture(const struct life_homes *l);
 
 /* Take everything down; true if all memory came back. */
 bool life_homes_close(struct life_homes *l);

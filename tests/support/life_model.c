@@ -51,8 +51,7 @@ const uint8_t *life_model_bytes(const struct life_model *m, const struct life_pa
 {
 	if (page->own)
 		return page->own;
-	return page->source == LIFE_ANONYMOUS || (is_raw(page) && !page->filled) ? NULL
-										 : shown(m, page);
+	return page->source == LIFE_ANONYMOUS || is_void(m, page) ? NULL : shown(m, page);
 }
 
 void life_model_open(struct life_model *m, const struct life_rules *rules, uint8_t *file,
