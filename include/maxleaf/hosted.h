@@ -360,6 +360,12 @@ ML_API void ml_oracle_told(struct ml_oracle *o, ml_va va, uint64_t length, ml_pa
 ML_API bool ml_oracle_end(struct ml_oracle *o, ml_oracle_promise *promise, const void *before,
 			  const void *after);
 
+/*
+ * Whether some agent may hold a translation, in any space, to a byte of these frames that can be
+ * read in no table as it is held: then they must not be used again.
+ */
+ML_API bool ml_oracle_holds(const struct ml_oracle *o, ml_pa pa, uint64_t length);
+
 /* What was found first, or NULL. */
 ML_API const char *ml_oracle_fault(const struct ml_oracle *o);
 

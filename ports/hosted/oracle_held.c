@@ -63,6 +63,18 @@ const struct oracle_route *ml_oracle_route_to(const struct ml_oracle *o, ml_pa t
 	return NULL;
 }
 
+bool ml_oracle_holds(const struct ml_oracle *o, ml_pa pa, uint64_t length)
+{
+	for (size_t i = 0; i < o->leaves.count; i++) {
+		const struct oracle_leaf *held = &o->leaves.items[i];
+
+		if (!held->hole && held->pa <= pa + (length - 1) &&
+		    pa <= held->pa + (held->last - held->first))
+			return true;
+	}
+	return false;
+}
+
 /* ---- contradictions ---------------------------------------------------------------- */
 
 static bool types_clash(ml_prot a, ml_prot b)
