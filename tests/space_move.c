@@ -166,6 +166,34 @@ TEST(what_stands_at_a_fixed_place_goes)
 	}
 }
 
+/* The table that the page goes to is freed when the room is made. */
+TEST(a_place_that_becomes_empty_gets_its_table_again)
+{
+	EACH_WORLD(world)
+	{
+		struct home home;
+		ml_va to, from;
+		uint64_t page;
+
+		T_CONTEXT(worlds[world].name, 0);
+		open_home(&home, world);
+		page = home_page(&home);
+		to = home.space.first + large(&home);
+		from = to + large(&home);
+		t_eq(ml_space_map(&home.space, to + page, page, &memory, 0, NULL), ML_OK);
+		t_eq(ml_space_map(&home.space, from, page, &memory, 0, NULL), ML_OK);
+		t_ok(home_store(&home, to + page, 1));
+		t_ok(home_store(&home, from, 2));
+		t_eq(ml_space_move(&home.space, from, page, 2 * page, ML_MOVE_MAY | ML_MOVE_FIXED,
+				   &to),
+		     ML_OK);
+		t_eq(load(&home, to), 2);
+		t_eq(load(&home, to + page), 0);
+		t_ok(is_gone(&home, from));
+		close_home(&home, world);
+	}
+}
+
 TEST(what_makes_no_sense_is_refused)
 {
 	struct home home;

@@ -33,20 +33,26 @@ static bool may_grow(const struct ml_region *region)
 	       (!region_is_raw(region) || ml_region_refaultable(region));
 }
 
-/*
- * Tables that the new place can need at most, whatever stands there now: all that cover it, and the
- * splits at both ends of the old one.
- */
-static uint64_t tables_most(const struct ml_space *s, const struct moving *m, uint64_t len)
+/* Tables that cover the new place, if it has none. */
+static uint64_t tables_over(const struct ml_space *s, const struct moving *m, uint64_t len)
 {
-	const struct ml_format *f = s->table.format;
+	const uint8_t *shifts = s->table.format->level_shift;
 	uint64_t tables = 0;
 	unsigned level;
 
 	for (level = 1; level < s->table.levels; level++)
-		tables += ((m->to + (len - 1)) >> f->level_shift[level]) -
-			  (m->to >> f->level_shift[level]) + 1 + 2 +
-			  ((uint64_t)2 << f->index_bits[level]);
+		tables += ((m->to + (len - 1)) >> shifts[level]) - (m->to >> shifts[level]) + 1;
+	return tables;
+}
+
+/* And the splits at both ends of the old one, at most. */
+static uint64_t tables_most(const struct ml_space *s, const struct moving *m, uint64_t len)
+{
+	uint64_t tables = tables_over(s, m, len);
+	unsigned level;
+
+	for (level = 1; level < s->table.levels; level++)
+		tables += 2 + ((uint64_t)2 << s->table.format->index_bits[level]);
 	return tables;
 }
 
@@ -92,6 +98,9 @@ static int move_leaves(struct ml_space *s, const struct moving *m, struct ml_op 
 		return ML_OK;
 	}
 	*tables += op->tables_needed;
+	if (op->flags & ML_OP_DRY && ml_region_in(s, m->to, last_of(m->to, m->to_len)))
+		*tables += tables_over(
+			s, m, len); /* those that are there may go with what stands there */
 	return error;
 }
 
