@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * Random programs of several processes under the adversarial TLB: live tables, hardware that marks
- * and hardware that does not, all rules of change, forks, copies, revocations. ML_TEST_OPS= says how
- * many operations, SEED= repeats a run. And each duty once neglected, which must be found.
+ * and hardware that does not, all rules of change, forks, copies, revocations. ML_TEST_OPS= says
+ * how many operations, SEED= repeats a run. And each duty once neglected, which must be found.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -100,6 +100,7 @@ enum ml_fault_result ml_copy_in(const struct access *a, ml_pa from)
 	if (!s->frames->alloc || !s->frames->alloc(s->frames_cookie, bytes, false, &pa))
 		return ML_FAULT_NO_MEMORY;
 	s->frames->copy(s->frames_cookie, pa, from, bytes);
+	publish_frames();
 	op.flags = ML_OP_REPLACE;
 	op.rungs = region_rungs(s, a->region);
 	ml_space_begin(s, a->va, a->va + (bytes - 1));

@@ -98,9 +98,9 @@ static int move_leaves(struct ml_space *s, const struct moving *m, struct ml_op 
 		return ML_OK;
 	}
 	*tables += op->tables_needed;
+	/* The tables that are there now may go when the place is cleared. */
 	if (op->flags & ML_OP_DRY && ml_region_in(s, m->to, last_of(m->to, m->to_len)))
-		*tables += tables_over(
-			s, m, len); /* those that are there may go with what stands there */
+		*tables += tables_over(s, m, len);
 	return error;
 }
 

@@ -77,6 +77,7 @@ static enum ml_fault_result bring_in(const struct access *a, unsigned rung, ml_p
 
 	op.flags = flags;
 	op.rungs = region_rungs(s, a->region);
+	publish_frames();
 	if (flags)
 		ml_space_begin(s, va, va + (ML_BIT(shift) - 1));
 	error = ml_map(&s->table, va, ML_BIT(shift), pa, prot | access_marks(a), &op);

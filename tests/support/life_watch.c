@@ -53,12 +53,45 @@ static void put_heard(void *pool, ml_pa pa, uint64_t length)
 	home_frame_ops.put(pool, pa, length);
 }
 
+/* ---- frames that come -------------------------------------------------------------- */
+
+static bool alloc_heard(void *pool, uint64_t bytes, bool zero, ml_pa *pa)
+{
+	if (listener)
+		listener->filled |= zero;
+	return home_frame_ops.alloc(pool, bytes, zero, pa);
+}
+
+static void copy_heard(void *pool, ml_pa to, ml_pa from, uint64_t length)
+{
+	if (listener)
+		listener->filled = true;
+	home_frame_ops.copy(pool, to, from, length);
+}
+
+/*
+ * Whoever finds a leaf goes on to what it leads to: that must have been stored before, in the eyes
+ * of all CPUs. An exchange, and the link of a table, see to that themselves.
+ */
+static void hear(void *cookie, const struct ml_event *event)
+{
+	struct life_watch *w = cookie;
+
+	if (event->kind == ML_EVENT_PUBLISH)
+		w->filled = false;
+	if (event->kind == ML_EVENT_STORE && w->filled)
+		complain(w, "an entry is stored before what its frame holds can be seen");
+	ml_oracle_event(w->oracle, event);
+}
+
 void life_watch_wish(struct ml_space_config *config)
 {
 	static struct ml_frames frames;
 
 	frames = home_frame_ops;
 	frames.put = put_heard;
+	frames.alloc = alloc_heard;
+	frames.copy = copy_heard;
 	config->frames = &frames;
 	config->table.live = true;
 }
@@ -213,14 +246,13 @@ void life_watch_begin(struct life_watch *w, struct life_homes *homes, uint64_t s
 		abort();
 	w->hardware = source_seeded(seed);
 	w->frames_freed = 0;
-	w->by_ear = false;
+	w->by_ear = w->filled = false;
 	w->what = NULL;
 	enter(w, 0);
 	ml_oracle_act_with(w->oracle, &actor);
-	w->trace = (struct ml_trace){ .arena = homes->homes[0].arena,
-				      .watch = ml_oracle_event,
-				      .cookie = w->oracle,
-				      .forget = true };
+	w->trace = (struct ml_trace){
+		.arena = homes->homes[0].arena, .watch = hear, .cookie = w, .forget = true
+	};
 	ml_trace_to(&w->trace);
 	listener = w;
 }

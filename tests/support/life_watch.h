@@ -2,8 +2,8 @@
 /*
  * The adversarial TLB (hosted.h) over all homes of a life.h program: a process is a space of it,
  * and live as long as it runs. A flat picture of pages knows no frames, so what each table says
- * before a call, and after it, is the promise: what may be held when the call is done must be in the
- * table then, and what could be read on the way must be in one of them.
+ * before a call, and after it, is the promise: what may be held when the call is done must be in
+ * the table then, and what could be read on the way must be in one of them.
  */
 #ifndef TESTS_LIFE_WATCH_H
 #define TESTS_LIFE_WATCH_H
@@ -40,6 +40,7 @@ struct life_watch {
 	size_t mark_count;
 	ml_va move_from, move_to; /* where the call has moved pages, if it has */
 	uint64_t move_bytes;
+	bool filled;           /* a frame was, and a barrier has not come since */
 	uint64_t frames_freed; /* last references that were put, */
 	const char *what;      /* and the first thing that was wrong with one */
 };
