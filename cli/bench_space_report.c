@@ -67,9 +67,9 @@ static void print_row(const struct space_report *report, unsigned call, unsigned
 static void print_legend(const struct space_report *report)
 {
 	puts("\nown: what a 2M leaf owns of the table that its split takes: none, and a split\n"
-	     "may fail; all, and it cannot. The kernel's own it. flush: invalidations and completions\n"
-	     "counted here, done there. tables: of the space when the call is done (fork: of the\n"
-	     "child), with the deposits among them. protect: 4K in the middle of a leaf.\n\n"
+	     "may fail; all, and it cannot. The kernel's own it. flush: invalidations and\n"
+	     "completions, counted here, done there. tables: of the space when the call is done\n"
+	     "(fork: of the child), deposits among them. protect: 4K in a leaf's middle.\n\n"
 	     "What differs: the kernel's calls are system calls, on TLBs in use. The library's\n"
 	     "frames have no memory behind them; anonymous ones are counted one by one.");
 	printf("The kernel's map zeroes the memory (a memset() of it, afterwards, takes %s); its\n"
