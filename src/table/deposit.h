@@ -76,7 +76,7 @@ ML_INLINE void owe_promoted(const struct ml_format *f, struct ml_table *t, ml_pt
 /* Put tables of the supply to the deposits. */
 ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t tables)
 {
-	if (tables == supply->from->count && !t->spare.count) {
+	if (tables && tables == supply->from->count && !t->spare.count) {
 		t->spare = *supply->from;
 		supply->from->first = NULL;
 		supply->from->count = 0;
