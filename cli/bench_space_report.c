@@ -66,7 +66,8 @@ static void print_row(const struct space_report *report, unsigned call, unsigned
 
 static void print_legend(const struct space_report *report)
 {
-	puts("\nown: what a 2M leaf owns of the table that its split takes: none, and a split\n"
+	puts("");
+	puts("own: what a 2M leaf owns of the table that its split takes: none, and a split\n"
 	     "may fail; all, and it cannot. The kernel's own it. flush: invalidations and\n"
 	     "completions, counted here, done there. tables: of the space when the call is done\n"
 	     "(fork: of the child), deposits among them. protect: 4K in a leaf's middle.\n\n"

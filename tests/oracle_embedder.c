@@ -210,7 +210,9 @@ static void map(unsigned space, unsigned first, unsigned pages, ml_prot prot)
 	t_eq(verdict(), '-');
 }
 
-/* Two tables; in the first, pages 0 to 7 but 3, of which 0 and 1 are a group, and 4 to 7 a block. */
+/*
+ * Two tables; in the first, pages 0 to 7 but 3, of which 0 and 1 are a group, and 4 to 7 a block.
+ */
 static void put_up(enum neglect neglect, bool hardware)
 {
 	static const enum ml_oracle_agent agents[] = { ML_ORACLE_CPU, ML_ORACLE_CPU, ML_ORACLE_LAZY,

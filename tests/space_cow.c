@@ -176,7 +176,9 @@ TEST(one_page_of_a_gigabyte)
 	}
 }
 
-/* The owner has let go of it: where nothing marks its leaves, they are the region's from then on. */
+/*
+ * The owner has let go of it: where nothing marks its leaves, they are the region's from then on.
+ */
 TEST(an_owner_that_lets_go_leaves_it_to_the_region)
 {
 	EACH_HOME(world, kind)

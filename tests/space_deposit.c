@@ -111,7 +111,9 @@ TEST(who_owns_no_deposit)
 	}
 }
 
-/* S4.15, 5.4: what remap brought owns a table, what faults or insertion brought beside it does not. */
+/*
+ * S4.15, 5.4: what remap brought owns a table, what faults or insertion brought beside it does not.
+ */
 TEST(leaves_that_come_back_own_nothing)
 {
 	static const struct ml_region_ops ops = { .fault = show_frames, .rungs = ~0u };

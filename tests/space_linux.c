@@ -2,8 +2,8 @@
 /*
  * The same random programs in address spaces of the library and in processes of the kernel below
  * us, by its real calls: every answer, every region and every byte compared. Steps that the kernel
- * does by halves are left out: a change of rights, or advice, over a hole, which the library refuses
- * whole; and moves of what the kernel does not keep as one region.
+ * does by halves are left out: a change of rights, or advice, over a hole, which the library
+ * refuses whole; and moves of what the kernel does not keep as one region.
  */
 #include <stdio.h>
 #include <stdlib.h>

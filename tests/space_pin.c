@@ -39,7 +39,9 @@ static uint64_t total(void)
 	return bytes;
 }
 
-/* Whether the extents are, page by page, what the range is mapped to, each page with `references`. */
+/*
+ * Whether the extents are, page by page, what the range is mapped to, each page with `references`.
+ */
 static bool extents_are(const struct home *home, ml_va va, uint32_t references)
 {
 	size_t i;

@@ -38,10 +38,10 @@ struct ml_frame_pool {
 extern ML_API const struct ml_frames ml_frame_pool_frames;
 
 /*
- * Borrow [memory, memory + bytes), which is physical memory from pa on, in pages of 1 << page_shift,
- * and counts, an array of a uint32_t for each page. All of it is free then. Blocks are aligned by
- * their physical address. Errors: ML_ERR_ALIGN (memory to 16, pa or bytes to a page), ML_ERR_EMPTY,
- * ML_ERR_WRAP.
+ * Borrow [memory, memory + bytes), which is physical memory from pa on, in pages of 1 <<
+ * page_shift, and counts, an array of a uint32_t for each page. All of it is free then. Blocks are
+ * aligned by their physical address. Errors: ML_ERR_ALIGN (memory to 16, pa or bytes to a page),
+ * ML_ERR_EMPTY, ML_ERR_WRAP.
  */
 ML_API ML_MUST_CHECK int ml_frame_pool_init(struct ml_frame_pool *pool, void *memory, ml_pa pa,
 					    uint64_t bytes, unsigned page_shift, uint32_t *counts);

@@ -42,8 +42,8 @@ struct ml_process_config {
 	uint64_t window_bytes; /* addresses to reserve, a multiple of 2 MiB */
 	/*
 	 * What the table calls the first address of the window, a multiple of its alignment (see
-	 * ml_process_init()): a copy of an address space has another window, and the same addresses.
-	 * 0: what this process calls it.
+	 * ml_process_init()): a copy of an address space has another window, and the same
+	 * addresses. 0: what this process calls it.
 	 */
 	ml_va window_va;
 	uint64_t memory_bytes; /* memory to create, a multiple of 2 MiB; 0 with memory_of */
@@ -58,8 +58,8 @@ struct ml_process_config {
 	 * Asked about an access (ML_READ, ML_WRITE or ML_EXEC) that the table does not allow: true,
 	 * if it allows it now (ml_space_fault() under the table's lock, say); false refuses the
 	 * access. It runs in the SIGSEGV handler of the thread that faulted, with every signal
-	 * blocked and no lock of the port's held: that thread may not hold the table's lock, nor any
-	 * other that this takes, while it uses the window. NULL: all are refused.
+	 * blocked and no lock of the port's held: that thread may not hold the table's lock, nor
+	 * any other that this takes, while it uses the window. NULL: all are refused.
 	 */
 	bool (*fault)(void *cookie, ml_va va, ml_prot access);
 	void *fault_cookie;
@@ -112,9 +112,10 @@ ML_API const struct ml_format *ml_process_format(void);
 /*
  * Reserve the window, create or borrow the physical memory, and install the SIGSEGV handler if
  * this is the first object. The window is aligned to the largest power of two not above its
- * size, at most 1 GiB. Errors: ML_ERR_EMPTY, ML_ERR_ALIGN, ML_ERR_WRAP (of window_va), ML_ERR_PA_RANGE
- * (memory or table memory beyond 2^48), ML_ERR_CONFIG (memory_bytes together with memory_of), ML_ERR_REFUSED (see
- * p->refusal; *p needs no fini). Memory is allocated by the kernel when it is first filled.
+ * size, at most 1 GiB. Errors: ML_ERR_EMPTY, ML_ERR_ALIGN, ML_ERR_WRAP (of window_va),
+ * ML_ERR_PA_RANGE (memory or table memory beyond 2^48), ML_ERR_CONFIG (memory_bytes together with
+ * memory_of), ML_ERR_REFUSED (see p->refusal; *p needs no fini). Memory is allocated by the kernel
+ * when it is first filled.
  */
 ML_API ML_MUST_CHECK int ml_process_init(struct ml_process *p,
 					 const struct ml_process_config *config);

@@ -106,12 +106,12 @@ struct ml_fault_request {
 /* What the owner of a mapping brings; every member may be NULL. */
 struct ml_region_ops {
 	/*
-	 * Find the memory for a request: ML_FAULT_DONE with pa filled in, or any other result. It is
-	 * asked for the largest size first of those in `rungs` that fit region and alignment, and
-	 * for a smaller one after ML_FAULT_FALLBACK; where private memory is written to, for a base
-	 * page, which is copied at once. What is not aligned, not of the region's class, or refused
-	 * by frames->allowed() is not mapped: the reference goes back, and it is ML_FAULT_BUS.
-	 * Makes its regions refaultable.
+	 * Find the memory for a request: ML_FAULT_DONE with pa filled in, or any other result. It
+	 * is asked for the largest size first of those in `rungs` that fit region and alignment,
+	 * and for a smaller one after ML_FAULT_FALLBACK; where private memory is written to, for a
+	 * base page, which is copied at once. What is not aligned, not of the region's class, or
+	 * refused by frames->allowed() is not mapped: the reference goes back, and it is
+	 * ML_FAULT_BUS. Makes its regions refaultable.
 	 */
 	enum ml_fault_result (*fault)(struct ml_fault_request *request);
 	uint32_t rungs; /* sizes that fault can give: bit n is format->rungs[n], bit 0 is implied */
@@ -188,8 +188,8 @@ ML_API bool ml_region_refaultable(const struct ml_region *region);
 /* ---- the space ------------------------------------------------------------------- */
 
 /*
- * Walkers of their own - an IOMMU, shadow tables - hear of each change: `begin` before a range loses
- * something, `end` after the change is complete. In between they use nothing of it.
+ * Walkers of their own - an IOMMU, shadow tables - hear of each change: `begin` before a range
+ * loses something, `end` after the change is complete. In between they use nothing of it.
  */
 struct ml_notifier {
 	void (*begin)(struct ml_notifier *notifier, ml_va va, uint64_t len);
@@ -279,8 +279,8 @@ ML_API ML_MUST_CHECK int ml_space_map(struct ml_space *s, ml_va va, uint64_t len
 
 /*
  * Unmap [va, va + len): regions are cut or closed, what they held is unmapped, references are
- * dropped. Holes are skipped. Where a refaultable leaf reaches over an end and no table can be had to
- * split it, all of it is taken out. Errors: range errors, ML_ERR_REFUSED (may_split),
+ * dropped. Holes are skipped. Where a refaultable leaf reaches over an end and no table can be had
+ * to split it, all of it is taken out. Errors: range errors, ML_ERR_REFUSED (may_split),
  * ML_ERR_NO_MEMORY (a region object; tables, where not guaranteed).
  */
 ML_API ML_MUST_CHECK int ml_space_unmap(struct ml_space *s, ml_va va, uint64_t len);
@@ -308,8 +308,8 @@ ML_API ML_MUST_CHECK int ml_space_protect(struct ml_space *s, ml_va va, uint64_t
  * unmaps the end; growing extends the region, in place if there is room, else, with ML_MOVE_MAY,
  * where there is. *va is where it is afterwards. Whole leaves stay whole where the new place is
  * congruent, and that is what is looked for. Errors: range errors, ML_ERR_NOT_MAPPED (not in one
- * region), ML_ERR_NO_SPACE, ML_ERR_ARGUMENT (old and new overlap; FIXED without MAY), ML_ERR_REFUSED
- * (it may not grow, or be cut), ML_ERR_NO_MEMORY.
+ * region), ML_ERR_NO_SPACE, ML_ERR_ARGUMENT (old and new overlap; FIXED without MAY),
+ * ML_ERR_REFUSED (it may not grow, or be cut), ML_ERR_NO_MEMORY.
  */
 ML_API ML_MUST_CHECK int ml_space_move(struct ml_space *s, ml_va old, uint64_t old_len,
 				       uint64_t new_len, unsigned flags, ml_va *va);
@@ -411,8 +411,8 @@ ML_API ML_MUST_CHECK int ml_space_fork(struct ml_space *child, struct ml_space *
  * refused at every level, before anybody asks for a descriptor (S4.22). Errors: range errors,
  * ML_ERR_NOT_MAPPED, ML_ERR_ACCESS, ML_ERR_NO_MEMORY, ML_ERR_FAULT (raw frames, or the owner has no
  * memory there), ML_ERR_CONTENDED (as when populating), ML_ERR_ARGUMENT (more extents than there is
- * room for). On error no reference is held. A reference does not keep a private page in place: who writes to it after a fork gets a
- * copy, and the pin keeps the page that was.
+ * room for). On error no reference is held. A reference does not keep a private page in place: who
+ * writes to it after a fork gets a copy, and the pin keeps the page that was.
  */
 ML_API ML_MUST_CHECK int ml_pin_pages(struct ml_space *s, ml_va va, uint64_t len, ml_prot access,
 				      struct ml_extent *extents, size_t most, size_t *count);
@@ -429,8 +429,8 @@ struct ml_follow {
 };
 
 /*
- * What a trusted user (a hypervisor) may map for itself of a raw or mixed region. It holds until the
- * caller lets go of the space's lock; after that a notifier tells when it ends. Errors:
+ * What a trusted user (a hypervisor) may map for itself of a raw or mixed region. It holds until
+ * the caller lets go of the space's lock; after that a notifier tells when it ends. Errors:
  * ML_ERR_NOT_MAPPED (no region, or nothing is there: fault it in), ML_ERR_ARGUMENT (counted memory:
  * pin it).
  */
@@ -458,9 +458,9 @@ ML_API void ml_space_stats(const struct ml_space *s, struct ml_space_stats *stat
 ML_API bool ml_space_can_hold(const struct ml_space *s, unsigned rung);
 
 /*
- * Read everything and check it: the tree of regions, the table (ml_table_check()) with its ledger of
- * deposits, and that every leaf lies in regions, with no right and no mark that they do not give.
- * For tests and audits. fault may be NULL. Errors: those of ml_table_check(); ML_ERR_BUG, the
+ * Read everything and check it: the tree of regions, the table (ml_table_check()) with its ledger
+ * of deposits, and that every leaf lies in regions, with no right and no mark that they do not
+ * give. For tests and audits. fault may be NULL. Errors: those of ml_table_check(); ML_ERR_BUG, the
  * regions.
  */
 ML_API ML_MUST_CHECK int ml_space_check(const struct ml_space *s, struct ml_fault *fault);

@@ -110,7 +110,9 @@ enum ml_fault_result ml_space_fault(struct ml_space *s, ml_va va, ml_prot tried)
 	if (!access.region)
 		return ML_FAULT_NO_REGION;
 	result = ml_fault_in(&access);
-	/* A TLB may hold it read-only: who gave the right may not have come to the end of it yet. */
+	/*
+	 * A TLB may hold it read-only: who gave the right may not have come to the end of it yet.
+	 */
 	if (result == ML_FAULT_SPURIOUS && access_writes(&access))
 		ml_flush_range(&s->table, page, page_bytes(s), ML_LEVEL_ANY, true);
 	return result;

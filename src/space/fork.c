@@ -115,10 +115,10 @@ static void copy_regions(struct ml_space *child, const struct ml_space *parent,
 {
 	const struct ml_region *region = ml_space_find_from(parent, 0);
 
-	for (; region; region = ml_region_next(region)) {
+	for (; region && chain; region = ml_region_next(region)) {
 		struct ml_region *fresh = chain;
 
-		chain = chain->mapping_next;
+		chain = fresh->mapping_next;
 		*fresh = *region;
 		ml_region_open(child, fresh);
 	}

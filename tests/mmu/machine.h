@@ -82,8 +82,8 @@ bool machine_begin(struct machine *m, const struct machine_facts *facts);
 void machine_configure(struct machine *m, struct ml_table_config *config);
 
 /*
- * let every CPU translate by t, which was empty when it was used first (NULL: by none); false, with a
- * complaint, if that failed,
+ * let every CPU translate by t, which was empty when it was used first (NULL: by none); false, with
+ * a complaint, if that failed,
  */
 bool machine_use(struct machine *m, struct ml_table *t);
 

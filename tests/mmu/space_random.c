@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * A random program against a flat picture of it: for each page whether it is there, what may be done
- * to it, and the word that it holds. Every CPU takes part.
+ * A random program against a flat picture of it: for each page whether it is there, what may be
+ * done to it, and the word that it holds. Every CPU takes part.
  */
 #include "space.h"
 

@@ -93,8 +93,8 @@ struct life_action life_draw(struct source *s, const struct life_rules *rules)
 
 void life_print(const struct life_action *a)
 {
-	printf("#   %u: %s %s at %u, %u pages, new %u to %u, offset %u, rights %x of %x, advice %u, "
-	       "flags %u, byte %u at %u",
+	printf("#   %u: %s %s at %u, %u pages, new %u to %u, offset %u, rights %x of %x, "
+	       "advice %u, flags %u, byte %u at %u",
 	       a->process, kind_names[a->kind], source_names[a->source], a->at, a->pages,
 	       a->new_pages, a->to, a->offset, a->rights, a->may, a->advice, a->flags, a->byte,
 	       a->skew);

@@ -8,8 +8,8 @@
  *   ISA_RAM_PA       where memory begins, ISA_RAM_BYTES of it (the emulator is told as much)
  *   ISA_DIRECT       the direct map: all memory and the device are seen at ISA_DIRECT + pa
  *   ISA_DEVICE_PA    the one page of registers that the kernel uses
- *   ISA_PCI_CONFIG   where PCI bus 0 is configured (ECAM), and ISA_PCI_MEMORY, where its devices may
- *                    be put, if the emulator is told to have any
+ *   ISA_PCI_CONFIG   where PCI bus 0 is configured (ECAM), and ISA_PCI_MEMORY, where its devices
+ *                    may be put, if the emulator is told to have any
  *   ISA_IMAGE        image addresses are ISA_IMAGE + pa
  *   ISA_KERNEL       the first address that belongs to the kernel in every table, and
  *   ISA_KERNEL_BYTES how many: 0 where the kernel has a table of its own (Arm TTBR1)
