@@ -135,20 +135,23 @@ ML_PART void copy_pieces(const struct ml_format *f, struct copier *copier, struc
 }
 
 /* Everything that can fail is behind us. */
-ML_PART void copy_range(const struct ml_format *f, struct copier *copier, struct gather *g)
+ML_PART void copy_range(const struct ml_format *f, struct copier *copier, struct ml_op *op)
 {
 	struct carrier *c = &copier->carrier;
 	struct carry_step step = c->step;
+	struct gather g;
 
+	gather_open(&g, c->from, op);
 	for (;;) {
 		if (step.kind == CARRY_ENTRIES)
-			copy_entries(f, copier, g, &step);
+			copy_entries(f, copier, &g, &step);
 		else if (step.kind == CARRY_PIECES)
-			copy_pieces(f, copier, g, &step);
+			copy_pieces(f, copier, &g, &step);
 		if (step.end == c->last)
-			return;
+			break;
 		(void)carry_next(f, c, step.end + 1, &step);
 	}
+	gather_close(f, &g);
 }
 
 /* Whether what stands in the one table may stand in the other as it is. */
@@ -196,7 +199,6 @@ ML_INLINE int table_copy(const struct ml_format *f, struct ml_table *to, struct 
 	};
 	struct carrier *c = &copier.carrier;
 	struct demand demand;
-	struct gather g;
 	uint64_t cut = 0;
 	int error = check_copy(f, &copier, va, len);
 
@@ -211,9 +213,7 @@ ML_INLINE int table_copy(const struct ml_format *f, struct ml_table *to, struct 
 	error = open_carrier(c, op, cut, demand.tables + demand.deposits);
 	if (error || is_dry(op))
 		return error;
-	gather_open(&g, from, op);
-	copy_range(f, &copier, &g);
-	gather_close(f, &g);
+	copy_range(f, &copier, op);
 	tell_linked(f, to, op, va, c->last);
 	deposit_owed(to, &c->land, demand.deposits);
 	close_carrier(c, op);
