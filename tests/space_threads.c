@@ -285,7 +285,6 @@ static int open_process(struct process *process)
 	config.frames = &frames;
 	config.frames_cookie = &now.frames;
 	config.last = ((uint64_t)1 << 30) - 1;
-	config.fault_rungs = ~0u;
 	return ml_space_init(&process->space, now.format, &config);
 }
 
@@ -324,28 +323,30 @@ static void manage_once(struct process *process, uint64_t random)
 	struct ml_space *s = &process->space;
 	int error = ML_OK;
 
-	switch (random % 8) {
+	switch (random % 32) {
 	case 0:
-		error = ml_space_protect(s, va, len, ML_READ);
-		break;
-	case 1:
-	case 2:
-		error = ml_space_protect(s, 0, STEADY * PAGE, ML_RW);
-		break;
-	case 3:
-		error = ml_space_unmap(s, loose, LOOSE * PAGE);
-		break;
-	case 4:
-		error = ml_space_map(s, loose, LOOSE * PAGE, &memory, ML_MAP_REPLACE, NULL);
-		break;
-	case 5:
-		error = ml_space_advise(s, va, len, ML_ADVISE_COLLAPSE);
-		break;
-	case 6:
 		fork_process(process);
 		break;
-	default:
+	case 1:
 		exit_process(process);
+		break;
+	case 2:
+		error = ml_space_unmap(s, loose, LOOSE * PAGE);
+		break;
+	case 3:
+		error = ml_space_map(s, loose, LOOSE * PAGE, &memory, ML_MAP_REPLACE, NULL);
+		break;
+	case 4:
+	case 5:
+		error = ml_space_protect(s, va, len, ML_READ);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		error = ml_space_protect(s, 0, STEADY * PAGE, ML_RW);
+		break;
+	default:
+		error = ml_space_advise(s, va, len, ML_ADVISE_COLLAPSE);
 	}
 	now.trouble += error != ML_OK;
 }
