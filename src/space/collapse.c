@@ -73,6 +73,7 @@ static int replace_unit(const struct unit *unit, struct ml_op *op, ml_pa pa)
 	error = ml_protect(t, unit->va, unit->bytes, ML_WRITE, 0, op);
 	if (!error) {
 		copy_unit(unit, pa);
+		publish_frames();
 		error = ml_map(t, unit->va, unit->bytes, pa, unit_prot(unit), op);
 	}
 	ml_space_end(unit->s, unit->va, last);

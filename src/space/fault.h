@@ -72,8 +72,8 @@ enum ml_fault_result ml_grant_leaf(const struct access *a, const struct ml_trans
 int ml_space_collapse(struct ml_space *s, const struct ml_region *region, ml_va va, ml_va last);
 
 /*
- * What was stored into a frame is seen by whoever finds the leaf that comes next: where nothing
- * stands a leaf is stored without an order of its own.
+ * What was stored into a frame is seen by whoever finds the leaf that comes next: a leaf is stored
+ * without an order of its own.
  */
 ML_INLINE void publish_frames(void)
 {
