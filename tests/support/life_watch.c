@@ -55,19 +55,30 @@ static void put_heard(void *pool, ml_pa pa, uint64_t length)
 
 /* ---- frames that come -------------------------------------------------------------- */
 
+static void note_filled(ml_pa pa, uint64_t length)
+{
+	if (!listener)
+		return;
+	listener->filled = pa;
+	listener->filled_bytes = length;
+}
+
 static bool alloc_heard(void *pool, uint64_t bytes, bool zero, ml_pa *pa)
 {
-	if (listener)
-		listener->filled |= zero;
-	return home_frame_ops.alloc(pool, bytes, zero, pa);
+	const bool good = home_frame_ops.alloc(pool, bytes, zero, pa);
+
+	if (good && zero)
+		note_filled(*pa, bytes);
+	return good;
 }
 
 static void copy_heard(void *pool, ml_pa to, ml_pa from, uint64_t length)
 {
-	if (listener)
-		listener->filled = true;
 	home_frame_ops.copy(pool, to, from, length);
+	note_filled(to, length);
 }
+
+#define FRAME_BITS 0x0000fffffffff000u /* where both formats of real CPUs hold the frame */
 
 /*
  * Whoever finds a leaf goes on to what it leads to: that must have been stored before, in the eyes
@@ -78,8 +89,9 @@ static void hear(void *cookie, const struct ml_event *event)
 	struct life_watch *w = cookie;
 
 	if (event->kind == ML_EVENT_PUBLISH)
-		w->filled = false;
-	if (event->kind == ML_EVENT_STORE && w->filled)
+		w->filled_bytes = 0;
+	if (event->kind == ML_EVENT_STORE &&
+	    (event->value & FRAME_BITS) - w->filled < w->filled_bytes)
 		complain(w, "an entry is stored before what its frame holds can be seen");
 	ml_oracle_event(w->oracle, event);
 }
@@ -246,7 +258,8 @@ void life_watch_begin(struct life_watch *w, struct life_homes *homes, uint64_t s
 		abort();
 	w->hardware = source_seeded(seed);
 	w->frames_freed = 0;
-	w->by_ear = w->filled = false;
+	w->filled_bytes = 0;
+	w->by_ear = false;
 	w->what = NULL;
 	enter(w, 0);
 	ml_oracle_act_with(w->oracle, &actor);

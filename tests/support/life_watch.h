@@ -40,7 +40,8 @@ struct life_watch {
 	size_t mark_count;
 	ml_va move_from, move_to; /* where the call has moved pages, if it has */
 	uint64_t move_bytes;
-	bool filled;           /* a frame was, and a barrier has not come since */
+	ml_pa filled; /* these frames were, and a barrier has not come since */
+	uint64_t filled_bytes;
 	uint64_t frames_freed; /* last references that were put, */
 	const char *what;      /* and the first thing that was wrong with one */
 };
