@@ -92,6 +92,8 @@ ML_INLINE void deposit(struct ml_table *t, struct supply *supply, uint64_t table
 /* The same for leaves that were made. */
 ML_INLINE void deposit_owed(struct ml_table *t, struct supply *supply, uint64_t tables)
 {
+	if (!tables) /* several writers never deposit, and must not touch what they share */
+		return;
 	deposit(t, supply, tables);
 	t->owed += tables;
 }

@@ -242,6 +242,12 @@ ML_INLINE void tally(const struct ml_table *t, uint64_t *counter, uint64_t numbe
 		*counter += number;
 }
 
+/* What is counted so far. */
+ML_INLINE uint64_t tallied(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 /*
  * Where a table's witness is kept. Writers of other units share it: a witness that is half one's
  * and half another's is a bad guess, and no more.

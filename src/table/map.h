@@ -107,7 +107,7 @@ ML_INLINE void store_mapping(const struct ml_format *f, struct gather *g, struct
 	struct mapping_run run = m->first;
 
 	for (;; run = mapping_next(f, g->t, m, &at)) {
-		const uint64_t tables = g->t->stats.tables;
+		const uint64_t tables = f->caches_invalid ? tallied(&g->t->stats.tables) : 0;
 		ml_pte bits = codec_leaf_bits(f, &g->t->types, m->prot, f->rungs[run.rung].level);
 
 		if (f->rungs[run.rung].lg2_entries)

@@ -292,14 +292,22 @@ ML_INLINE void close_change(const struct ml_format *f, struct change *c)
 	supply_close(c->gather.t, c->gather.op, &c->supply);
 }
 
-/* The leaf at va of this level goes, with all that follows from it; no tables are needed. */
-ML_PART void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, unsigned level,
+/* The leaf at `at` goes, with all that follows from it; no tables are needed. */
+ML_PART void unmap_leaf(const struct ml_format *f, struct ml_table *t, ml_va va, struct place at,
 			struct ml_op *op)
 {
+	const unsigned index = index_of(f, va, at.level);
 	struct gather g;
 
 	gather_open(&g, t, op);
-	unmap_range(f, &g, NULL, va, entry_last(f, va, level));
+	if (at.pte & codec_group(f)) {
+		unmap_range(f, &g, NULL, va, entry_last(f, va, at.level));
+	} else {
+		unmap_entries(f, &g, at.entry, va, 1, at.level);
+		ML_PORT_PUBLISH();
+		prune(f, &g, va, at.entry - index, index, index + 1, at.level,
+		      top_level(f, t, va, va));
+	}
 	gather_close(f, &g);
 }
 
@@ -378,7 +386,7 @@ ML_PART int table_unmap_general(const struct ml_format *f, struct ml_table *t, m
 	at = descend(f, t, va, 0);
 	if (is_one_leaf(f, at, va, len)) {
 		if (!is_dry(op))
-			unmap_leaf(f, t, va, at.level, op);
+			unmap_leaf(f, t, va, at, op);
 		return ML_OK;
 	}
 	if (is_inside(f, at, va, len))

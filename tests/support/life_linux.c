@@ -76,7 +76,7 @@ static int do_move(const struct life_action *a)
 {
 	int flags = 0;
 
-	if (a->to != a->at)
+	if (a->to != a->at || a->flags & ML_MOVE_FIXED)
 		flags = MREMAP_MAYMOVE | MREMAP_FIXED;
 	return mremap(address(a->at), a->pages * PAGE, a->new_pages * PAGE, flags,
 		      address(a->to)) == MAP_FAILED
