@@ -548,6 +548,25 @@ TEST(a_step_without_a_table)
 	}
 }
 
+/* What was taken to cut a region at both ends goes back where the leaf cannot be cut. */
+TEST(a_protect_without_a_table)
+{
+	struct home home;
+	uint64_t objects;
+
+	open_plain(&home, WORLD_X86_4);
+	t_eq(raw_map(&home, 2 * M, 2 * M, RAW_SHARED, NULL), ML_OK);
+	t_eq(ml_remap_pfn_range(&home.space, 2 * M, 2 * M, (uint64_t)4 << 30, ML_WB), ML_OK);
+	objects = home.pool->objects_used;
+	home.arena->in_use_limit = home.arena->in_use;
+	t_eq(ml_space_protect(&home.space, 2 * M + 4 * K, 4 * K, ML_READ), ML_ERR_NO_MEMORY);
+	home.arena->in_use_limit = 0;
+	t_eq(home.pool->objects_used, objects);
+	t_eq(home.space.regions, 1);
+	t_eq(home_rung(&home, 2 * M), 1);
+	close_plain(&home, WORLD_X86_4);
+}
+
 /* Fini closes what is open, and tells whoever listens of nothing beyond it. */
 static unsigned begun;
 static ml_va begun_va;
