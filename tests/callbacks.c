@@ -238,6 +238,24 @@ TEST(walkers_that_are_not_coherent_see_everything)
 	}
 }
 
+/* A group of blocks comes apart at both ends: into two tables, and blocks beside them. */
+TEST(no_link_comes_before_what_is_beside_it_was_written_back)
+{
+	struct ml_trace trace = { .watch = watch, .forget = true };
+	struct ml_table table;
+
+	put_up(&table, WORLD_ARM_LOW, ML_FOLD_MAP, true);
+	t_eq(ml_map(&table, AT, 32 * M, AT, ML_RW, NULL), ML_OK);
+	trace.arena = seen.arena;
+	ml_trace_to(&trace);
+	t_eq(ml_unmap(&table, AT + 4 * M + 4 * K, 16 * M, NULL), ML_OK);
+	ml_trace_to(NULL);
+	t_eq(table.stats.tables, 5); /* the group was there, and two of its blocks were cut */
+	t_eq(seen.dirty_count, 0);
+	t_eq(seen.early, 0);
+	take_down(&table);
+}
+
 /* What is stored in new roots, in both roots of sharing, and in the tables it makes. */
 TEST(roots_are_written_back)
 {

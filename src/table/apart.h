@@ -239,6 +239,24 @@ ML_INLINE bool hole_parts(struct hole hole, unsigned i)
 	return (hole.before && i + 1 == hole.from) || (hole.behind && i == hole.to);
 }
 
+/* The links of what was broken: before one, all that was stored has been written back. */
+ML_INLINE void apart_link(const struct ml_format *f, struct gather *g, const struct apart *a,
+			  struct hole hole)
+{
+	unsigned i;
+
+	for (i = 0; i < a->run.count; i++) {
+		const unsigned other = hole.behind && i == hole.to;
+
+		if (!hole_parts(hole, i))
+			continue;
+		link_table(f, g->t, g->op, a->run.first + i, a->below[other].table,
+			   a->below[other].pa, a->level - 1);
+		gather_linked(f, g, a->run.va + ((uint64_t)i << f->level_shift[a->level]),
+			      a->level);
+	}
+}
+
 /* What was broken is made, each member as what it is now. */
 ML_PART void apart_make(const struct ml_format *f, struct gather *g, const struct apart *a)
 {
@@ -248,22 +266,18 @@ ML_PART void apart_make(const struct ml_format *f, struct gather *g, const struc
 	ml_pte pte = a->leaf, *p = a->run.first;
 	unsigned i;
 
+	apart_link(f, g, a, hole);
 	if (hole.edit)
 		bits = edit_bits(f, &g->t->types, hole.edit, a->level);
 	for (i = 0; i < a->run.count; i++, p++, pte += step) {
-		if (hole_parts(hole, i)) {
-			const unsigned other = hole.behind && i == hole.to;
-
-			link_table(f, g->t, g->op, p, a->below[other].table, a->below[other].pa,
-				   a->level - 1);
-			gather_linked(f, g, a->run.va + i * step, a->level);
-		} else if (i < hole.from || i >= hole.to) {
+		if (hole_parts(hole, i))
+			continue;
+		if (i < hole.from || i >= hole.to)
 			entry_store(f, p, pte);
-		} else if (hole.edit) {
+		else if (hole.edit)
 			entry_store(f, p,
 				    edit_apply(f, &g->t->types, hole.edit, hole.edit->kind, bits,
 					       pte, a->level));
-		}
 	}
 }
 
