@@ -38,7 +38,7 @@ static enum ml_fault_result file_fault(struct ml_fault_request *request)
 }
 
 static const struct ml_region_ops file_ops = { .fault = file_fault, .rungs = ~0u };
-static const struct ml_region_ops device_ops = { NULL };
+static const struct ml_region_ops device_ops = { .rungs = 0 };
 
 static int open_home(struct life_homes *l, unsigned process)
 {
