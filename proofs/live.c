@@ -36,14 +36,12 @@ static struct {
 static struct {
 	bool hasty; /* an entry is made while walkers may hold what it was, or what its group was */
 	bool bold;  /* a valid entry becomes another that it may not become */
-	bool bare;  /* a table is linked while its entries are not all visible */
 	bool early; /* a table is free while walkers may be in it */
 } wrong;
 
 /* An entry of a table that walkers may be in until they have forgotten its link. */
 static ml_pte *inside;
 static bool hardware_marks; /* walkers do */
-static bool unseen;         /* entries of a table that nothing links */
 
 static bool is_valid(ml_pte pte)
 {
@@ -113,7 +111,6 @@ static ml_pte watch_load(const ml_pte *p)
 
 static void watch_link(ml_pte *p, ml_pte pte)
 {
-	wrong.bare |= unseen;
 	watch_store(p, pte);
 }
 
@@ -147,12 +144,10 @@ static bool watch_replace(ml_pte *p, ml_pte *old, ml_pte pte)
 static void watch_fill(ml_pte *p, ml_pte pte)
 {
 	*p = pte;
-	unseen = true;
 }
 
 static void watch_publish(void)
 {
-	unseen = false;
 	if (watched.held == CLEARED)
 		watched.held = SEEN;
 }
@@ -250,41 +245,6 @@ PROOF_OF_GROUPS(a_group_is_broken_and_made_again)
 
 /* Two levels of toy: the root, and memory for a table. */
 static _Alignas(32) ml_pte root[4], table[4];
-
-/* Toy: the order is the same for all, and a table is small. */
-PROOF_OF_TOY(a_leaf_is_broken_before_its_table_is_linked)
-{
-	const struct ml_types types = default_types();
-	const struct leaf leaf = any_leaf_of(&types, 1);
-	const unsigned i = any_below(4), at = any_below(4);
-	const ml_va va = (ml_va)at << F->level_shift[1];
-	const unsigned from = any_below(4), to = from + any_below(4); /* what goes of it */
-	const bool all = any_bool();                                  /* or: all becomes pages */
-	const ml_va start = va + ((ml_va)from << F->level_shift[0]);
-	const ml_va end = va + ((ml_va)(to + 1) << F->level_shift[0]) - 1;
-	const struct parting parting = { start, end, NULL, all ? 0 : PARTING_ENDS };
-	struct spare *spare = (struct spare *)(void *)table;
-	struct ml_reserve reserve = { table, 1 };
-	struct supply supply = { &reserve, { NULL, 0 } };
-	struct place place = { root + at, leaf.pte, 1 };
-	struct ml_table t = live_table();
-	struct apart apart;
-	struct gather g;
-
-	ASSUME(!leaf.group && to < 4 && to - from < 3);
-	spare->next = NULL;
-	spare->pa = (ml_pa)any_below(0x8000) << 5;
-	root[at] = leaf.pte;
-	watch(root + at, va, 1);
-	gather_open(&g, &t, NULL);
-	apart_leaf(F, &apart, &parting, place, va);
-	take_apart(F, &g, &supply, &apart, 1);
-	PROVE(watched.made && !wrong.bold && !wrong.hasty, "when nothing is held of it");
-	PROVE(!wrong.bare, "and all of the table is visible");
-	PROVE(codec_kind(F, root[at], 1) == ML_KIND_TABLE, "which is there then");
-	if (all || i < from || i > to)
-		PROVE(!(watched.marks & ~decoded(&types, table[i], 0).prot), "with every mark");
-}
 
 static void table_free(void *cookie, struct ml_op *op, void *memory, ml_pa pa, size_t bytes)
 {
