@@ -342,10 +342,11 @@ ML_API ML_MUST_CHECK int ml_space_advise(struct ml_space *s, ml_va va, uint64_t 
  * with the largest leaves (S4.1, S4.2): smaller ones where alignment, policy, the region, or a
  * missing spare table ask for it, so that ML_ERR_NO_MEMORY means the tables of small pages are not
  * to be had. type: the memory type; rights are the region's. Regions with a fault handler get base
- * pages (S4.15); a private region that may be written must be covered whole, in one call (H3).
- * Errors: range errors, ML_ERR_NOT_MAPPED (not in one region), ML_ERR_ARGUMENT (not of that class;
- * not whole; type is more than that), ML_ERR_ACCESS (frames->allowed), ML_ERR_EXISTS, ML_ERR_PROT,
- * ML_ERR_NO_MEMORY.
+ * pages (S4.15); a private region that may be written must be covered whole, in one call (H3). What
+ * the owner stored into the frames before is its own to make visible: a leaf is stored without an
+ * order to it. Errors: range errors, ML_ERR_NOT_MAPPED (not in one region), ML_ERR_ARGUMENT (not of
+ * that class; not whole; type is more than that), ML_ERR_ACCESS (frames->allowed), ML_ERR_EXISTS,
+ * ML_ERR_PROT, ML_ERR_NO_MEMORY.
  */
 ML_API ML_MUST_CHECK int ml_remap_pfn_range(struct ml_space *s, ml_va va, uint64_t len, ml_pa pa,
 					    ml_prot type);
