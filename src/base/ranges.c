@@ -116,15 +116,19 @@ static uint64_t hole_between(const struct ml_range *before, const struct ml_rang
 	return before ? range->first - before->last - 1 : range->first;
 }
 
-static void measure_hole(struct ml_range *range, const struct ml_range *before)
-{
-	range->hole = hole_between(before, range);
-}
-
 static void refresh_up(struct ml_range *node)
 {
 	while (node && refresh(node))
 		node = node->parent;
+}
+
+/* What is before range, which may be NULL, is another one now, or ends elsewhere. */
+static void remeasure(struct ml_range *range, const struct ml_range *before)
+{
+	if (!range)
+		return;
+	range->hole = hole_between(before, range);
+	refresh_up(range);
 }
 
 static void link_leaf(struct ml_range **root, struct ml_range *range, struct ml_range *parent,
@@ -157,10 +161,7 @@ void ml_ranges_insert(struct ml_range **root, struct ml_range *range)
 	before = ml_ranges_beside(range, 0);
 	behind = ml_ranges_beside(range, 1);
 	weigh_leaf(root, range, hole_between(before, range));
-	if (behind) {
-		measure_hole(behind, range);
-		refresh_up(behind);
-	}
+	remeasure(behind, range);
 }
 
 void ml_ranges_cut(struct ml_range **root, struct ml_range *range, struct ml_range *behind)
@@ -200,22 +201,13 @@ void ml_ranges_remove(struct ml_range **root, struct ml_range *range)
 	else
 		replace(root, range, range->child[range->child[1] != NULL]);
 	balance_up(root, from);
-	if (behind) {
-		measure_hole(behind, before);
-		refresh_up(behind);
-	}
+	remeasure(behind, before);
 }
 
 void ml_ranges_resized(struct ml_range *range)
 {
-	struct ml_range *behind = ml_ranges_beside(range, 1);
-
-	measure_hole(range, ml_ranges_beside(range, 0));
-	refresh_up(range);
-	if (behind) {
-		measure_hole(behind, range);
-		refresh_up(behind);
-	}
+	remeasure(range, ml_ranges_beside(range, 0));
+	remeasure(ml_ranges_beside(range, 1), range);
 }
 
 /* The outermost node of a subtree that has such a hole; the subtree has one. */

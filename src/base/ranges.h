@@ -10,20 +10,6 @@
 #include "base/bits.h"
 #include <maxleaf/types.h>
 
-/* The range that holds `at`, or NULL. */
-ML_INLINE struct ml_range *ranges_find(struct ml_range *node, uint64_t at)
-{
-	struct ml_range *found = NULL;
-
-	while (node) {
-		const bool behind = at > node->last;
-
-		found = behind ? found : node;
-		node = node->child[behind];
-	}
-	return found && found->first <= at ? found : NULL;
-}
-
 /* The first range that ends at or behind `at`, or NULL. */
 ML_INLINE struct ml_range *ranges_from(struct ml_range *node, uint64_t at)
 {
@@ -36,6 +22,14 @@ ML_INLINE struct ml_range *ranges_from(struct ml_range *node, uint64_t at)
 		node = node->child[behind];
 	}
 	return found;
+}
+
+/* The range that holds `at`, or NULL. */
+ML_INLINE struct ml_range *ranges_find(struct ml_range *node, uint64_t at)
+{
+	struct ml_range *found = ranges_from(node, at);
+
+	return found && found->first <= at ? found : NULL;
 }
 
 /* The first (side 0) or the last (side 1) range, or NULL. */
