@@ -292,7 +292,7 @@ TEST(populating_stops_where_it_must)
 			   &(struct ml_region_spec){ .prot = ML_RW | ML_WB,
 						     .may = ML_RW,
 						     .flags = ML_REGION_RAW | ML_REGION_SHARED });
-		t_eq(ml_space_advise(s, va + page, page, ML_ADVISE_POPULATE), ML_ERR_ACCESS);
+		t_eq(ml_space_advise(s, va + page, page, ML_ADVISE_POPULATE), ML_ERR_FAULT);
 		close_owned(&home, &owner, world);
 	}
 }

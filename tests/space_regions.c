@@ -599,3 +599,50 @@ TEST(the_end_of_a_space)
 	t_eq(begun_len, 0 - 12 * K - M);
 	t_ok(home_is_empty(WORLD_X86_4));
 }
+
+TEST(a_fork_is_heard_from_the_first_region_to_the_last)
+{
+	struct ml_notifier notifier = { .begin = hear };
+	struct home parent, child;
+
+	open_plain(&parent, WORLD_X86_4);
+	open_plain(&child, WORLD_X86_4);
+	ml_space_notify(&parent.space, &notifier);
+	begun = 0;
+	t_eq(ml_space_fork(&child.space, &parent.space), ML_OK);
+	t_eq(begun, 0); /* there is nothing */
+	t_eq(raw_map(&parent, M, 8 * K, RAW_SHARED, NULL), ML_OK);
+	t_eq(raw_map(&parent, 0 - 16 * K, 4 * K, RAW_SHARED, NULL), ML_OK);
+	begun = 0;
+	t_eq(ml_space_fork(&child.space, &parent.space), ML_OK);
+	t_eq(begun, 1);
+	t_eq(begun_va, M);
+	t_eq(begun_len, 0 - 12 * K - M);
+	ml_space_unnotify(&parent.space, &notifier);
+	t_ok(home_close(&child));
+	close_plain(&parent, WORLD_X86_4);
+}
+
+/* What a region shows ends where offsets do: it grows up to there. */
+TEST(a_region_grows_up_to_the_last_offset)
+{
+	struct ml_mapping mapping = { &willing, &owners[0], NULL };
+	const struct ml_region_spec spec = {
+		.prot = ML_READ,
+		.may = ML_READ,
+		.mapping = &mapping,
+		.offset = 0 - 16 * K,
+	};
+	struct home home;
+	ml_va va = M;
+
+	unit_bytes = 4 * K;
+	open_plain(&home, WORLD_X86_4);
+	t_eq(map_spec(&home, M, 8 * K, spec), ML_OK);
+	t_eq(ml_space_move(&home.space, M, 8 * K, 20 * K, 0, &va), ML_ERR_WRAP);
+	t_eq(ml_space_move(&home.space, M, 8 * K, 20 * K, ML_MOVE_MAY, &va), ML_ERR_WRAP);
+	t_eq(ml_region_length(ml_space_find(&home.space, M)), 8 * K);
+	t_eq(ml_space_move(&home.space, M, 8 * K, 16 * K, 0, &va), ML_OK);
+	t_eq(ml_region_length(ml_space_find(&home.space, M)), 16 * K);
+	close_plain(&home, WORLD_X86_4);
+}

@@ -308,8 +308,8 @@ ML_API ML_MUST_CHECK int ml_space_protect(struct ml_space *s, ml_va va, uint64_t
  * unmaps the end; growing extends the region, in place if there is room, else, with ML_MOVE_MAY,
  * where there is. *va is where it is afterwards. Whole leaves stay whole where the new place is
  * congruent, and that is what is looked for. Errors: range errors, ML_ERR_NOT_MAPPED (not in one
- * region), ML_ERR_NO_SPACE, ML_ERR_ARGUMENT (old and new overlap; FIXED without MAY),
- * ML_ERR_REFUSED (it may not grow, or be cut), ML_ERR_NO_MEMORY.
+ * region), ML_ERR_NO_SPACE, ML_ERR_ARGUMENT (old and new overlap; FIXED without MAY), ML_ERR_WRAP
+ * (of offset), ML_ERR_REFUSED (it may not grow, or be cut), ML_ERR_NO_MEMORY.
  */
 ML_API ML_MUST_CHECK int ml_space_move(struct ml_space *s, ml_va old, uint64_t old_len,
 				       uint64_t new_len, unsigned flags, ml_va *va);
@@ -328,9 +328,9 @@ enum ml_advice {
  * zeroes, into the largest leaves that frames->alloc() has memory for. Pages that others hold stay
  * where they are, places that are empty, and regions of base pages, as they are. Errors: range
  * errors, ML_ERR_NOT_MAPPED (a hole), ML_ERR_REFUSED (DONTNEED where nothing brings it back;
- * may_split), ML_ERR_NO_MEMORY, ML_ERR_ACCESS (populate: not allowed, or its owner has none),
- * ML_ERR_CONTENDED (populate: its owner said ML_FAULT_RETRY again and again). Populating and
- * collapsing stop at the first error, and keep what is done.
+ * may_split), ML_ERR_NO_MEMORY; populating: ML_ERR_ACCESS (not allowed), ML_ERR_FAULT (its owner
+ * has nothing there), ML_ERR_CONTENDED (its owner said ML_FAULT_RETRY again and again). Populating
+ * and collapsing stop at the first error, and keep what is done.
  */
 ML_API ML_MUST_CHECK int ml_space_advise(struct ml_space *s, ml_va va, uint64_t len,
 					 enum ml_advice advice);

@@ -364,6 +364,13 @@ ML_API ml_pa ml_table_root(const struct ml_table *t);
  */
 ML_API bool ml_table_covers(const struct ml_table *t, ml_va va, uint64_t len);
 
+/*
+ * What every changing call checks first of its range: range errors, ML_ERR_SHARED; and what mapping
+ * checks of its frames: ML_ERR_ALIGN, ML_ERR_WRAP, ML_ERR_PA_RANGE (len is not 0).
+ */
+ML_API ML_MUST_CHECK int ml_table_check_range(const struct ml_table *t, ml_va va, uint64_t len);
+ML_API ML_MUST_CHECK int ml_table_check_frames(const struct ml_table *t, ml_pa pa, uint64_t len);
+
 /* ---- preparing ------------------------------------------------------------------- */
 
 /*

@@ -32,7 +32,7 @@ static int populate(struct ml_space *s, ml_va va, ml_va last, ml_prot tried)
 		const int error = ml_fault_through(s, va, tried, &reached);
 
 		if (error)
-			return error == ML_ERR_FAULT ? ML_ERR_ACCESS : error;
+			return error;
 		if (reached.last >= last)
 			return ML_OK;
 		va = reached.last + 1;
@@ -74,7 +74,7 @@ static int set_huge(struct ml_space *s, ml_va va, ml_va last, unsigned flag)
 int ml_space_advise(struct ml_space *s, ml_va va, uint64_t len, enum ml_advice advice)
 {
 	const ml_va last = va + (len - 1);
-	const int error = ml_space_check_range(s, va, len);
+	const int error = ml_table_check_range(&s->table, va, len);
 
 	if (error)
 		return error;

@@ -2,25 +2,6 @@
 /* Writing to private memory: to what is nobody else's as it is, to anything else in a copy. */
 #include "space/fault.h"
 
-/* A piece of a leaf. */
-struct piece {
-	ml_va va, last;
-	ml_pa pa;
-};
-
-/* What of the leaf lies in the region. */
-static struct piece piece_of(const struct access *a, const struct ml_translation *leaf)
-{
-	const unsigned rung = ml_translation_rung(&a->s->table, leaf);
-	const unsigned shift = a->s->table.format->rungs[rung].shift;
-	struct piece piece;
-
-	piece.va = ml_max(ml_align_down(a->va, shift), a->region->range.first);
-	piece.last = ml_min(ml_align_last(a->va, shift), a->region->range.last);
-	piece.pa = leaf->pa - (a->va - piece.va);
-	return piece;
-}
-
 static struct piece page_of(const struct access *a, const struct ml_translation *leaf)
 {
 	const struct piece page = { a->va, a->va + (page_bytes(a->s) - 1), leaf->pa };
@@ -51,7 +32,7 @@ static enum ml_fault_result grant(const struct access *a, const struct ml_transl
 
 enum ml_fault_result ml_grant_leaf(const struct access *a, const struct ml_translation *leaf)
 {
-	return grant(a, leaf, piece_of(a, leaf));
+	return grant(a, leaf, ml_space_piece(a->s, a->region, a->va, leaf));
 }
 
 /* From now on the region holds what nobody could bring back. */
@@ -64,7 +45,7 @@ static void note_copy(const struct access *a)
 /* Written to as it is: the whole leaf if it may be, so that it stays whole; else the page. */
 static enum ml_fault_result reuse(const struct access *a, const struct ml_translation *leaf)
 {
-	struct piece piece = piece_of(a, leaf);
+	struct piece piece = ml_space_piece(a->s, a->region, a->va, leaf);
 	enum ml_fault_result result = ML_FAULT_FALLBACK;
 
 	if (!is_ours_alone(a->s, piece))

@@ -105,9 +105,7 @@ ML_INLINE uint32_t region_rungs(const struct ml_space *s, const struct ml_region
 /* The last address of the leaf around va. */
 ML_INLINE ml_va leaf_last(const struct ml_space *s, ml_va va, const struct ml_translation *leaf)
 {
-	const unsigned rung = ml_translation_rung(&s->table, leaf);
-
-	return ml_align_last(va, s->table.format->rungs[rung].shift);
+	return ml_align_last(va, leaf_shift(s, leaf));
 }
 
 ML_INLINE uint64_t page_bytes(const struct ml_space *s)

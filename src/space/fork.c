@@ -17,8 +17,20 @@ static bool needs_copy(const struct ml_region *region)
 	return !ml_region_refaultable(region) || region->copied;
 }
 
+struct forking {
+	struct ml_space *child, *parent;
+};
+
+/* Neither what no table translates lies between them, nor what one of the two borrows. */
+static bool is_one_range(const struct forking *fork, ml_va va, ml_va last)
+{
+	return !ml_table_check_range(&fork->parent->table, va, last - va + 1) &&
+	       !ml_table_check_range(&fork->child->table, va, last - va + 1);
+}
+
 /* The next run from `region` on, and the region behind it. */
-static struct ml_region *next_run(struct ml_region *region, struct fork_run *run)
+static struct ml_region *next_run(const struct forking *fork, struct ml_region *region,
+				  struct fork_run *run)
 {
 	while (region && !needs_copy(region))
 		region = ml_region_next(region);
@@ -30,7 +42,8 @@ static struct ml_region *next_run(struct ml_region *region, struct fork_run *run
 		run->last = region->range.last;
 		region = ml_region_next(region);
 	} while (region && needs_copy(region) &&
-		 !(region->flags & ML_REGION_SHARED) == !run->shared);
+		 !(region->flags & ML_REGION_SHARED) == !run->shared &&
+		 is_one_range(fork, run->va, region->range.last));
 	return region;
 }
 
@@ -47,37 +60,46 @@ static int copy_run(struct ml_space *child, struct ml_space *parent, const struc
 }
 
 /* Copy all leaves, or find out what tables that takes. */
-static int copy_leaves(struct ml_space *child, struct ml_space *parent, struct ml_op *op,
-		       uint64_t *tables)
+static int copy_leaves(void *what, struct ml_op *op, uint64_t *tables)
 {
-	struct ml_region *region = ml_space_find_from(parent, 0);
+	const struct forking *fork = what;
+	struct ml_region *region = ml_space_find_from(fork->parent, 0);
 	struct fork_run run = { 0, 0, false };
 	int error = ML_OK;
 
-	*tables = 0;
 	while (region && !error) {
 		run.last = 0;
-		region = next_run(region, &run);
+		region = next_run(fork, region, &run);
 		if (!run.last)
 			break;
-		error = copy_run(child, parent, &run, op);
+		error = copy_run(fork->child, fork->parent, &run, op);
 		*tables += op->tables_needed;
 	}
+	return error;
+}
+
+/* Take what the child needs, and copy. */
+static int fork_leaves(struct ml_space *child, struct ml_space *parent)
+{
+	const struct ml_cursor span = ml_space_span(parent);
+	struct forking fork = { child, parent };
+	struct ml_op op = { .context = parent->context };
+	int error;
+
+	if (span.done)
+		return ML_OK;
+	ml_space_begin(parent, span.va, span.last);
+	error = ml_space_together(&child->table, &op, copy_leaves, &fork);
+	ml_space_end(parent, span.va, span.last);
 	return error;
 }
 
 /* One more reference on everything counted that the child maps. */
 static void get_all(struct ml_space *child, const struct ml_space *parent)
 {
-	const struct ml_range *first = ml_ranges_outermost(parent->root, 0);
-	const struct ml_range *last = ml_ranges_outermost(parent->root, 1);
-	struct ml_cursor cursor = { 0, 0, false };
+	struct ml_cursor cursor = ml_space_span(parent);
 	struct ml_run run;
 
-	if (!first)
-		return;
-	cursor.va = first->first;
-	cursor.last = last->last;
 	while (ml_space_run_next(child, &cursor, &run))
 		if (!(run.prot & ML_SPECIAL))
 			child->frames->get(child->frames_cookie, run.pa, run.length);
@@ -122,27 +144,6 @@ static void copy_regions(struct ml_space *child, const struct ml_space *parent,
 		*fresh = *region;
 		ml_region_open(child, fresh);
 	}
-}
-
-/* Take what the child needs, and copy. */
-static int fork_leaves(struct ml_space *child, struct ml_space *parent)
-{
-	struct ml_op op = { .context = parent->context, .flags = ML_OP_DRY };
-	struct ml_reserve reserve = { NULL, 0 };
-	uint64_t tables;
-	int error = copy_leaves(child, parent, &op, &tables);
-
-	if (!error)
-		error = ml_reserve_fill(&child->table, &reserve, tables, &op);
-	if (error)
-		return error;
-	op.flags = 0;
-	op.reserve = &reserve;
-	ml_space_begin(parent, 0, ~(ml_va)0);
-	error = copy_leaves(child, parent, &op, &tables);
-	ml_space_end(parent, 0, ~(ml_va)0);
-	ml_reserve_empty(&child->table, &reserve, &op);
-	return error;
 }
 
 int ml_space_fork(struct ml_space *child, struct ml_space *parent)

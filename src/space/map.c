@@ -62,7 +62,7 @@ static ml_va leaf_edge(const struct ml_space *s, ml_va va, bool upper)
 	if (ml_translate(&s->table, va, &leaf) ||
 	    !comes_back(s, ml_space_find(s, va), ml_translation_prot(&s->table, &leaf)))
 		return va;
-	shift = s->table.format->rungs[ml_translation_rung(&s->table, &leaf)].shift;
+	shift = leaf_shift(s, &leaf);
 	return upper ? ml_align_last(va, shift) : ml_align_down(va, shift);
 }
 
@@ -92,7 +92,7 @@ int ml_space_unmap(struct ml_space *s, ml_va va, uint64_t len)
 {
 	const ml_va last = va + (len - 1);
 	struct cuts cuts;
-	int error = ml_space_check_range(s, va, len);
+	int error = ml_table_check_range(&s->table, va, len);
 
 	if (error || !ml_region_in(s, va, last))
 		return error;
@@ -163,7 +163,7 @@ int ml_space_unmap_step(struct ml_space *s, struct ml_step *step)
 {
 	const ml_va va = step->va, last = va + (step->len - 1);
 	struct cuts cuts;
-	int error = ml_space_check_range(s, va, step->len);
+	int error = ml_table_check_range(&s->table, va, step->len);
 
 	if (!error)
 		error = ml_cuts_prepare(s, va, last, &cuts);
@@ -201,7 +201,7 @@ int ml_space_map(struct ml_space *s, ml_va va, uint64_t len, const struct ml_reg
 {
 	const ml_va last = va + (len - 1);
 	struct ml_region *fresh;
-	int error = ml_space_check_range(s, va, len);
+	int error = ml_table_check_range(&s->table, va, len);
 
 	if (!error)
 		error = flags & ~ML_MAP_REPLACE ? ML_ERR_ARGUMENT : check_spec(s, len, spec);

@@ -6,6 +6,7 @@
 #include "space/space.h"
 
 struct moving {
+	struct ml_space *s;
 	ml_va from;
 	uint64_t from_len;
 	ml_va to;
@@ -23,7 +24,7 @@ static bool can_grow(const struct ml_space *s, const struct ml_region *region, m
 		     uint64_t more)
 {
 	return region->range.last == last && last != ~(ml_va)0 &&
-	       ml_space_check_range(s, last + 1, more) == ML_OK &&
+	       ml_table_check_range(&s->table, last + 1, more) == ML_OK &&
 	       !ml_region_in(s, last + 1, last + more);
 }
 
@@ -45,14 +46,18 @@ static uint64_t tables_over(const struct ml_space *s, const struct moving *m, ui
 	return tables;
 }
 
-/* And the splits at both ends of the old one, at most. */
+/*
+ * And the splits at both ends of the old one, at most: a table for each level, and one for each
+ * piece that stays large where a leaf owns the table of its first step alone.
+ */
 static uint64_t tables_most(const struct ml_space *s, const struct moving *m, uint64_t len)
 {
+	const uint8_t *bits = s->table.format->index_bits;
 	uint64_t tables = tables_over(s, m, len);
 	unsigned level;
 
 	for (level = 1; level < s->table.levels; level++)
-		tables += 2 + ((uint64_t)2 << s->table.format->index_bits[level]);
+		tables += 2 + (s->table.deposit_one ? (uint64_t)2 << bits[level] : 0);
 	return tables;
 }
 
@@ -80,52 +85,40 @@ static int clear(struct ml_space *s, ml_va va, uint64_t len, struct ml_op *op, u
 }
 
 /* All changes of the table, or the tables that they take together. */
-static int move_leaves(struct ml_space *s, const struct moving *m, struct ml_op *op,
-		       uint64_t *tables)
+static int move_leaves(void *what, struct ml_op *op, uint64_t *tables)
 {
+	const struct moving *m = what;
 	const uint64_t len = moved_length(m);
 	int error;
 
-	*tables = 0;
-	error = clear(s, m->to, m->to_len, op, tables);
+	error = clear(m->s, m->to, m->to_len, op, tables);
 	if (!error)
-		error = clear(s, m->from + len, m->from_len - len, op, tables);
+		error = clear(m->s, m->from + len, m->from_len - len, op, tables);
 	if (error)
 		return error;
-	error = ml_move(&s->table, m->from, m->to, len, op);
+	error = ml_move(&m->s->table, m->from, m->to, len, op);
 	if (error == ML_ERR_EXISTS && op->flags & ML_OP_DRY) {
-		*tables += tables_most(s, m, len);
+		*tables += tables_most(m->s, m, len);
 		return ML_OK;
 	}
 	*tables += op->tables_needed;
 	/* The tables that are there now may go when the place is cleared. */
-	if (op->flags & ML_OP_DRY && ml_region_in(s, m->to, last_of(m->to, m->to_len)))
-		*tables += tables_over(s, m, len);
+	if (op->flags & ML_OP_DRY && ml_region_in(m->s, m->to, last_of(m->to, m->to_len)))
+		*tables += tables_over(m->s, m, len);
 	return error;
 }
 
 /* Everything that can fail, and then the entries. */
-static int moving_leaves(struct ml_space *s, const struct moving *m)
+static int moving_leaves(struct ml_space *s, struct moving *m)
 {
-	struct ml_reserve reserve = { NULL, 0 };
 	struct ml_op op = ml_space_op(s);
-	uint64_t tables;
 	int error;
 
-	op.flags = ML_OP_DRY;
-	error = move_leaves(s, m, &op, &tables);
-	if (!error)
-		error = ml_reserve_fill(&s->table, &reserve, tables, &op);
-	if (error)
-		return error;
-	op.flags = 0;
-	op.reserve = &reserve;
 	ml_space_begin(s, m->from, last_of(m->from, m->from_len));
 	ml_space_begin(s, m->to, last_of(m->to, m->to_len));
-	error = move_leaves(s, m, &op, &tables);
+	error = ml_space_together(&s->table, &op, move_leaves, m);
 	ml_space_end(s, m->to, last_of(m->to, m->to_len));
 	ml_space_end(s, m->from, last_of(m->from, m->from_len));
-	ml_reserve_empty(&s->table, &reserve, &op);
 	return error;
 }
 
@@ -181,13 +174,21 @@ static int resize(struct ml_space *s, struct ml_region *region, const struct mov
 	return ML_OK;
 }
 
+/* Whether what it is to show goes beyond all offsets. */
+static bool shows_beyond(const struct ml_region *region, const struct moving *m)
+{
+	const uint64_t offset = region_offset(region, m->from);
+
+	return !region_is_anonymous(region) && offset + (m->to_len - 1) < offset;
+}
+
 static int check_move(const struct ml_space *s, const struct moving *m, unsigned flags,
 		      struct ml_region **region)
 {
-	int error = ml_space_check_range(s, m->from, m->from_len);
+	int error = ml_table_check_range(&s->table, m->from, m->from_len);
 
 	if (!error && flags & ML_MOVE_FIXED)
-		error = ml_space_check_range(s, m->to, m->to_len);
+		error = ml_table_check_range(&s->table, m->to, m->to_len);
 	else if (!error)
 		error = !m->to_len                                            ? ML_ERR_EMPTY
 			: !ml_aligned(m->to_len, s->table.format->page_shift) ? ML_ERR_ALIGN
@@ -199,13 +200,19 @@ static int check_move(const struct ml_space *s, const struct moving *m, unsigned
 	*region = ml_region_around(s, m->from, last_of(m->from, m->from_len));
 	if (!*region)
 		return ML_ERR_NOT_MAPPED;
-	return m->to_len > m->from_len && !may_grow(*region) ? ML_ERR_REFUSED : ML_OK;
+	if (m->to_len <= m->from_len)
+		return ML_OK;
+	if (!may_grow(*region))
+		return ML_ERR_REFUSED;
+	return shows_beyond(*region, m) ? ML_ERR_WRAP : ML_OK;
 }
 
 int ml_space_move(struct ml_space *s, ml_va old, uint64_t old_len, uint64_t new_len, unsigned flags,
 		  ml_va *va)
 {
-	struct moving m = { .from = old, .from_len = old_len, .to = *va, .to_len = new_len };
+	struct moving m = {
+		.s = s, .from = old, .from_len = old_len, .to = *va, .to_len = new_len
+	};
 	struct ml_region *region;
 	int error = check_move(s, &m, flags, &region);
 

@@ -60,7 +60,8 @@ static bool search(const struct ml_space *s, const struct wish *wish, ml_va *va)
 
 static bool is_free(const struct ml_space *s, ml_va va, uint64_t len)
 {
-	return ml_space_check_range(s, va, len) == ML_OK && !ml_region_in(s, va, va + (len - 1));
+	return ml_table_check_range(&s->table, va, len) == ML_OK &&
+	       !ml_region_in(s, va, va + (len - 1));
 }
 
 int ml_space_pick(const struct ml_space *s, uint64_t len, ml_pa pa, ml_va hint, ml_va *va)

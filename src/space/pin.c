@@ -58,7 +58,7 @@ static int pin_pages(struct ml_space *s, ml_va va, ml_va last, ml_prot access,
 int ml_pin_pages(struct ml_space *s, ml_va va, uint64_t len, ml_prot access,
 		 struct ml_extent *extents, size_t most, size_t *count)
 {
-	int error = ml_space_check_range(s, va, len);
+	int error = ml_table_check_range(&s->table, va, len);
 
 	*count = 0;
 	if (error)

@@ -14,60 +14,47 @@ static ml_prot changed_rights(const struct ml_region *region, ml_prot rights)
 	return (region_rights(region, had) ^ region_rights(region, rights)) | lost;
 }
 
+struct protecting {
+	struct ml_space *s;
+	const struct ml_region *first; /* the one that holds va */
+	ml_va va, last;
+	ml_prot rights;
+};
+
 /* Change the leaves of all regions in [va, last], or find out what tables that takes. */
-static int protect_leaves(struct ml_space *s, const struct ml_region *region, ml_va va, ml_va last,
-			  ml_prot rights, struct ml_op *op, uint64_t *tables)
+static int protect_leaves(void *what, struct ml_op *op, uint64_t *tables)
 {
+	const struct protecting *p = what;
+	const struct ml_region *region = p->first;
 	int error = ML_OK;
 
-	*tables = 0;
-	for (; region && !error; region = region_next_in(region, last)) {
-		const ml_va from = ml_max(va, region->range.first);
-		const ml_va to = ml_min(last, region->range.last);
-		const ml_prot mask = changed_rights(region, rights);
+	for (; region && !error; region = region_next_in(region, p->last)) {
+		const ml_va from = ml_max(p->va, region->range.first);
+		const ml_va to = ml_min(p->last, region->range.last);
+		const ml_prot mask = changed_rights(region, p->rights);
 
 		if (!mask)
 			continue;
-		error = ml_protect(&s->table, from, to - from + 1, mask,
-				   region_rights(region, rights) & mask, op);
+		error = ml_protect(&p->s->table, from, to - from + 1, mask,
+				   region_rights(region, p->rights) & mask, op);
 		*tables += op->tables_needed;
 	}
 	return error;
 }
 
 /* One call of the table is all or nothing by itself. */
-static int protect_one(struct ml_space *s, const struct ml_region *first, ml_va va, ml_va last,
-		       ml_prot rights)
+static int protect_all(struct protecting *p)
 {
-	struct ml_op op = { .context = s->context };
-	uint64_t tables;
+	struct ml_op op = { .context = p->s->context };
+	uint64_t tables = 0;
 	int error;
 
-	ml_space_begin(s, va, last);
-	error = protect_leaves(s, first, va, last, rights, &op, &tables);
-	ml_space_end(s, va, last);
-	return error;
-}
-
-/* Several are not: what they take is there before the first region changes. */
-static int protect_all(struct ml_space *s, const struct ml_region *first, ml_va va, ml_va last,
-		       ml_prot rights)
-{
-	struct ml_op op = { .context = s->context, .flags = ML_OP_DRY };
-	struct ml_reserve reserve = { NULL, 0 };
-	uint64_t tables;
-	int error = protect_leaves(s, first, va, last, rights, &op, &tables);
-
-	if (!error)
-		error = ml_reserve_fill(&s->table, &reserve, tables, &op);
-	if (error)
-		return error;
-	op.flags = 0;
-	op.reserve = &reserve;
-	ml_space_begin(s, va, last);
-	error = protect_leaves(s, first, va, last, rights, &op, &tables);
-	ml_space_end(s, va, last);
-	ml_reserve_empty(&s->table, &reserve, &op);
+	ml_space_begin(p->s, p->va, p->last);
+	if (p->first->range.last >= p->last)
+		error = protect_leaves(p, &op, &tables);
+	else
+		error = ml_space_together(&p->s->table, &op, protect_leaves, p);
+	ml_space_end(p->s, p->va, p->last);
 	return error;
 }
 
@@ -97,9 +84,10 @@ static void protect_regions(struct ml_space *s, struct ml_region *first, ml_va l
 int ml_space_protect(struct ml_space *s, ml_va va, uint64_t len, ml_prot prot)
 {
 	const ml_va last = va + (len - 1);
+	struct protecting p = { s, NULL, va, last, prot };
 	struct ml_region *first;
 	struct cuts cuts;
-	int error = ml_space_check_range(s, va, len);
+	int error = ml_table_check_range(&s->table, va, len);
 
 	if (error)
 		return error;
@@ -109,10 +97,8 @@ int ml_space_protect(struct ml_space *s, ml_va va, uint64_t len, ml_prot prot)
 		error = ml_cuts_prepare_in(s, first, va, last, &cuts);
 	if (error)
 		return error;
-	if (first->range.last >= last)
-		error = protect_one(s, first, va, last, prot);
-	else
-		error = protect_all(s, first, va, last, prot);
+	p.first = first;
+	error = protect_all(&p);
 	if (error) {
 		ml_cuts_drop(s, &cuts);
 		return error;

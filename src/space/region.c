@@ -71,26 +71,22 @@ void ml_region_free(struct ml_space *s, struct ml_region *region)
 
 static void mapping_link(struct ml_mapping *mapping, struct ml_region *region)
 {
-	if (mapping->ops->lock)
-		mapping->ops->lock(mapping->owner);
+	mapping_lock(mapping);
 	region->mapping_next = mapping->regions;
 	region->mapping_link = &mapping->regions;
 	if (region->mapping_next)
 		region->mapping_next->mapping_link = &region->mapping_next;
 	mapping->regions = region;
-	if (mapping->ops->unlock)
-		mapping->ops->unlock(mapping->owner);
+	mapping_unlock(mapping);
 }
 
 static void mapping_unlink(struct ml_mapping *mapping, struct ml_region *region)
 {
-	if (mapping->ops->lock)
-		mapping->ops->lock(mapping->owner);
+	mapping_lock(mapping);
 	*region->mapping_link = region->mapping_next;
 	if (region->mapping_next)
 		region->mapping_next->mapping_link = region->mapping_link;
-	if (mapping->ops->unlock)
-		mapping->ops->unlock(mapping->owner);
+	mapping_unlock(mapping);
 }
 
 /* It is among the others. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * Regions and what of them stands in leaves. Everything that can fail about the list of regions -
- * objects, the owner's veto - happens in cuts_prepare(); what follows cannot.
+ * objects, the owner's veto - happens in ml_cuts_prepare(); what follows cannot.
  */
 #ifndef ML_SPACE_REGION_H
 #define ML_SPACE_REGION_H
@@ -58,9 +58,6 @@ ML_INLINE ml_prot region_rights(const struct ml_region *region, ml_prot rights)
 	return region->flags & ML_REGION_SHARED ? prot | (rights & ML_WRITE) : prot;
 }
 
-/* The range of the table's calls, checked as they check it. */
-int ml_space_check_range(const struct ml_space *s, ml_va va, uint64_t len);
-
 /* The first region that meets [va, last], or NULL; the one behind it, if it does. */
 struct ml_region *ml_region_in(const struct ml_space *s, ml_va va, ml_va last);
 ML_INLINE struct ml_region *region_next_in(const struct ml_region *region, ml_va last)
@@ -86,8 +83,21 @@ void ml_region_free(struct ml_space *s, struct ml_region *region);
 void ml_region_open(struct ml_space *s, struct ml_region *region);
 void ml_region_close(struct ml_space *s, struct ml_region *region);
 
-/* The region stands at [va, last] now, with its first byte at `offset`; it still fits its place. */
+/* The region stands at [va, last] now, before the same neighbours; what it shows stays in place. */
 void ml_region_resize(struct ml_region *region, ml_va va, ml_va last);
+
+/* Around every use of the mapping's list. */
+ML_INLINE void mapping_lock(const struct ml_mapping *mapping)
+{
+	if (mapping->ops->lock)
+		mapping->ops->lock(mapping->owner);
+}
+
+ML_INLINE void mapping_unlock(const struct ml_mapping *mapping)
+{
+	if (mapping->ops->unlock)
+		mapping->ops->unlock(mapping->owner);
+}
 
 /* Take it out of the order of addresses, and put it back elsewhere. */
 void ml_region_detach(struct ml_region *region);

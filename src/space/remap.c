@@ -68,7 +68,7 @@ static int remap(struct ml_space *s, ml_va va, const struct source *from, ml_pro
 {
 	const struct ml_region *region;
 	uint32_t rungs = s->table.rungs;
-	int error = ml_space_check_range(s, va, from->len);
+	int error = ml_table_check_range(&s->table, va, from->len);
 
 	if (error)
 		return error;
@@ -113,7 +113,7 @@ static int check_place(const struct ml_space *s, ml_va va, ml_pa pa, unsigned ru
 	if (!ml_space_can_hold(s, rung))
 		return ML_ERR_SIZE;
 	size = ML_BIT(s->table.format->rungs[rung].shift);
-	error = ml_space_check_range(s, va, size);
+	error = ml_table_check_range(&s->table, va, size);
 	if (error)
 		return error;
 	if ((va | pa) & (size - 1))
@@ -148,15 +148,12 @@ static int check_insert(const struct ml_space *s, const struct ml_region *region
 static int upgrade(struct ml_space *s, const struct ml_region *region, ml_va va,
 		   const struct ml_translation *leaf, bool write)
 {
-	const unsigned rung = ml_translation_rung(&s->table, leaf);
-	const unsigned shift = s->table.format->rungs[rung].shift;
-	const ml_va from = ml_max(ml_align_down(va, shift), region->range.first);
-	const ml_va to = ml_min(ml_align_last(va, shift), region->range.last);
+	const struct piece piece = ml_space_piece(s, region, va, leaf);
 	struct ml_op op = { .context = s->context };
 
 	if (!write || !(region_rights(region, region->prot) & ML_WRITE))
 		return ML_OK;
-	return ml_protect(&s->table, from, to - from + 1, ML_WRITE | ML_PROT_AD,
+	return ml_protect(&s->table, piece.va, piece.last - piece.va + 1, ML_WRITE | ML_PROT_AD,
 			  ML_WRITE | ML_PROT_AD, &op);
 }
 

@@ -85,8 +85,7 @@ int ml_unmap_mapping_range(struct ml_mapping *mapping, uint64_t offset, uint64_t
 	ml_va va, end;
 	int error;
 
-	if (mapping->ops->lock)
-		mapping->ops->lock(mapping->owner);
+	mapping_lock(mapping);
 	error = check_mapping(mapping, offset, last, len, even_copies);
 	for (region = mapping->regions; region && !error; region = region->mapping_next) {
 		if (!shows(region, offset, last, &va, &end))
@@ -96,7 +95,6 @@ int ml_unmap_mapping_range(struct ml_mapping *mapping, uint64_t offset, uint64_t
 		else
 			error = zap_around_copies(region, va, end);
 	}
-	if (mapping->ops->unlock)
-		mapping->ops->unlock(mapping->owner);
+	mapping_unlock(mapping);
 	return error;
 }

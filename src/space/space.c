@@ -37,54 +37,39 @@ int ml_space_init(struct ml_space *s, const struct ml_format *format,
 	return ML_OK;
 }
 
-void ml_space_fini(struct ml_space *s)
+struct ml_cursor ml_space_span(const struct ml_space *s)
 {
 	const struct ml_range *first = ml_ranges_outermost(s->root, 0);
-	const struct ml_range *last = ml_ranges_outermost(s->root, 1);
+	struct ml_cursor span = { 0, 0, true };
+
+	if (first) {
+		span.va = first->first;
+		span.last = ml_ranges_outermost(s->root, 1)->last;
+		span.done = false;
+	}
+	return span;
+}
+
+void ml_space_fini(struct ml_space *s)
+{
+	const struct ml_cursor span = ml_space_span(s);
 	struct ml_op op = ml_space_op(s);
 
-	if (first)
-		ml_space_begin(s, first->first, last->last);
+	if (!span.done)
+		ml_space_begin(s, span.va, span.last);
 	ml_table_fini(&s->table, &op);
-	if (first)
-		ml_space_end(s, first->first, last->last);
+	if (!span.done)
+		ml_space_end(s, span.va, span.last);
 	while (s->root)
 		ml_region_close(s, region_of(s->root));
-}
-
-static uint64_t root_slot(const struct ml_table *t, ml_va va)
-{
-	const unsigned root = t->levels - 1u;
-
-	return va >> t->format->level_shift[root] & (ML_BIT(t->format->index_bits[root]) - 1);
-}
-
-/* Whether another table lends anything of [va, last]. */
-static bool is_borrowed(const struct ml_table *t, ml_va va, ml_va last)
-{
-	return t->shared_count && root_slot(t, last) >= t->shared_first &&
-	       root_slot(t, va) < t->shared_first + t->shared_count;
 }
 
 bool ml_space_run_next(const struct ml_space *s, struct ml_cursor *cursor, struct ml_run *run)
 {
 	while (ml_run_next(&s->table, cursor, run))
-		if (!is_borrowed(&s->table, run->va, run->va + (run->length - 1)))
+		if (ml_table_check_range(&s->table, run->va, run->length) != ML_ERR_SHARED)
 			return true;
 	return false;
-}
-
-int ml_space_check_range(const struct ml_space *s, ml_va va, uint64_t len)
-{
-	if (!len)
-		return ML_ERR_EMPTY;
-	if (!ml_aligned(va | len, s->table.format->page_shift))
-		return ML_ERR_ALIGN;
-	if (va + (len - 1) < va)
-		return ML_ERR_WRAP;
-	if (!ml_table_covers(&s->table, va, len))
-		return ML_ERR_CANONICAL;
-	return is_borrowed(&s->table, va, va + (len - 1)) ? ML_ERR_SHARED : ML_OK;
 }
 
 static void put_counted(void *space, const struct ml_run *run)
@@ -100,6 +85,25 @@ struct ml_op ml_space_op(struct ml_space *s)
 	const struct ml_op op = { .context = s->context, .sink = put_counted, .sink_cookie = s };
 
 	return op;
+}
+
+int ml_space_together(struct ml_table *t, struct ml_op *op, ml_space_changes *changes, void *what)
+{
+	struct ml_reserve reserve = { NULL, 0 };
+	uint64_t tables = 0;
+	int error;
+
+	op->flags |= ML_OP_DRY;
+	error = changes(what, op, &tables);
+	if (!error)
+		error = ml_reserve_fill(t, &reserve, tables, op);
+	if (error)
+		return error;
+	op->flags &= ~ML_OP_DRY;
+	op->reserve = &reserve;
+	error = changes(what, op, &tables);
+	ml_reserve_empty(t, &reserve, op);
+	return error;
 }
 
 void ml_space_notify(struct ml_space *s, struct ml_notifier *notifier)
@@ -136,6 +140,18 @@ void ml_space_end(struct ml_space *s, ml_va va, ml_va last)
 			notifier->end(notifier, va, last - va + 1);
 }
 
+struct piece ml_space_piece(const struct ml_space *s, const struct ml_region *region, ml_va va,
+			    const struct ml_translation *leaf)
+{
+	const unsigned shift = leaf_shift(s, leaf);
+	struct piece piece;
+
+	piece.va = ml_max(ml_align_down(va, shift), region->range.first);
+	piece.last = ml_min(ml_align_last(va, shift), region->range.last);
+	piece.pa = leaf->pa - (va - piece.va);
+	return piece;
+}
+
 ml_prot ml_space_leaf_prot(const struct ml_space *s, const struct ml_region *region, ml_prot type,
 			   bool raw)
 {
@@ -152,16 +168,12 @@ int ml_space_check_frames(const struct ml_space *s, const struct ml_region *regi
 			  uint64_t len, ml_prot type)
 {
 	const ml_prot most = region_rights(region, region->may);
+	int error = ml_table_check_frames(&s->table, pa, len);
 
-	if (!ml_aligned(pa, s->table.format->page_shift))
-		return ML_ERR_ALIGN;
-	if (pa + (len - 1) < pa)
-		return ML_ERR_WRAP;
-	if ((pa + (len - 1)) >> s->table.pa_bits)
-		return ML_ERR_PA_RANGE;
-	if (s->frames->allowed && !s->frames->allowed(s->frames_cookie, pa, len, most | type))
-		return ML_ERR_ACCESS;
-	return ML_OK;
+	if (!error && s->frames->allowed &&
+	    !s->frames->allowed(s->frames_cookie, pa, len, most | type))
+		error = ML_ERR_ACCESS;
+	return error;
 }
 
 bool ml_space_can_hold(const struct ml_space *s, unsigned rung)

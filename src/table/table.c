@@ -312,6 +312,16 @@ bool ml_table_covers(const struct ml_table *t, ml_va va, uint64_t len)
 	return len && va + len - 1 >= va && covers(t, va, va + len - 1);
 }
 
+int ml_table_check_range(const struct ml_table *t, ml_va va, uint64_t len)
+{
+	return check_change(t->format, t, va, len);
+}
+
+int ml_table_check_frames(const struct ml_table *t, ml_pa pa, uint64_t len)
+{
+	return check_pa(t->format, t, pa, len);
+}
+
 int ml_map(struct ml_table *t, ml_va va, uint64_t len, ml_pa pa, ml_prot prot, struct ml_op *op)
 {
 	return t->ops->map(t, va, len, pa, prot, op);

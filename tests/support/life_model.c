@@ -264,8 +264,10 @@ static int do_advise(struct life_model *m, const struct life_action *a)
 				      : a->advice == ML_ADVISE_POPULATE_WRITE ? ML_WRITE
 									      : 0;
 
-		if (needs && (!(page[i].rights & needs) || is_void(m, &page[i])))
+		if (needs && !(page[i].rights & needs))
 			return ML_ERR_ACCESS;
+		if (needs && is_void(m, &page[i]))
+			return ML_ERR_FAULT;
 		if (a->advice == ML_ADVISE_POPULATE_WRITE && is_private(&page[i]) && !page[i].own) {
 			const uint8_t *bytes = life_model_bytes(m, &page[i]);
 
