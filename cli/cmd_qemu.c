@@ -14,7 +14,7 @@
 #include "qemu.h"
 
 #define MEMORY "256M" /* ISA_RAM_BYTES of ports/qemu */
-#define CPUS "4"      /* BOARD_CPUS */
+#define CPUS 4        /* BOARD_CPUS */
 #define DISPLAY "bochs-display,vgamem=64M"
 
 /* What a board's exit status becomes as that of the emulator. */
@@ -66,16 +66,26 @@ struct arguments {
 	char image[PATH_MAX];
 	const char *monitor;
 	char append[APPEND_BYTES];
-	unsigned seconds;
+	unsigned cpus, seconds;
 	bool display;
 	bool threads;
 	bool print;
 };
 
-enum { KEY_CPU = 0x100, KEY_DISPLAY, KEY_IMAGE, KEY_MONITOR, KEY_THREADS, KEY_PRINT, KEY_TIMEOUT };
+enum {
+	KEY_CPU = 0x100,
+	KEY_CPUS,
+	KEY_DISPLAY,
+	KEY_IMAGE,
+	KEY_MONITOR,
+	KEY_THREADS,
+	KEY_PRINT,
+	KEY_TIMEOUT
+};
 
 static const struct argp_option options[] = {
 	{ "cpu", KEY_CPU, "MODEL", 0, "CPU model, as QEMU names it (default: max)", 1 },
+	{ "cpus", KEY_CPUS, "NUMBER", 0, "How many CPUs, 1 to 4 (default: 4)", 1 },
 	{ "display", KEY_DISPLAY, NULL, 0, "Add a PCI display, and draw into its memory", 1 },
 	{ "image", KEY_IMAGE, "FILE", 0, "Boot this image instead of the board at work", 1 },
 	{ "thread-per-cpu", KEY_THREADS, NULL, 0, "Emulate each CPU in a thread of its own", 1 },
@@ -86,7 +96,7 @@ static const struct argp_option options[] = {
 };
 
 static const char documentation[] =
-	"Boot a board under QEMU: a small kernel whose page tables are maxleaf's, on four CPUs.\n"
+	"Boot a board under QEMU: a small kernel whose page tables are maxleaf's, on up to four CPUs.\n"
 	"\n"
 	"  maxleaf qemu arm64\n"
 	"  maxleaf qemu arm64 --cpu cortex-a72\n"
@@ -137,14 +147,13 @@ static void append(struct arguments *a, const char *word)
 	sprintf(a->append + length, "%s%s", length ? " " : "", word);
 }
 
-static unsigned seconds_or_die(const char *text)
+static unsigned number_or_die(const char *option, const char *text, unsigned most)
 {
-	const uint64_t seconds = cli_number_or_die("qemu: --timeout", text);
+	const uint64_t number = cli_number_or_die(option, text);
 
-	if (seconds < 1 || seconds > MAX_SECONDS)
-		cli_die("qemu: --timeout", "%" PRIu64 " is not between 1 and %d", seconds,
-			MAX_SECONDS);
-	return (unsigned)seconds;
+	if (number < 1 || number > most)
+		cli_die(option, "%" PRIu64 " is not between 1 and %u", number, most);
+	return (unsigned)number;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -157,6 +166,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_CPU:
 		a->cpu = arg;
+		return 0;
+	case KEY_CPUS:
+		a->cpus = number_or_die("qemu: --cpus", arg, CPUS);
 		return 0;
 	case KEY_DISPLAY:
 		a->display = true;
@@ -175,7 +187,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->print = true;
 		return 0;
 	case KEY_TIMEOUT:
-		a->seconds = seconds_or_die(arg);
+		a->seconds = number_or_die("qemu: --timeout", arg, MAX_SECONDS);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->board)
@@ -238,6 +250,7 @@ static void find_image_or_die(struct arguments *a)
 struct command_line {
 	const char *words[WORDS_MAX]; /* NULL at the end */
 	size_t count;
+	char cpus[sizeof("4294967295")];
 	char monitor[PATH_MAX + sizeof(MONITOR)];
 };
 
@@ -257,7 +270,8 @@ static void make_command_line(struct command_line *c, const struct arguments *a)
 	add(c, "-M", a->display ? a->board->pci_machine : a->board->machine);
 	add(c, "-cpu", a->cpu ? a->cpu : a->board->cpu);
 	add(c, "-m", MEMORY);
-	add(c, "-smp", CPUS);
+	snprintf(c->cpus, sizeof(c->cpus), "%u", a->cpus);
+	add(c, "-smp", c->cpus);
 	add(c, "-nodefaults", NULL);
 	add(c, "-display", "none");
 	add(c, "-serial", "stdio");
@@ -414,7 +428,7 @@ static int run(const struct arguments *a, const struct command_line *line)
 
 int cmd_qemu(int argc, char **argv)
 {
-	static struct arguments a;
+	static struct arguments a = { .cpus = CPUS };
 	static struct command_line line;
 
 	cli_parse(&argp, "qemu", argc, argv, &a);

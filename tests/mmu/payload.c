@@ -5,6 +5,12 @@
 #include "t.h"
 #include "words.h"
 
+/* A CPU that does not come up would make tests of several skip or shrink, and nobody would know. */
+TEST(every_cpu_came_up)
+{
+	t_eq(board_cpus, T_OPTION("ML_TEST_CPUS", BOARD_CPUS));
+}
+
 int board_payload(void)
 {
 	char *names[WORDS_MOST];

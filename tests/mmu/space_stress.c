@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * User programs on every other CPU live in one space, their faults answered where they are taken,
- * while this CPU unmaps, protects, moves, collapses and forks what they use.
+ * while this CPU unmaps, protects, moves, collapses and forks what they use. On a board of one CPU
+ * a program, what is done to it and its fork take turns.
  *
  * A fork shows the program's memory as it was at one moment, and nothing of what comes later.
  *
@@ -21,6 +22,7 @@
 #define STEPS 240
 #define STEPS_A_FORK 12
 #define ROUNDS 200
+#define ROUNDS_A_FORK 10
 #define ACCESSES_A_STEP 20 /* of each user */
 #define CHILD_ACCESSES 100
 
@@ -37,8 +39,8 @@ static struct user users[BOARD_CPUS] BOARD_USER_DATA;
 static struct {
 	struct ml_space space, child;
 	uint64_t state;
+	unsigned first, end; /* the space's users; whoever is not 0 is on the CPU of this number */
 	uint32_t copy[BOARD_CPUS][PAGES]; /* what the child has of the users' */
-	uint64_t forks;
 	struct board_trap ends[BOARD_CPUS];
 } stress;
 
@@ -80,7 +82,9 @@ static bool retry(const struct board_trap *trap)
 
 static void run_user(void *argument)
 {
-	stress.ends[isa_cpu()] = board_run_user(use, argument);
+	const struct user *user = argument;
+
+	stress.ends[user->number] = board_run_user(use, argument);
 }
 
 /* ---- what is done to them ---------------------------------------------------------------- */
@@ -156,25 +160,25 @@ static uint64_t word_in(const struct ml_space *s, const struct user *user, uint6
 	return ((const volatile uint64_t *)board_pointer(leaf.pa))[user->number];
 }
 
-/* It is what users had put there then: they say so after they have. The last CPU is the child's. */
+/* It is what users had put there then: they say so after they have. */
 static void fork_now(void)
 {
 	static const struct ml_space_config wish = { .fault_rungs = ~0u };
 	uint64_t wrong = 0;
 
-	for (unsigned cpu = 1; cpu < board_cpus - 1; cpu++)
+	for (unsigned i = stress.first; i < stress.end; i++)
 		for (uint64_t page = 0; page < PAGES; page++)
-			stress.copy[cpu][page] =
-				__atomic_load_n(&users[cpu].added[page], __ATOMIC_ACQUIRE);
+			stress.copy[i][page] =
+				__atomic_load_n(&users[i].added[page], __ATOMIC_ACQUIRE);
 	t_eq(board_space_init(&stress.child, &wish), ML_OK);
 	t_eq(ml_space_fork(&stress.child, &stress.space), ML_OK);
-	for (unsigned cpu = 1; cpu < board_cpus - 1; cpu++) {
+	for (unsigned i = stress.first; i < stress.end; i++) {
 		for (uint64_t page = 0; page < PAGES; page++) {
-			const uint64_t word = word_in(&stress.child, &users[cpu], page);
+			const uint64_t word = word_in(&stress.child, &users[i], page);
 
-			wrong += word - stress.copy[cpu][page] >
-				 1 + users[cpu].added[page] - stress.copy[cpu][page];
-			stress.copy[cpu][page] = (uint32_t)word;
+			wrong += word - stress.copy[i][page] >
+				 1 + users[i].added[page] - stress.copy[i][page];
+			stress.copy[i][page] = (uint32_t)word;
 		}
 	}
 	t_eq(wrong, 0);
@@ -185,10 +189,9 @@ static void end_fork(void)
 {
 	uint64_t wrong = 0;
 
-	for (unsigned cpu = 1; cpu < board_cpus - 1; cpu++)
+	for (unsigned i = stress.first; i < stress.end; i++)
 		for (uint64_t page = 0; page < PAGES; page++)
-			wrong +=
-				word_in(&stress.child, &users[cpu], page) != stress.copy[cpu][page];
+			wrong += word_in(&stress.child, &users[i], page) != stress.copy[i][page];
 	t_eq(wrong, 0);
 	t_eq(ml_space_check(&stress.child, NULL), ML_OK);
 	ml_space_fini(&stress.child);
@@ -196,19 +199,22 @@ static void end_fork(void)
 
 /* ---- the test ---------------------------------------------------------------------------- */
 
-static bool begin(void)
+static bool begin(unsigned first, unsigned end)
 {
 	static const struct ml_space_config wish = { .fault_rungs = ~0u };
 
 	for (unsigned cpu = 0; cpu < BOARD_CPUS; cpu++)
 		users[cpu] = (struct user){ .state = t_random(&stress.state), .number = cpu };
 	board_space_faults = 0;
+	stress.first = first;
+	stress.end = end;
 	if (!t_eq(board_space_init(&stress.space, &wish), ML_OK))
 		return false;
 	map(KEPT, BYTES);
 	map(LOST, BYTES);
 	board_space_use(&stress.space);
-	board_retry = retry;
+	if (first) /* else nobody changes anything beside the program */
+		board_retry = retry;
 	return true;
 }
 
@@ -236,23 +242,33 @@ static void end(void)
 	t_eq(board_pages_used, 0);
 }
 
-TEST(a_program_lives_in_a_space)
+/* One CPU: it changes the program's memory, and then is the program. */
+static void take_turns(void)
 {
 	struct user *user = &users[0];
 
+	step();
+	give_back();
+	user->most += ACCESSES_A_STEP;
+	run_user(user);
+	t_eq(stress.ends[0].cause, BOARD_CALL);
+	collapse();
+}
+
+static void tell(uint64_t accesses, uint64_t least_faults)
+{
+	T_PRINTF("# %lu accesses, %lu faults answered\n", accesses, board_space_faults);
+	t_ok(board_space_faults > least_faults);
+}
+
+TEST(a_program_lives_in_a_space)
+{
 	stress.state = t_seed(20261120);
-	T_REQUIRE(begin());
-	for (uint64_t i = 0; i < ROUNDS && !t_state.complaints; i++) {
-		step();
-		give_back();
-		user->most += ACCESSES_A_STEP;
-		run_user(user);
-		t_eq(stress.ends[0].cause, BOARD_CALL);
-		collapse();
-	}
-	check_user(&stress.space, user);
-	T_PRINTF("# %lu accesses, %lu faults answered\n", user->accesses, board_space_faults);
-	t_ok(board_space_faults > ROUNDS);
+	T_REQUIRE(begin(0, 1));
+	for (uint64_t i = 0; i < ROUNDS && !t_state.complaints; i++)
+		take_turns();
+	check_user(&stress.space, &users[0]);
+	tell(users[0].accesses, ROUNDS);
 	end();
 }
 
@@ -264,10 +280,10 @@ static void locked(void (*change)(void))
 }
 
 /* Invalidations that interrupt the users without a pause would leave them no time. */
-static void let_users_run(unsigned end)
+static void let_users_run(void)
 {
 	locked(give_back);
-	for (unsigned cpu = 1; cpu < end; cpu++) {
+	for (unsigned cpu = stress.first; cpu < stress.end; cpu++) {
 		const uint64_t before = __atomic_load_n(&users[cpu].accesses, __ATOMIC_RELAXED);
 
 		while (__atomic_load_n(&users[cpu].accesses, __ATOMIC_RELAXED) - before <
@@ -276,19 +292,19 @@ static void let_users_run(unsigned end)
 	}
 }
 
-static void start_users(unsigned end)
+static void start_users(void)
 {
-	for (unsigned cpu = 1; cpu < end; cpu++) {
+	for (unsigned cpu = stress.first; cpu < stress.end; cpu++) {
 		users[cpu].most = UINT64_MAX;
 		board_start(cpu, run_user, &users[cpu]);
 	}
 }
 
-static void stop_users(unsigned end)
+static void stop_users(uint64_t least_faults)
 {
 	uint64_t accesses = 0;
 
-	for (unsigned cpu = 1; cpu < end; cpu++) {
+	for (unsigned cpu = stress.first; cpu < stress.end; cpu++) {
 		__atomic_store_n(&users[cpu].most, 0, __ATOMIC_RELAXED);
 		board_wait(cpu);
 		T_CONTEXT("user on CPU", cpu);
@@ -296,7 +312,7 @@ static void stop_users(unsigned end)
 		accesses += users[cpu].accesses;
 	}
 	T_CONTEXT(NULL, 0);
-	T_PRINTF("# %lu accesses, %lu faults answered\n", accesses, board_space_faults);
+	tell(accesses, least_faults);
 }
 
 TEST(programs_on_all_cpus_share_a_space)
@@ -306,39 +322,59 @@ TEST(programs_on_all_cpus_share_a_space)
 	stress.state = t_seed(20261120);
 	if (board_cpus < 2)
 		T_SKIP("there is one CPU alone");
-	T_REQUIRE(begin());
-	start_users(board_cpus);
+	T_REQUIRE(begin(1, board_cpus));
+	start_users();
 	for (uint64_t i = 0; i < steps && !t_state.complaints; i++) {
 		locked(step);
 		if (i % 4 == 0) {
-			let_users_run(board_cpus);
+			let_users_run();
 			locked(collapse);
 		}
 	}
-	let_users_run(board_cpus);
-	stop_users(board_cpus);
-	t_ok(board_space_faults > steps);
+	let_users_run();
+	stop_users(steps);
 	end();
 }
 
 /* The child's program counts in words that the parent's have not. */
-static void run_child(unsigned cpu)
+static void run_child(unsigned number, unsigned cpu)
 {
-	struct user *user = &users[cpu];
+	struct user *user = &users[number];
 	uint64_t wrong = 0;
 
 	*user = (struct user){ .state = t_random(&stress.state),
-			       .number = cpu,
+			       .number = number,
 			       .most = CHILD_ACCESSES };
 	board_space_use_on(cpu, &stress.child);
-	board_start(cpu, run_user, user);
-	let_users_run(cpu);
-	board_wait(cpu);
+	if (cpu == isa_cpu()) {
+		run_user(user);
+	} else {
+		board_start(cpu, run_user, user);
+		let_users_run();
+		board_wait(cpu);
+	}
 	board_space_use_on(cpu, &stress.space);
 	check_user(&stress.child, user);
 	for (uint64_t page = 0; page < PAGES; page++)
 		wrong += word_in(&stress.space, user, page);
 	t_eq(wrong, 0);
+}
+
+TEST(a_program_and_its_forks_take_turns)
+{
+	stress.state = t_seed(20261120);
+	T_REQUIRE(begin(0, 1));
+	for (uint64_t i = 0; i < ROUNDS / ROUNDS_A_FORK && !t_state.complaints; i++) {
+		take_turns();
+		fork_now();
+		take_turns();
+		run_child(1, isa_cpu());
+		take_turns();
+		end_fork();
+	}
+	check_user(&stress.space, &users[0]);
+	tell(users[0].accesses, ROUNDS);
+	end();
 }
 
 TEST(forks_run_beside_their_parent)
@@ -349,14 +385,14 @@ TEST(forks_run_beside_their_parent)
 	stress.state = t_seed(20261120);
 	if (board_cpus < 3)
 		T_SKIP("there are two CPUs at most");
-	T_REQUIRE(begin());
-	start_users(last);
+	T_REQUIRE(begin(1, last));
+	start_users();
 	for (uint64_t i = 0; i < forks && !t_state.complaints; i++) {
-		let_users_run(last);
+		let_users_run();
 		locked(fork_now);
-		run_child(last);
+		run_child(last, last);
 		locked(end_fork);
 	}
-	stop_users(last);
+	stop_users(forks);
 	end();
 }
