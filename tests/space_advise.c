@@ -3,50 +3,17 @@
 #include <string.h>
 
 #include "support/owner.h"
+#include "support/state.h"
 #include "t.h"
 
-static const struct ml_region_spec zeroes = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
 static const struct ml_region_spec small = { .prot = ML_RW | ML_WB,
 					     .may = ML_RIGHTS,
 					     .flags = ML_REGION_NO_HUGE };
-
-static void map_region(struct home *home, ml_va va, uint64_t len, const struct ml_region_spec *spec)
-{
-	t_eq(ml_space_map(&home->space, va, len, spec, 0, NULL), ML_OK);
-}
 
 static void advise(struct home *home, ml_va va, uint64_t len, enum ml_advice advice)
 {
 	t_eq(ml_space_advise(&home->space, va, len, advice), ML_OK);
 	t_ok(home_is_sound(home));
-}
-
-static void open_owned(struct home *home, struct owner *owner, enum world world, unsigned kind,
-		       bool raw, unsigned flags)
-{
-	const struct ml_region_spec spec = { .prot = ML_RW | ML_WB,
-					     .may = ML_RIGHTS,
-					     .flags = flags | (raw ? ML_REGION_RAW : 0),
-					     .mapping = &owner->mapping };
-
-	owner_home(home, world, kind, NULL);
-	owner_open(owner, home, raw);
-	map_region(home, home->space.first, owner->bytes, &spec);
-}
-
-static void close_owned(struct home *home, struct owner *owner, enum world world)
-{
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(owner_close(owner));
-	t_ok(home_is_empty(world));
-}
-
-static void close_home(struct home *home, enum world world)
-{
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(home_is_empty(world));
 }
 
 /* A number for every page. */
@@ -93,7 +60,7 @@ TEST(what_is_not_needed_comes_back_as_zeroes)
 		page = home_page(&home);
 		large = home_large(&home);
 		va = home.space.first;
-		map_region(&home, va, 2 * large, &zeroes);
+		home_map(&home, va, 2 * large, &home_memory);
 		write_backwards(&home, va, 2 * large);
 		advise(&home, va + page, large, ML_ADVISE_DONTNEED);
 		compare_marks(&home, va, page);
@@ -102,7 +69,7 @@ TEST(what_is_not_needed_comes_back_as_zeroes)
 		t_ok(owner_page_holds(&home, va + page, 0));
 		t_ok(owner_page_holds(&home, va + large, 0));
 		t_eq(home.space.regions, 1);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -116,7 +83,7 @@ TEST(what_is_not_needed_comes_back_from_its_owner)
 			uint64_t page;
 			ml_va va;
 
-			open_owned(&home, &owner, world, kind, raw, 0);
+			owner_move_in(&owner, &home, world, kind, raw, 0, NULL);
 			va = home.space.first;
 			page = home_page(&home);
 			t_ok(home_store(&home, va, 200));
@@ -128,7 +95,7 @@ TEST(what_is_not_needed_comes_back_from_its_owner)
 			t_ok(!ml_space_find(&home.space, va)->copied);
 			t_ok(owner_page_holds(&home, va, 1));
 			t_ok(owner_is_untouched(&owner));
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -137,9 +104,6 @@ TEST(what_would_not_come_back_is_not_taken_out)
 {
 	EACH_HOME(world, kind)
 	{
-		struct ml_region_spec raw = { .prot = ML_RW | ML_NC,
-					      .may = ML_RW,
-					      .flags = ML_REGION_SHARED | ML_REGION_RAW };
 		struct state state = { 0 };
 		struct ml_space *s;
 		struct home home;
@@ -150,8 +114,8 @@ TEST(what_would_not_come_back_is_not_taken_out)
 		s = &home.space;
 		va = s->first;
 		page = home_page(&home);
-		map_region(&home, va, page, &zeroes);
-		map_region(&home, va + page, page, &raw);
+		home_map(&home, va, page, &home_memory);
+		home_map(&home, va + page, page, &home_device);
 		t_ok(home_store(&home, va, 1));
 		state_take(&state, &home);
 		t_eq(ml_space_advise(s, va, 2 * page, ML_ADVISE_DONTNEED), ML_ERR_REFUSED);
@@ -161,7 +125,7 @@ TEST(what_would_not_come_back_is_not_taken_out)
 		t_eq(ml_space_advise(s, va, page, (enum ml_advice)99), ML_ERR_ARGUMENT);
 		t_ok(state_is_as_before(&state, &home));
 		state_release(&state);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -180,7 +144,7 @@ TEST(what_is_populated_does_not_fault)
 			page = home_page(&home);
 			len = 2 * home_large(&home) - page;
 			va = home.space.first + page;
-			map_region(&home, va, len, &zeroes);
+			home_map(&home, va, len, &home_memory);
 			if (write)
 				t_ok(!home_store(&home, va - page, 1));
 			home.faults = 0;
@@ -196,7 +160,7 @@ TEST(what_is_populated_does_not_fault)
 			t_eq(home_rung(&home, va), 0);
 			t_ok(home_rung(&home, va + home_large(&home)) > 0);
 			advise(&home, va, len, ML_ADVISE_POPULATE);
-			close_home(&home, world);
+			home_leave(&home);
 		}
 	}
 }
@@ -210,14 +174,14 @@ TEST(the_owner_is_asked_once_for_each_leaf)
 			struct home home;
 			unsigned leaves;
 
-			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED);
+			owner_move_in(&owner, &home, world, kind, raw, ML_REGION_SHARED, NULL);
 			advise(&home, home.space.first, owner.bytes, ML_ADVISE_POPULATE);
 			leaves = (unsigned)(owner.bytes >>
 					    home.facts->format->rungs[owner.first.rung].shift);
 			t_eq(owner.asked, leaves);
 			advise(&home, home.space.first, owner.bytes, ML_ADVISE_POPULATE_WRITE);
 			t_eq(owner.asked, leaves);
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -231,7 +195,7 @@ TEST(populating_private_memory_for_writes_copies_it)
 			struct home home;
 			uint64_t page;
 
-			open_owned(&home, &owner, world, kind, raw, 0);
+			owner_move_in(&owner, &home, world, kind, raw, 0, NULL);
 			page = home_page(&home);
 			advise(&home, home.space.first, 3 * page, ML_ADVISE_POPULATE);
 			advise(&home, home.space.first, 3 * page, ML_ADVISE_POPULATE_WRITE);
@@ -239,7 +203,7 @@ TEST(populating_private_memory_for_writes_copies_it)
 			t_ok(home_store(&home, home.space.first + 2 * page + 1, 7));
 			t_eq(home.faults, 0);
 			t_ok(owner_is_untouched(&owner));
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -268,7 +232,7 @@ TEST(populating_stops_where_it_must)
 		uint64_t page;
 		ml_va va;
 
-		open_owned(&home, &owner, world, kind, true, ML_REGION_SHARED);
+		owner_move_in(&owner, &home, world, kind, true, ML_REGION_SHARED, NULL);
 		s = &home.space;
 		va = s->first;
 		page = home_page(&home);
@@ -283,17 +247,14 @@ TEST(populating_stops_where_it_must)
 		t_ok(retries > 900);
 		retries = 0;
 		owner.ops.fault = NULL;
-		map_region(&home, va, page, &zeroes);
+		home_map(&home, va, page, &home_memory);
 		t_eq(ml_space_protect(s, va + page, page, ML_READ), ML_OK);
 		t_eq(ml_space_advise(s, va, 2 * page, ML_ADVISE_POPULATE_WRITE), ML_ERR_ACCESS);
 		t_eq(home_rung(&home, va), 0); /* what was done stays */
 		t_eq(ml_space_unmap(s, va + page, owner.bytes - page), ML_OK);
-		map_region(&home, va + page, page,
-			   &(struct ml_region_spec){ .prot = ML_RW | ML_WB,
-						     .may = ML_RW,
-						     .flags = ML_REGION_RAW | ML_REGION_SHARED });
+		home_map(&home, va + page, page, &home_device);
 		t_eq(ml_space_advise(s, va + page, page, ML_ADVISE_POPULATE), ML_ERR_FAULT);
-		close_owned(&home, &owner, world);
+		owner_leave(&owner);
 	}
 }
 
@@ -317,7 +278,7 @@ TEST(sizes_are_a_matter_of_regions)
 		unsigned n;
 		ml_va va;
 
-		open_owned(&home, &owner, world, kind, false, 0);
+		owner_move_in(&owner, &home, world, kind, false, 0, NULL);
 		s = &home.space;
 		va = s->first;
 		page = home_page(&home);
@@ -349,21 +310,11 @@ TEST(sizes_are_a_matter_of_regions)
 		advise(&home, va + large, large, ML_ADVISE_HUGE);
 		t_eq(ml_space_find(s, va + large)->flags, 0);
 		state_release(&state);
-		close_owned(&home, &owner, world);
+		owner_leave(&owner);
 	}
 }
 
 /* ---- collapsing ------------------------------------------------------------------ */
-
-/* The largest leaf that covers the smallest one above level 0, no more. */
-static int large_rung(const struct home *home)
-{
-	int rung = 0;
-
-	while (home->facts->format->rungs[rung].shift < home->facts->coarse_shift)
-		rung++;
-	return rung;
-}
 
 /* Small private pages at the first large place, scattered, all written but `holes` at its end. */
 static ml_va open_scattered(struct home *home, enum world world, unsigned kind, unsigned holes,
@@ -374,7 +325,7 @@ static ml_va open_scattered(struct home *home, enum world world, unsigned kind, 
 
 	owner_home(home, world, kind, usual);
 	va = home->space.first;
-	map_region(home, va, home_large(home), &small);
+	home_map(home, va, home_large(home), &small);
 	write_backwards(home, va, home_large(home) - holes * home_page(home));
 	t_eq(home_rung(home, va), 0);
 	advise(home, va, home_large(home), ML_ADVISE_HUGE);
@@ -406,7 +357,7 @@ TEST(scattered_pages_become_one_leaf)
 			large = home_large(&home);
 			free_pages = home.pool->free_pages;
 			advise(&home, va, large, ML_ADVISE_COLLAPSE);
-			t_eq(home_rung(&home, va), large_rung(&home));
+			t_eq(home_rung(&home, va), home_large_rung(&home));
 			t_eq(home.pool->free_pages, free_pages - holes);
 			home.faults = 0;
 			compare_marks(&home, va, large - holes * home_page(&home));
@@ -416,7 +367,7 @@ TEST(scattered_pages_become_one_leaf)
 			t_eq(home.faults, 0);
 			advise(&home, va, large, ML_ADVISE_COLLAPSE); /* nothing to do */
 			t_eq(home.pool->free_pages, free_pages - holes);
-			close_home(&home, world);
+			home_leave(&home);
 		}
 	}
 }
@@ -471,7 +422,7 @@ TEST(collapsing_keeps_the_order)
 		t_ok(put_calls > 0);
 		t_eq(put_too_early, 0);
 		t_eq(begun, 1);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -501,7 +452,7 @@ TEST(collapsing_that_fails_has_changed_nothing)
 		advise(&home, va, large, ML_ADVISE_COLLAPSE);
 		compare_marks(&home, va, large - home_page(&home));
 		state_release(&state);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -526,7 +477,7 @@ TEST(where_there_are_no_large_frames_it_says_so)
 		     ML_ERR_NO_MEMORY);
 		t_ok(state_is_as_before(&state, &home));
 		state_release(&state);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -541,15 +492,15 @@ TEST(frames_in_sequence_are_folded)
 			uint64_t free_pages;
 			ml_va va;
 
-			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED);
+			owner_move_in(&owner, &home, world, kind, raw, ML_REGION_SHARED, NULL);
 			va = home.space.first;
 			owner.most = 0;
 			advise(&home, va, owner.bytes, ML_ADVISE_POPULATE);
 			free_pages = home.pool->free_pages;
 			advise(&home, va, owner.bytes, ML_ADVISE_COLLAPSE);
-			t_ok(home_rung(&home, va) >= large_rung(&home));
+			t_ok(home_rung(&home, va) >= home_large_rung(&home));
 			t_eq(home.pool->free_pages, free_pages);
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -571,7 +522,7 @@ TEST(what_may_not_be_moved_stays_where_it_is)
 		ml_frame_pool_frames.get(home.pool, leaf.pa, page);
 		advise(&home, va, large, ML_ADVISE_COLLAPSE);
 		t_eq(ml_translate(&home.space.table, va + large - page, &leaf), ML_OK);
-		t_ok(home_rung(&home, va + large - page) < large_rung(&home));
+		t_ok(home_rung(&home, va + large - page) < home_large_rung(&home));
 		t_eq(ml_frame_references(home.pool, leaf.pa), 2);
 		ml_frame_pool_frames.put(home.pool, leaf.pa, page);
 		advise(&home, va, large, ML_ADVISE_NO_HUGE);
@@ -579,11 +530,11 @@ TEST(what_may_not_be_moved_stays_where_it_is)
 		advise(&home, va, large, ML_ADVISE_COLLAPSE);
 		t_ok(state_is_as_before(&state, &home));
 		t_eq(ml_space_unmap(&home.space, va, large), ML_OK);
-		map_region(&home, va, large, &zeroes);
+		home_map(&home, va, large, &home_memory);
 		advise(&home, va, large, ML_ADVISE_COLLAPSE); /* empty */
 		t_eq(home_rung(&home, va), -1);
 		state_release(&state);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -599,11 +550,11 @@ TEST(what_may_only_be_read_stays_so)
 		large = home_large(&home);
 		t_eq(ml_space_protect(&home.space, va, large, ML_READ), ML_OK);
 		advise(&home, va, large, ML_ADVISE_COLLAPSE);
-		t_eq(home_rung(&home, va), large_rung(&home));
+		t_eq(home_rung(&home, va), home_large_rung(&home));
 		t_ok(!home_store(&home, va, 1));
 		compare_marks(&home, va, large - home_page(&home));
 		t_eq(ml_space_protect(&home.space, va, large, 0), ML_OK);
-		t_eq(home_rung(&home, va), large_rung(&home));
-		close_home(&home, world);
+		t_eq(home_rung(&home, va), home_large_rung(&home));
+		home_leave(&home);
 	}
 }

@@ -1,51 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Copy on write: only what is written to, only where somebody else has it, too. */
 #include "support/owner.h"
-#include "support/rig.h"
 #include "t.h"
 
-static const struct ml_region_spec zeroes = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
-
-static void map_region(struct home *home, ml_va va, uint64_t len, const struct ml_region_spec *spec)
-{
-	t_eq(ml_space_map(&home->space, va, len, spec, 0, NULL), ML_OK);
-}
-
-static struct ml_translation leaf_at(const struct home *home, ml_va va)
-{
-	struct ml_translation leaf = { 0 };
-
-	t_eq(ml_translate(&home->space.table, va, &leaf), ML_OK);
-	return leaf;
-}
-
-static ml_prot prot_at(const struct home *home, ml_va va)
-{
-	const struct ml_translation leaf = leaf_at(home, va);
-
-	return ml_translation_prot(&home->space.table, &leaf);
-}
-
-static void open_private(struct home *home, struct owner *owner, enum world world, unsigned kind,
-			 bool raw, const struct ml_frames *frames)
-{
-	struct ml_region_spec spec = { .prot = ML_RW | ML_WB,
-				       .may = ML_RIGHTS,
-				       .flags = raw ? ML_REGION_RAW : 0,
-				       .mapping = &owner->mapping };
-
-	owner_home(home, world, kind, frames);
-	owner_open(owner, home, raw);
-	map_region(home, home->space.first, owner->bytes, &spec);
-}
-
-static void close_private(struct home *home, struct owner *owner, enum world world)
+static void close_private(struct owner *owner)
 {
 	t_ok(owner_is_untouched(owner));
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(owner_close(owner));
-	t_ok(home_is_empty(world));
+	owner_leave(owner);
 }
 
 TEST(one_page_is_copied_and_the_rest_of_the_leaf_stays)
@@ -59,30 +20,30 @@ TEST(one_page_is_copied_and_the_rest_of_the_leaf_stays)
 			uint64_t page, free_pages;
 			ml_va va;
 
-			open_private(&home, &owner, world, kind, raw, NULL);
+			owner_move_in(&owner, &home, world, kind, raw, 0, NULL);
 			page = home_page(&home);
 			va = home.space.first + page;
 			t_ok(owner_page_holds(&home, va, 2));
 			t_ok(!ml_space_find(&home.space, va)->copied);
-			original = prot_at(&home, va);
+			original = home_prot(&home, va);
 			t_ok(!(original & ML_WRITE) && !(original & ML_SPECIAL) == !raw);
 			free_pages = home.pool->free_pages;
 			t_ok(home_store(&home, va + 9, 99));
 			t_eq(home.pool->free_pages, free_pages - 1);
 			t_ok(ml_space_find(&home.space, va)->copied);
-			copy = prot_at(&home, va);
+			copy = home_prot(&home, va);
 			t_eq(home_rung(&home, va), 0);
 			t_ok(copy & ML_WRITE && !(copy & (ML_SPECIAL | ML_SOFT(0))));
-			t_eq(prot_at(&home, va + page) & ~ML_PROT_AD, original & ~ML_PROT_AD);
-			t_eq(leaf_at(&home, va + page).pa, owner.pa + 2 * page);
-			t_eq(leaf_at(&home, va - page).pa, owner.pa);
-			t_eq(*home_byte(&home, leaf_at(&home, va).pa + 9), 99);
-			t_eq(*home_byte(&home, leaf_at(&home, va).pa + page - 1), 2);
+			t_eq(home_prot(&home, va + page) & ~ML_PROT_AD, original & ~ML_PROT_AD);
+			t_eq(home_leaf(&home, va + page).pa, owner.pa + 2 * page);
+			t_eq(home_leaf(&home, va - page).pa, owner.pa);
+			t_eq(*home_byte(&home, home_leaf(&home, va).pa + 9), 99);
+			t_eq(*home_byte(&home, home_leaf(&home, va).pa + page - 1), 2);
 			t_ok(owner_page_holds(&home, va - page, 1));
 			t_ok(owner_page_holds(&home, va + page, 3));
 			if (!raw)
 				t_eq(ml_frame_references(home.pool, owner.pa + page), 1);
-			close_private(&home, &owner, world);
+			close_private(&owner);
 		}
 	}
 }
@@ -96,21 +57,21 @@ TEST(a_first_access_that_writes_copies_at_once)
 			struct home home;
 			ml_va va;
 
-			open_private(&home, &owner, world, kind, raw, NULL);
+			owner_move_in(&owner, &home, world, kind, raw, 0, NULL);
 			va = home.space.first + 2 * home_page(&home);
 			t_ok(home_store(&home, va, 44));
 			t_eq(home.faults, 1);
 			t_eq(owner.asked, 1);
 			t_eq(owner.first.rung, 0);
 			t_eq(owner.first.access, ML_WRITE);
-			t_eq(*home_byte(&home, leaf_at(&home, va).pa + 1), 3);
+			t_eq(*home_byte(&home, home_leaf(&home, va).pa + 1), 3);
 			t_eq(home_rung(&home, va + home_page(&home)), -1);
 			if (!raw)
 				t_eq(ml_frame_references(home.pool,
 							 owner.pa + 2 * home_page(&home)),
 				     1);
 			t_ok(ml_space_find(&home.space, va)->copied);
-			close_private(&home, &owner, world);
+			close_private(&owner);
 		}
 	}
 }
@@ -133,11 +94,9 @@ TEST(one_page_of_a_gigabyte)
 	EACH_HOME(world, kind)
 	{
 		const struct window *window = wide_window(world);
-		struct ml_region_spec spec = { .prot = ML_RW | ML_WB,
-					       .may = ML_RIGHTS,
-					       .flags = ML_REGION_RAW };
 		struct ml_space_config config = owner_kind(kind);
 		const uint64_t giga = (uint64_t)1 << 30;
+		struct ml_region_spec spec;
 		struct owner owner;
 		struct home home;
 		uint64_t page, in_use;
@@ -151,10 +110,10 @@ TEST(one_page_of_a_gigabyte)
 		t_eq(home_open(&home, world, &config), ML_OK);
 		owner_open(&owner, &home, true);
 		owner.bytes = giga;
-		spec.mapping = &owner.mapping;
+		spec = owner_region(&owner, 0);
 		page = home_page(&home);
 		va = home.space.first + giga;
-		map_region(&home, va, giga, &spec);
+		home_map(&home, va, giga, &spec);
 		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 		rung = home_rung(&home, va);
 		t_eq(home.facts->format->rungs[rung].shift, 30);
@@ -166,13 +125,11 @@ TEST(one_page_of_a_gigabyte)
 		t_eq(home_rung(&home, va + 6 * page), 0);
 		t_eq(home.facts->format->rungs[home_rung(&home, va + (2u << 20))].level, 1);
 		t_eq(home_rung(&home, va + giga / 2), rung - 1);
-		t_eq(leaf_at(&home, va + giga / 2 + 5).pa, owner.pa + giga / 2 + 5);
-		t_eq(leaf_at(&home, va + 4 * page).pa, owner.pa + 4 * page);
-		t_eq(*home_byte(&home, leaf_at(&home, va + 5 * page).pa + 1), 6);
+		t_eq(home_leaf(&home, va + giga / 2 + 5).pa, owner.pa + giga / 2 + 5);
+		t_eq(home_leaf(&home, va + 4 * page).pa, owner.pa + 4 * page);
+		t_eq(*home_byte(&home, home_leaf(&home, va + 5 * page).pa + 1), 6);
 		t_eq(*home_byte(&home, owner.pa + 5 * page), 6);
-		t_ok(home_is_sound(&home));
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
@@ -188,15 +145,15 @@ TEST(an_owner_that_lets_go_leaves_it_to_the_region)
 		ml_va va;
 		ml_pa pa;
 
-		open_private(&home, &owner, world, kind, false, NULL);
+		owner_move_in(&owner, &home, world, kind, false, 0, NULL);
 		va = home.space.first;
 		t_ok(owner_page_holds(&home, va, 1));
 		t_ok(owner_page_holds(&home, va + owner.bytes - home_page(&home),
 				      (unsigned char)(owner.bytes / home_page(&home))));
 		ml_frame_pool_frames.put(home.pool, owner.pa, owner.bytes);
-		pa = leaf_at(&home, va).pa;
+		pa = home_leaf(&home, va).pa;
 		t_ok(home_store(&home, va, 5));
-		t_eq(leaf_at(&home, va).pa == pa, !home.space.table.refaultable);
+		t_eq(home_leaf(&home, va).pa == pa, !home.space.table.refaultable);
 		t_ok(ml_space_find(&home.space, va)->copied);
 		t_ok(home_is_sound(&home));
 		t_ok(home_close(&home));
@@ -220,17 +177,17 @@ TEST(what_is_ours_alone_stays_in_one_piece)
 		t = &home.space.table;
 		large = home_large(&home);
 		va = home.space.first;
-		map_region(&home, va, large, &zeroes);
+		home_map(&home, va, large, &home_memory);
 		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 		rung = home_rung(&home, va);
-		pa = leaf_at(&home, va).pa;
+		pa = home_leaf(&home, va).pa;
 		free_pages = home.pool->free_pages;
 		in_use = home.arena->in_use;
 		invalidations = t->stats.invalidations;
 		splits = t->stats.splits;
 		t_ok(home_store(&home, va + large - 1, 3));
 		t_eq(home_rung(&home, va), rung);
-		t_eq(leaf_at(&home, va).pa, pa);
+		t_eq(home_leaf(&home, va).pa, pa);
 		t_eq(home.pool->free_pages, free_pages);
 		t_eq(home.arena->in_use, in_use);
 		t_eq(t->stats.splits, splits);
@@ -238,9 +195,7 @@ TEST(what_is_ours_alone_stays_in_one_piece)
 		t_ok(home_store(&home, va, 3));
 		t_eq(home.faults, 1); /* the whole leaf is writable */
 		t_ok(!ml_space_find(&home.space, va)->copied);
-		t_ok(home_is_sound(&home));
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
@@ -256,22 +211,22 @@ TEST(a_page_of_a_leaf_that_others_hold_is_copied_and_no_other)
 		owner_home(&home, world, kind, NULL);
 		page = home_page(&home);
 		va = home.space.first;
-		map_region(&home, va, home_large(&home), &zeroes);
+		home_map(&home, va, home_large(&home), &home_memory);
 		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
-		pa = leaf_at(&home, va).pa;
+		pa = home_leaf(&home, va).pa;
 		*home_byte(&home, pa + 2 * page + 1) = 21;
 		ml_frame_pool_frames.get(home.pool, pa + 2 * page, page);
 		free_pages = home.pool->free_pages;
 		t_ok(home_store(&home, va + page, 10)); /* it is ours alone: no copy */
 		t_eq(home_rung(&home, va + page), 0);
-		t_eq(leaf_at(&home, va + page).pa, pa + page);
+		t_eq(home_leaf(&home, va + page).pa, pa + page);
 		t_eq(home.pool->free_pages, free_pages);
-		t_ok(!(prot_at(&home, va + 2 * page) & ML_WRITE));
+		t_ok(!(home_prot(&home, va + 2 * page) & ML_WRITE));
 		t_ok(home_store(&home, va + 2 * page, 20));
-		t_ok(leaf_at(&home, va + 2 * page).pa != pa + 2 * page);
+		t_ok(home_leaf(&home, va + 2 * page).pa != pa + 2 * page);
 		t_eq(home.pool->free_pages, free_pages - 1);
 		t_eq(*home_byte(&home, pa + 2 * page), 0);
-		t_eq(*home_byte(&home, leaf_at(&home, va + 2 * page).pa + 1), 21);
+		t_eq(*home_byte(&home, home_leaf(&home, va + 2 * page).pa + 1), 21);
 		t_eq(ml_frame_references(home.pool, pa + 2 * page), 1);
 		t_ok(owner_page_holds(&home, va + 3 * page, 0));
 		t_ok(home_is_sound(&home));
@@ -296,19 +251,17 @@ TEST(a_write_does_not_reach_into_the_next_region)
 		page = home_page(&home);
 		large = home_large(&home);
 		va = home.space.first;
-		map_region(&home, va, large, &zeroes);
+		home_map(&home, va, large, &home_memory);
 		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 		rung = home_rung(&home, va);
 		t_eq(ml_space_protect(&home.space, va + page, large - page, ML_READ), ML_OK);
 		t_eq(home_rung(&home, va), rung); /* no entry changed */
-		pa = leaf_at(&home, va).pa;
+		pa = home_leaf(&home, va).pa;
 		t_ok(home_store(&home, va, 1));
-		t_eq(leaf_at(&home, va).pa, pa);
+		t_eq(home_leaf(&home, va).pa, pa);
 		t_ok(!home_store(&home, va + page, 2));
 		t_eq(home.fault, ML_FAULT_ACCESS);
-		t_ok(home_is_sound(&home));
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
@@ -338,14 +291,14 @@ static void note_begin(struct ml_notifier *notifier, ml_va va, uint64_t len)
 	(void)notifier;
 	t_ok(va <= watched_va && watched_va - va < len);
 	t_eq(put_calls, 0);
-	t_ok(!(prot_at(watched, watched_va) & ML_WRITE));
+	t_ok(!(home_prot(watched, watched_va) & ML_WRITE));
 	begun++;
 }
 
 static void note_end(struct ml_notifier *notifier, ml_va va, uint64_t len)
 {
 	(void)notifier, (void)va, (void)len;
-	t_ok(prot_at(watched, watched_va) & ML_WRITE);
+	t_ok(home_prot(watched, watched_va) & ML_WRITE);
 	ended++;
 }
 
@@ -360,7 +313,7 @@ TEST(a_reference_goes_after_the_invalidation)
 		uint64_t completions;
 
 		frames.put = put_in_order;
-		open_private(&home, &owner, world, kind, false, &frames);
+		owner_move_in(&owner, &home, world, kind, false, 0, &frames);
 		watched_va = home.space.first + home_page(&home);
 		t_eq(ml_space_fault(&home.space, watched_va, ML_READ), ML_FAULT_DONE);
 		put_calls = begun = ended = puts_out_of_order = 0;
@@ -375,7 +328,7 @@ TEST(a_reference_goes_after_the_invalidation)
 		t_eq(begun, 1);
 		t_eq(ended, 1);
 		t_eq(home.arena->completions > completions, home.space.table.live);
-		close_private(&home, &owner, world);
+		close_private(&owner);
 	}
 }
 
@@ -391,15 +344,15 @@ TEST(without_frames_nothing_is_copied)
 		frames.alloc = NULL;
 		frames.exclusive = NULL;
 		frames.copy = NULL;
-		open_private(&home, &owner, world, kind, false, &frames);
+		owner_move_in(&owner, &home, world, kind, false, 0, &frames);
 		va = home.space.first;
 		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 		t_eq(ml_space_fault(&home.space, va, ML_WRITE), ML_FAULT_NO_MEMORY);
 		t_eq(ml_space_fault(&home.space, va + owner.bytes / 2, ML_WRITE),
 		     ML_FAULT_NO_MEMORY);
-		map_region(&home, va + owner.bytes, home_page(&home), &zeroes);
+		home_map(&home, va + owner.bytes, home_page(&home), &home_memory);
 		t_eq(ml_space_fault(&home.space, va + owner.bytes, ML_READ), ML_FAULT_NO_MEMORY);
 		t_ok(!ml_space_find(&home.space, va)->copied);
-		close_private(&home, &owner, world);
+		close_private(&owner);
 	}
 }

@@ -12,26 +12,18 @@
  *	S4.26  1G                           a_gigabyte_comes_apart, a_gigabyte_that_owns_one_table
  */
 #include "support/raw.h"
+#include "support/state.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
 #define M ((uint64_t)1 << 20)
 #define G ((uint64_t)1 << 30)
 
-static struct picture picture;
-
 static void open_home(struct home *home, enum world world, bool guaranteed)
 {
 	const struct ml_space_config wish = { .table = { .guaranteed = guaranteed, .live = true } };
 
 	t_eq(home_open(home, world, &wish), ML_OK);
-}
-
-static void close_home(struct home *home, enum world world)
-{
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(home_is_empty(world));
 }
 
 /* A region of large leaves and the frames in them; no more tables are to be had from now on. */
@@ -48,14 +40,14 @@ static ml_va open_leaves(struct home *home, enum world world, uint64_t len)
 	return va;
 }
 
-static void close_leaves(struct home *home, enum world world, ml_va va, uint64_t len)
+static void close_leaves(struct home *home, ml_va va, uint64_t len)
 {
 	t_ok(home_is_sound(home));
 	t_eq(ml_space_unmap(&home->space, va, len), ML_OK);
 	t_eq(home->space.table.stats.tables, 1);
 	t_eq(home->space.table.spare.count, 0);
 	home->arena->in_use_limit = 0;
-	close_home(home, world);
+	home_leave(home);
 }
 
 /* Each 2M leaf owns a table, whatever its neighbours are, and a group that of its members. */
@@ -83,7 +75,7 @@ TEST(deposits_are_owned_and_given_back)
 		t_eq(stats.counted_bytes, 0);
 		if (cases[i].world != WORLD_TOY)
 			t_eq(stats.table_bytes, home.arena->in_use * 4 * K);
-		close_leaves(&home, cases[i].world, va, cases[i].len);
+		close_leaves(&home, va, cases[i].len);
 	}
 }
 
@@ -102,12 +94,12 @@ TEST(who_owns_no_deposit)
 		struct home home;
 
 		open_home(&home, world, false);
-		t_eq(raw_map(&home, raw_va(&home), raw_large(&home), RAW_SHARED, NULL), ML_OK);
-		t_eq(ml_remap_pfn_range(&home.space, raw_va(&home), raw_large(&home),
+		t_eq(raw_map(&home, raw_va(&home), home_large(&home), RAW_SHARED, NULL), ML_OK);
+		t_eq(ml_remap_pfn_range(&home.space, raw_va(&home), home_large(&home),
 					home.raw->first, ML_WB),
 		     ML_OK);
 		t_eq(home.space.table.spare.count, 0);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -149,7 +141,7 @@ TEST(leaves_that_come_back_own_nothing)
 		t_ok(raw_is_empty(&home, va + 2 * M, 2 * M));
 		t_eq(home_rung(&home, va + 4 * M), rung);
 		t_eq(home.space.table.spare.count, 0);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -187,7 +179,7 @@ static bool one_table_misses(enum world world, uint64_t skew, uint64_t len, unsi
 	missed = home.arena->refusals;
 	home.arena->fail_nth = 0;
 	t_ok(frames_are(&home, va, len, home.raw->first + skew));
-	close_home(&home, world);
+	home_leave(&home);
 	return missed;
 }
 
@@ -196,19 +188,18 @@ static bool tables_end(enum world world, uint64_t skew, uint64_t len, uint64_t t
 {
 	struct home home;
 	const ml_va va = open_region(&home, world, skew, len);
-	struct rig rig = raw_rig(&home);
+	static struct state before;
 	int error;
 
-	picture_take(&picture, &rig);
+	state_take(&before, &home);
 	home.arena->in_use_limit = home.arena->in_use + tables;
 	error = ml_remap_pfn_range(&home.space, va, len, home.raw->first + skew, ML_NC);
 	home.arena->in_use_limit = 0;
-	rig = raw_rig(&home);
 	if (error == ML_OK)
 		t_ok(raw_shows(&home, va, len, home.raw->first + skew, ML_NC, 0));
 	else if (t_eq(error, ML_ERR_NO_MEMORY))
-		t_ok(!picture_difference(&picture, &rig));
-	close_home(&home, world);
+		t_ok(state_is_as_before(&before, &home));
+	home_leave(&home);
 	return error;
 }
 
@@ -243,22 +234,19 @@ TEST(base_pages_need_their_tables)
 {
 	for (unsigned nth = 1; nth <= 4; nth++) {
 		struct home home;
-		struct rig rig;
 		ml_va va;
 
 		open_home(&home, WORLD_X86_4, true);
 		va = raw_va(&home);
 		t_eq(raw_map(&home, va, 2 * M, RAW_SHARED | ML_REGION_NO_HUGE, NULL), ML_OK);
-		rig = raw_rig(&home);
-		picture_take(&picture, &rig);
 		home.arena->fail_nth = nth;
-		t_eq(ml_remap_pfn_range(&home.space, va, 2 * M, G, ML_NC),
-		     nth <= 3 ? ML_ERR_NO_MEMORY : ML_OK);
-		home.arena->fail_nth = 0;
-		rig = raw_rig(&home);
 		if (nth <= 3)
-			t_ok(!picture_difference(&picture, &rig));
-		close_home(&home, WORLD_X86_4);
+			NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, 2 * M, G, ML_NC),
+				  ML_ERR_NO_MEMORY);
+		else
+			t_eq(ml_remap_pfn_range(&home.space, va, 2 * M, G, ML_NC), ML_OK);
+		home.arena->fail_nth = 0;
+		home_leave(&home);
 	}
 }
 
@@ -290,7 +278,7 @@ static void a_part_goes(enum world world, uint64_t pages, uint64_t from, uint64_
 	t_eq(ml_space_unmap(&home.space, va + from * page, (to - from) * page), ML_OK);
 	t_ok(rest_shows(&home, va, pages, from, to));
 	t_eq(home.arena->allocs, allocs);
-	close_leaves(&home, world, va, pages * page);
+	close_leaves(&home, va, pages * page);
 }
 
 TEST(every_part_of_three_groups)
@@ -331,7 +319,7 @@ TEST(two_holes_in_a_leaf)
 	t_ok(raw_shows(&home, va + M + 4 * K, 4 * K, pa + M + 4 * K, ML_NC, 0));
 	t_ok(raw_shows(&home, va + M + 12 * K, M - 12 * K, pa + M + 12 * K, ML_NC, 0));
 	t_eq(home.space.regions, 3);
-	close_leaves(&home, WORLD_X86_4, va, 2 * M);
+	close_leaves(&home, va, 2 * M);
 }
 
 /* Whether the program may store to the page. */
@@ -367,7 +355,7 @@ static void one_page_changes(enum world world, uint64_t len, uint64_t at)
 	t_eq(home.space.regions, 1);
 	t_eq(home_rung(&home, va + at), 0);
 	t_ok(stores(&home, va + at));
-	close_leaves(&home, world, va, len);
+	close_leaves(&home, va, len);
 }
 
 TEST(one_page_changes_and_the_others_stay)
@@ -404,7 +392,6 @@ TEST(a_gigabyte_that_owns_one_table)
 
 	for (enum world world = 0; world < WORLD_TOY; world++) {
 		struct home home;
-		struct rig rig;
 		ml_va va;
 
 		T_CONTEXT(worlds[world].name, 0);
@@ -413,14 +400,11 @@ TEST(a_gigabyte_that_owns_one_table)
 		t_eq(raw_map(&home, va, G, RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va, G, home.raw->first, ML_NC), ML_OK);
 		t_eq(home.space.table.spare.count, 1);
-		rig = raw_rig(&home);
-		picture_take(&picture, &rig);
 		home.arena->in_use_limit = home.arena->in_use;
-		t_eq(ml_space_unmap(&home.space, va + M, 4 * K), ML_ERR_NO_MEMORY);
-		t_eq(ml_space_protect(&home.space, va + M, 4 * K, ML_READ), ML_ERR_NO_MEMORY);
+		NO_CHANGE(&home, ml_space_unmap(&home.space, va + M, 4 * K), ML_ERR_NO_MEMORY);
+		NO_CHANGE(&home, ml_space_protect(&home.space, va + M, 4 * K, ML_READ),
+			  ML_ERR_NO_MEMORY);
 		t_eq(home.space.regions, 1);
-		rig = raw_rig(&home);
-		t_ok(!picture_difference(&picture, &rig));
 		t_eq(ml_space_protect(&home.space, va, G, ML_READ), ML_OK);
 		home.arena->in_use_limit = 0;
 		t_eq(ml_space_unmap(&home.space, va + M, 4 * K), ML_OK);
@@ -428,7 +412,7 @@ TEST(a_gigabyte_that_owns_one_table)
 		t_ok(raw_shows(&home, va + M + 4 * K, G - M - 4 * K, home.raw->first + M + 4 * K,
 			       ML_NC, 0));
 		t_eq(home.space.table.spare.count, 511);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -454,14 +438,14 @@ TEST(whole_leaves_stay_large)
 			     rights[i] != 0);
 			t_eq(stores(&home, va + len - 1), rights[i] == ML_RW);
 			t_ok(frames_are(&home, va, len, home.raw->first));
-			t_ok(home_rung(&home, va) >= (int)raw_large_rung(&home));
+			t_ok(home_rung(&home, va) >= home_large_rung(&home));
 			t_ok(home_is_sound(&home));
 		}
 		t_ok(raw_shows(&home, va, len, home.raw->first, ML_NC, 0));
 		t_eq(home.space.table.stats.splits, before.splits);
 		t_eq(home.space.table.spare.count, deposits);
 		t_eq(home.arena->allocs, allocs);
-		close_leaves(&home, world, va, len);
+		close_leaves(&home, va, len);
 		t_eq(home.arena->allocs, allocs);
 	}
 }

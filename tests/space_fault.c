@@ -3,51 +3,8 @@
 #include <maxleaf/pte.h>
 
 #include "support/owner.h"
+#include "support/state.h"
 #include "t.h"
-
-static const struct ml_region_spec zeroes = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
-
-static struct ml_region_spec region_of(struct owner *owner, unsigned flags, ml_prot rights)
-{
-	const struct ml_region_spec spec = {
-		.prot = rights | ML_WB,
-		.may = ML_RIGHTS,
-		.flags = flags | (owner->raw ? ML_REGION_RAW : 0),
-		.mapping = &owner->mapping,
-	};
-
-	return spec;
-}
-
-static void map_region(struct home *home, ml_va va, uint64_t len, const struct ml_region_spec *spec)
-{
-	t_eq(ml_space_map(&home->space, va, len, spec, 0, NULL), ML_OK);
-}
-
-static ml_prot prot_at(const struct home *home, ml_va va)
-{
-	struct ml_translation leaf;
-
-	return ml_translate(&home->space.table, va, &leaf)
-		       ? 0
-		       : ml_translation_prot(&home->space.table, &leaf);
-}
-
-/* The largest rung that a leaf at va can have inside [first, first + len), of those of `rungs`. */
-static int best_rung(const struct home *home, ml_va va, ml_va first, uint64_t len, uint32_t rungs)
-{
-	const struct ml_format *f = home->facts->format;
-	int rung = (int)f->rung_count;
-
-	while (--rung > 0) {
-		const uint64_t bytes = (uint64_t)1 << f->rungs[rung].shift;
-		const ml_va start = va & ~(bytes - 1);
-
-		if (rungs >> rung & 1 && start >= first && start + (bytes - 1) <= first + (len - 1))
-			break;
-	}
-	return rung;
-}
 
 TEST(zeroes_appear_in_the_largest_leaf_that_fits)
 {
@@ -61,17 +18,17 @@ TEST(zeroes_appear_in_the_largest_leaf_that_fits)
 		page = home_page(&home);
 		len = 2 * home_large(&home) - 3 * page;
 		first = home.space.first + 2 * page;
-		map_region(&home, first, len, &zeroes);
+		home_map(&home, first, len, &home_memory);
 		for (va = first; va < first + len; va += page) {
 			const bool fresh = home_rung(&home, va) < 0;
 			unsigned char byte = 1;
 
 			t_ok(home_load(&home, va + 5, &byte));
 			t_eq(byte, 0);
-			t_ok(!fresh || !(prot_at(&home, va) & ML_WRITE));
+			t_ok(!fresh || !(home_prot(&home, va) & ML_WRITE));
 			if (fresh && home.space.table.fold == ML_FOLD_MAP)
 				t_eq(home_rung(&home, va),
-				     best_rung(&home, va, first, len, home.space.table.rungs));
+				     home_best_rung(&home, va, first, len, home.space.table.rungs));
 			t_ok(home_store(&home, va + 5, (unsigned char)(va / page)));
 		}
 		t_ok(home_is_sound(&home));
@@ -83,8 +40,7 @@ TEST(zeroes_appear_in_the_largest_leaf_that_fits)
 			t_ok(home_load(&home, va + 6, &byte));
 			t_eq(byte, 0);
 		}
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
@@ -95,16 +51,16 @@ TEST(a_write_brings_in_what_is_writable_at_once)
 		struct home home;
 
 		owner_home(&home, world, kind, NULL);
-		map_region(&home, home.space.first, home_large(&home), &zeroes);
+		home_map(&home, home.space.first, home_large(&home), &home_memory);
 		t_eq(ml_space_fault(&home.space, home.space.first + 1, ML_WRITE), ML_FAULT_DONE);
-		t_eq(prot_at(&home, home.space.first) & (ML_WRITE | ML_PROT_AD | ML_SPECIAL),
+		t_eq(home_prot(&home, home.space.first) & (ML_WRITE | ML_PROT_AD | ML_SPECIAL),
 		     ML_WRITE | ML_PROT_AD);
 		t_eq(ml_space_fault(&home.space, home.space.first, ML_WRITE), ML_FAULT_SPURIOUS);
 		t_eq(ml_space_fault(&home.space, home.space.first, ML_READ), ML_FAULT_SPURIOUS);
 		t_eq(home_rung(&home, home.space.first),
-		     best_rung(&home, home.space.first, home.space.first, home_large(&home), ~0u));
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		     home_best_rung(&home, home.space.first, home.space.first, home_large(&home),
+				    ~0u));
+		home_leave(&home);
 	}
 }
 
@@ -112,7 +68,7 @@ TEST(what_stands_there_makes_it_smaller)
 {
 	EACH_HOME(world, kind)
 	{
-		struct ml_region_spec small = zeroes;
+		struct ml_region_spec small = home_memory;
 		struct home home;
 		uint64_t page, large;
 		ml_va first;
@@ -122,7 +78,7 @@ TEST(what_stands_there_makes_it_smaller)
 		page = home_page(&home);
 		large = home_large(&home);
 		first = home.space.first;
-		map_region(&home, first, 2 * large, &small);
+		home_map(&home, first, 2 * large, &small);
 		t_ok(home_store(&home, first, 1));
 		t_eq(home_rung(&home, first), 0);
 		t_eq(ml_space_advise(&home.space, first, 2 * large, ML_ADVISE_HUGE), ML_OK);
@@ -130,14 +86,13 @@ TEST(what_stands_there_makes_it_smaller)
 		t_eq(home_rung(&home, first + page), 0);
 		t_ok(home_store(&home, first + large - page, 3));
 		t_ok(home_rung(&home, first + large - page) <
-		     best_rung(&home, first, first, large, ~0u));
+		     home_best_rung(&home, first, first, large, ~0u));
 		t_ok(home_store(&home, first + large, 4));
 		t_eq(home_rung(&home, first + large),
-		     best_rung(&home, first + large, first + large, large, ~0u));
+		     home_best_rung(&home, first + large, first + large, large, ~0u));
 		t_ok(home_is_sound(&home));
 		t_ok(owner_page_holds(&home, first + 2 * page, 0));
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
@@ -160,7 +115,7 @@ TEST(what_nobody_may_do_and_where_nothing_is)
 	EACH_HOME(world, kind)
 	{
 		struct ml_notifier notifier = { count_begin, count_end, NULL };
-		struct ml_region_spec spec = zeroes;
+		struct ml_region_spec spec = home_memory;
 		struct ml_space *s;
 		struct home home;
 		uint64_t page;
@@ -173,15 +128,12 @@ TEST(what_nobody_may_do_and_where_nothing_is)
 		page = home_page(&home);
 		va = s->first;
 		spec.prot = ML_READ | ML_WB;
-		map_region(&home, va, page, &spec);
+		home_map(&home, va, page, &spec);
 		spec.prot = ML_WB;
-		map_region(&home, va + page, page, &spec);
+		home_map(&home, va + page, page, &spec);
 		spec.prot = ML_EXEC | ML_WB;
-		map_region(&home, va + 2 * page, page, &spec);
-		spec = (struct ml_region_spec){ .prot = ML_RW | ML_NC,
-						.may = ML_RW,
-						.flags = ML_REGION_SHARED | ML_REGION_RAW };
-		map_region(&home, va + 3 * page, page, &spec);
+		home_map(&home, va + 2 * page, page, &spec);
+		home_map(&home, va + 3 * page, page, &home_device);
 		t_eq(ml_space_fault(s, va, ML_WRITE), ML_FAULT_ACCESS);
 		t_eq(ml_space_fault(s, va, ML_EXEC), ML_FAULT_ACCESS);
 		t_eq(ml_space_fault(s, va + page, ML_READ), ML_FAULT_ACCESS);
@@ -195,8 +147,7 @@ TEST(what_nobody_may_do_and_where_nothing_is)
 		t_eq(begun, 0); /* nothing was taken away */
 		t_ok(home_is_sound(&home));
 		ml_space_unnotify(s, &notifier);
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
@@ -216,24 +167,23 @@ TEST(marks_come_to_the_whole_leaf_without_a_split)
 		t = &home.space.table;
 		large = home_large(&home);
 		va = home.space.first;
-		map_region(&home, va, large, &zeroes);
+		home_map(&home, va, large, &home_memory);
 		t_eq(ml_space_fault(&home.space, va, ML_WRITE), ML_FAULT_DONE);
 		rung = home_rung(&home, va);
 		t_eq(ml_protect(t, va, large, ML_PROT_AD, 0, NULL), ML_OK);
 		splits = t->stats.splits;
 		invalidations = t->stats.invalidations;
 		t_eq(ml_space_fault(&home.space, va + large - 1, ML_READ), ML_FAULT_DONE);
-		t_eq(prot_at(&home, va) & ML_PROT_AD, ML_ACCESSED | (t->track_ad ? 0 : ML_DIRTY));
+		t_eq(home_prot(&home, va) & ML_PROT_AD, ML_ACCESSED | (t->track_ad ? 0 : ML_DIRTY));
 		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_SPURIOUS);
 		t_eq(t->stats.invalidations, invalidations); /* no TLB holds what is not accessed */
 		t_eq(ml_space_fault(&home.space, va, ML_WRITE),
 		     t->track_ad ? ML_FAULT_DONE : ML_FAULT_SPURIOUS);
-		t_eq(prot_at(&home, va + large - 1) & ML_PROT_AD, ML_PROT_AD);
+		t_eq(home_prot(&home, va + large - 1) & ML_PROT_AD, ML_PROT_AD);
 		t_eq(t->stats.invalidations, invalidations + (t->live ? 1 : 0));
 		t_eq(t->stats.splits, splits);
 		t_eq(home_rung(&home, va), rung);
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
@@ -243,7 +193,8 @@ TEST(one_member_of_a_group_lacks_its_mark)
 	struct ml_space_config config = { .table = { .live = true, .track_ad = true },
 					  .fault_rungs = ~0u };
 
-	for (enum world world = WORLD_X86_4; world < WORLDS; world++) {
+	FOR_EACH_WORLD(world)
+	{
 		struct ml_translation leaf;
 		struct home home;
 		uint64_t page;
@@ -252,7 +203,7 @@ TEST(one_member_of_a_group_lacks_its_mark)
 		t_eq(home_open(&home, world, &config), ML_OK);
 		page = home_page(&home);
 		va = home.space.first + home_large(&home); /* a group, no larger leaf */
-		map_region(&home, va, home_large(&home) - page, &zeroes);
+		home_map(&home, va, home_large(&home) - page, &home_memory);
 		t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 		if (home_rung(&home, va) > 0 && !ml_translate(&home.space.table, va, &leaf)) {
 			const ml_prot bare = ml_translation_prot(&home.space.table, &leaf);
@@ -264,37 +215,16 @@ TEST(one_member_of_a_group_lacks_its_mark)
 					      bare & ~ML_ACCESSED, leaf.level, true, &pte),
 			     ML_OK);
 			*entry = pte;
-			t_ok(prot_at(&home, va) & ML_ACCESSED);
+			t_ok(home_prot(&home, va) & ML_ACCESSED);
 			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 			t_ok(*entry != pte);
 			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_SPURIOUS);
 		}
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
 /* ---- owners ---------------------------------------------------------------------- */
-
-/* Both kinds of memory, shared and private, [0] ... [3]. */
-static void open_owned(struct home *home, struct owner *owner, enum world world, unsigned kind,
-		       bool raw, unsigned flags, ml_prot rights)
-{
-	struct ml_region_spec spec;
-
-	owner_home(home, world, kind, NULL);
-	owner_open(owner, home, raw);
-	spec = region_of(owner, flags, rights);
-	map_region(home, home->space.first, owner->bytes, &spec);
-}
-
-static void close_owned(struct home *home, struct owner *owner, enum world world)
-{
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(owner_close(owner));
-	t_ok(home_is_empty(world));
-}
 
 TEST(the_owner_is_asked_for_the_largest_first)
 {
@@ -308,10 +238,10 @@ TEST(the_owner_is_asked_for_the_largest_first)
 			uint64_t large;
 			int best;
 
-			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED, ML_RW);
+			owner_move_in(&owner, &home, world, kind, raw, ML_REGION_SHARED, NULL);
 			large = home_large(&home);
-			best = best_rung(&home, home.space.first, home.space.first, owner.bytes,
-					 home.space.table.rungs);
+			best = home_best_rung(&home, home.space.first, home.space.first,
+					      owner.bytes, home.space.table.rungs);
 			t_eq(ml_space_fault(&home.space, home.space.first + large + 4097, ML_READ),
 			     ML_FAULT_DONE);
 			r = &owner.first;
@@ -324,11 +254,11 @@ TEST(the_owner_is_asked_for_the_largest_first)
 			t_ok(r->space == &home.space &&
 			     r->region == ml_space_find(&home.space, r->va));
 			t_eq(home_rung(&home, home.space.first + large), best);
-			t_ok(prot_at(&home, r->va) & ML_WRITE); /* shared */
-			t_eq(!(prot_at(&home, r->va) & ML_SPECIAL), !raw);
-			t_eq(prot_at(&home, r->va) & ML_SOFT(0), home.space.table.refaultable);
+			t_ok(home_prot(&home, r->va) & ML_WRITE); /* shared */
+			t_eq(!(home_prot(&home, r->va) & ML_SPECIAL), !raw);
+			t_eq(home_prot(&home, r->va) & ML_SOFT(0), home.space.table.refaultable);
 			t_ok(owner_page_holds(&home, r->va, (unsigned char)(r->offset / 4096 + 1)));
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -342,7 +272,7 @@ TEST(the_ladder_goes_down_to_the_base_page)
 			struct home home;
 			unsigned rungs = 0;
 
-			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED, ML_RW);
+			owner_move_in(&owner, &home, world, kind, raw, ML_REGION_SHARED, NULL);
 			owner.most = 0;
 			t_ok(home_store(&home, home.space.first + home_page(&home), 77));
 			while (home.space.table.rungs >> rungs > 1 &&
@@ -355,7 +285,7 @@ TEST(the_ladder_goes_down_to_the_base_page)
 			t_eq(owner.last.access, ML_WRITE);
 			t_eq(*home_byte(&home, owner.pa + home_page(&home)), 77);
 			t_eq(home_rung(&home, home.space.first + home_page(&home)), 0);
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -371,13 +301,13 @@ TEST(an_offset_out_of_step_keeps_leaves_small)
 
 		owner_home(&home, world, kind, NULL);
 		owner_open(&owner, &home, false);
-		spec = region_of(&owner, ML_REGION_SHARED, ML_RW);
+		spec = owner_region(&owner, ML_REGION_SHARED);
 		spec.offset = home_page(&home);
-		map_region(&home, home.space.first, home_large(&home), &spec);
+		home_map(&home, home.space.first, home_large(&home), &spec);
 		t_ok(owner_page_holds(&home, home.space.first, 2));
 		t_eq(owner.first.rung, 0);
 		t_eq(owner.first.offset, home_page(&home));
-		close_owned(&home, &owner, world);
+		owner_leave(&owner);
 	}
 }
 
@@ -392,7 +322,7 @@ TEST(what_the_owner_says_is_passed_on)
 		struct home home;
 		unsigned i;
 
-		open_owned(&home, &owner, world, kind, false, 0, ML_RW);
+		owner_move_in(&owner, &home, world, kind, false, 0, NULL);
 		for (i = 0; i < sizeof(says) / sizeof(*says); i++) {
 			owner.answer = says[i];
 			t_eq(ml_space_fault(&home.space, home.space.first, ML_READ),
@@ -404,7 +334,7 @@ TEST(what_the_owner_says_is_passed_on)
 		owner.inserts = true; /* it says so, and it is not true */
 		t_eq(ml_space_fault(&home.space, home.space.first, ML_READ), ML_FAULT_BUS);
 		t_eq(home.space.table.stats.tables, 1);
-		close_owned(&home, &owner, world);
+		owner_leave(&owner);
 	}
 }
 
@@ -412,14 +342,6 @@ static bool nothing_is_allowed(void *cookie, ml_pa pa, uint64_t length, ml_prot 
 {
 	(void)cookie, (void)pa, (void)length, (void)prot;
 	return false;
-}
-
-/* The rung of 1 << shift bytes. */
-static unsigned rung_of(const struct home *home, unsigned shift)
-{
-	const struct rig rig = { .facts = home->facts };
-
-	return rig_rung(&rig, shift);
 }
 
 TEST(wrong_answers_are_not_mapped)
@@ -433,10 +355,10 @@ TEST(wrong_answers_are_not_mapped)
 			struct owner owner;
 			struct home home;
 
-			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED, ML_RW);
+			owner_move_in(&owner, &home, world, kind, raw, ML_REGION_SHARED, NULL);
 			s = &home.space;
 			owner.skew = home_page(&home);
-			owner.most = rung_of(&home, home.facts->coarse_shift);
+			owner.most = (unsigned)home_large_rung(&home);
 			t_eq(ml_space_fault(s, s->first, ML_READ), ML_FAULT_BUS);
 			t_eq(ml_space_fault(s, s->first, ML_WRITE), ML_FAULT_BUS);
 			owner.skew = 0;
@@ -450,7 +372,7 @@ TEST(wrong_answers_are_not_mapped)
 			     raw ? ML_FAULT_BUS : ML_FAULT_DONE);
 			s->frames = &home_frame_ops;
 			t_eq(home_rung(&home, s->first) < 0, raw);
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -483,11 +405,11 @@ TEST(the_owner_may_map_it_itself)
 			owner_home(&home, world, kind, NULL);
 			owner_open(&owner, &home, true);
 			owner.ops.fault = insert;
-			spec = region_of(&owner, shared ? ML_REGION_SHARED : 0, ML_RW);
+			spec = owner_region(&owner, shared ? ML_REGION_SHARED : 0);
 			spec.flags ^= ML_REGION_RAW | ML_REGION_MIXED;
 			va = home.space.first;
 			page = home_page(&home);
-			map_region(&home, va, owner.bytes, &spec);
+			home_map(&home, va, owner.bytes, &spec);
 			t_ok(owner_page_holds(&home, va, 1));
 			t_ok(home_rung(&home, va) > 0);
 			t_eq(home.faults, 1);
@@ -500,7 +422,7 @@ TEST(the_owner_may_map_it_itself)
 			     ML_OK);
 			t_ok(home_store(&home, va, 8)); /* asked again */
 			t_eq(*home_byte(&home, owner.pa), shared ? 8 : 1);
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -516,7 +438,7 @@ TEST(a_shared_leaf_is_upgraded_by_its_owner)
 			ml_va va;
 			int rung;
 
-			open_owned(&home, &owner, world, kind, raw, ML_REGION_SHARED, ML_RW);
+			owner_move_in(&owner, &home, world, kind, raw, ML_REGION_SHARED, NULL);
 			va = home.space.first;
 			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 			rung = home_rung(&home, va);
@@ -525,16 +447,16 @@ TEST(a_shared_leaf_is_upgraded_by_its_owner)
 			owner.asked = 0;
 			owner.answer = ML_FAULT_RETRY;
 			t_eq(ml_space_fault(&home.space, va, ML_WRITE), ML_FAULT_RETRY);
-			t_ok(!(prot_at(&home, va) & ML_WRITE));
+			t_ok(!(home_prot(&home, va) & ML_WRITE));
 			owner.answer = ML_FAULT_DONE;
 			t_eq(ml_space_fault(&home.space, va, ML_WRITE), ML_FAULT_DONE);
 			t_eq(owner.asked, 2);
 			t_eq(owner.last.access, ML_WRITE);
-			t_ok(prot_at(&home, va) & ML_WRITE);
+			t_ok(home_prot(&home, va) & ML_WRITE);
 			t_eq(home_rung(&home, va), rung);
 			t_ok(home_store(&home, va, 9));
 			t_eq(*home_byte(&home, owner.pa), 9);
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -576,8 +498,8 @@ TEST(faults_that_fail_have_changed_nothing)
 			unsigned failures;
 			ml_va va;
 
-			open_owned(&home, &owner, world, kind, raw, shared ? ML_REGION_SHARED : 0,
-				   ML_RW);
+			owner_move_in(&owner, &home, world, kind, raw,
+				      shared ? ML_REGION_SHARED : 0, NULL);
 			va = home.space.first + home_page(&home);
 			owner.most = 0;
 			failures = fail_each(&home, frames, va, tried);
@@ -586,7 +508,7 @@ TEST(faults_that_fail_have_changed_nothing)
 			else
 				t_eq(failures, home.space.table.stats.tables - 1);
 			t_eq(ml_space_fault(&home.space, va, tried), ML_FAULT_SPURIOUS);
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -603,7 +525,7 @@ TEST(copies_that_fail_have_changed_nothing)
 			struct home home;
 			ml_va va;
 
-			open_owned(&home, &owner, world, kind, raw, 0, ML_RW);
+			owner_move_in(&owner, &home, world, kind, raw, 0, NULL);
 			va = home.space.first + home_page(&home);
 			t_eq(ml_space_fault(&home.space, va, ML_READ), ML_FAULT_DONE);
 			t_ok(home_rung(&home, va) > 0);
@@ -613,7 +535,7 @@ TEST(copies_that_fail_have_changed_nothing)
 			t_ok(owner_page_holds(&home, va, 2));
 			t_ok(owner_page_holds(&home, va + home_page(&home), 3));
 			t_ok(owner_is_untouched(&owner));
-			close_owned(&home, &owner, world);
+			owner_leave(&owner);
 		}
 	}
 }
@@ -626,15 +548,14 @@ TEST(zeroes_of_a_smaller_size_where_there_are_none_of_the_larger)
 		int best;
 
 		owner_home(&home, world, kind, NULL);
-		map_region(&home, home.space.first, 2 * home_large(&home), &zeroes);
-		best = best_rung(&home, home.space.first, home.space.first, 2 * home_large(&home),
-				 home.space.table.rungs);
+		home_map(&home, home.space.first, 2 * home_large(&home), &home_memory);
+		best = home_best_rung(&home, home.space.first, home.space.first,
+				      2 * home_large(&home), home.space.table.rungs);
 		home_fail_nth = 1;
 		t_eq(ml_space_fault(&home.space, home.space.first, ML_READ), ML_FAULT_DONE);
 		home_fail_nth = 0;
 		t_ok(home_rung(&home, home.space.first) < best);
 		t_ok(home_rung(&home, home.space.first) >= 0);
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }

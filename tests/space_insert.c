@@ -4,54 +4,12 @@
  * does where something stands already.
  */
 #include "support/raw.h"
+#include "support/state.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
 #define M ((uint64_t)1 << 20)
 #define G ((uint64_t)1 << 30)
-
-static struct picture picture;
-
-static void open_home(struct home *home, enum world world, const struct ml_table_config *table)
-{
-	const struct ml_space_config wish = { .table = *table };
-
-	t_eq(home_open(home, world, &wish), ML_OK);
-}
-
-static void open_plain(struct home *home, enum world world)
-{
-	const struct ml_table_config table = { .live = true };
-
-	open_home(home, world, &table);
-}
-
-static void close_home(struct home *home, enum world world)
-{
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(home_is_empty(world));
-}
-
-static ml_prot prot_at(const struct home *home, ml_va va)
-{
-	struct ml_translation leaf;
-
-	if (!t_eq(ml_translate(&home->space.table, va, &leaf), ML_OK))
-		return 0;
-	return ml_translation_prot(&home->space.table, &leaf);
-}
-
-/* A call that must be refused, and change nothing. */
-#define REFUSED(call, error)                                 \
-	do {                                                 \
-		struct rig before = raw_rig(&home), after;   \
-                                                             \
-		picture_take(&picture, &before);             \
-		t_eq(call, error);                           \
-		after = raw_rig(&home);                      \
-		t_ok(!picture_difference(&picture, &after)); \
-	} while (0)
 
 /* ---- out of a fault -------------------------------------------------------------------- */
 
@@ -102,13 +60,13 @@ TEST(a_handler_inserts_every_size)
 			unsigned char byte;
 			ml_va va;
 
-			open_plain(&home, world);
+			raw_home(&home, world, NULL);
 			va = raw_va(&home);
 			device_open(&device, &home, rung);
 			if (!ml_space_can_hold(&home.space, rung)) {
 				t_eq(ml_insert_pfn(&home.space, va, 0, rung, ML_NC, false),
 				     ML_ERR_SIZE);
-				close_home(&home, world);
+				home_leave(&home);
 				continue;
 			}
 			t_eq(raw_map(&home, va, size, RAW_SHARED, &device.mapping), ML_OK);
@@ -121,7 +79,7 @@ TEST(a_handler_inserts_every_size)
 			t_ok(home_store(&home, va + size - 1, 0xa5));
 			t_eq(*home_byte(&home, device.pa + size - 1), 0xa5);
 			t_eq(home.faults, 1);
-			close_home(&home, world);
+			home_leave(&home);
 		}
 	}
 }
@@ -136,19 +94,20 @@ TEST(sizes_end_with_the_region)
 		uint64_t page, len;
 		ml_va va;
 
-		open_plain(&home, world);
+		raw_home(&home, world, NULL);
 		va = raw_va(&home);
 		page = home_page(&home);
-		len = 2 * raw_large(&home) - page;
+		len = 2 * home_large(&home) - page;
 		device_open(&device, &home, ~0u);
 		t_eq(raw_map(&home, va, len, RAW_SHARED, &device.mapping), ML_OK);
 		for (uint64_t at = 0; at < len; at += page)
 			t_ok(home_store(&home, va + at, 1));
 		t_ok(raw_shows(&home, va, len, device.pa, ML_NC, 0));
-		t_eq(ml_insert_pfn(&home.space, va + raw_large(&home), device.pa + raw_large(&home),
-				   raw_large_rung(&home), ML_NC, false),
+		t_eq(ml_insert_pfn(&home.space, va + home_large(&home),
+				   device.pa + home_large(&home), home_large_rung(&home), ML_NC,
+				   false),
 		     ML_ERR_SIZE);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -160,7 +119,7 @@ TEST(pages_that_complete_a_group)
 		struct home home;
 		ml_va va;
 
-		open_home(&home, WORLD_ARM_LOW, &table);
+		raw_home(&home, WORLD_ARM_LOW, &table);
 		va = raw_va(&home);
 		t_eq(raw_map(&home, va, 64 * K, RAW_SHARED, NULL), ML_OK);
 		for (unsigned i = 0, page = 5; i < 16; i++, page = (page + 7) % 16) {
@@ -170,7 +129,7 @@ TEST(pages_that_complete_a_group)
 			     ML_OK);
 		}
 		t_ok(raw_shows(&home, va, 64 * K, G, ML_WB, fold == ML_FOLD_MAP ? 1 : 0));
-		close_home(&home, WORLD_ARM_LOW);
+		home_leave(&home);
 	}
 }
 
@@ -194,40 +153,46 @@ TEST(what_is_refused_changes_nothing)
 		ml_va va;
 		ml_pa pa;
 
-		open_plain(&home, world);
+		raw_home(&home, world, NULL);
 		s = &home.space;
 		va = raw_va(&home);
 		pa = home.raw->first;
-		size = raw_large(&home);
+		size = home_large(&home);
 		page = home_page(&home);
-		large = raw_large_rung(&home);
+		large = home_large_rung(&home);
 		t_eq(raw_map(&home, va, size, RAW_SHARED, NULL), ML_OK);
 		t_eq(raw_map(&home, va + size, size, RAW_SHARED | ML_REGION_NO_HUGE, NULL), ML_OK);
 		t_eq(raw_map(&home, va + 2 * size, page, ML_REGION_RAW, NULL), ML_OK);
 		t_eq(raw_map(&home, va + 2 * size + page, page, 0, NULL), ML_OK);
-		REFUSED(ml_insert_pfn(s, va, pa, 77, ML_WB, false), ML_ERR_SIZE);
-		REFUSED(ml_insert_pfn(s, va + 1, pa, 0, ML_WB, false), ML_ERR_ALIGN);
-		REFUSED(ml_insert_pfn(s, va, pa + 1, 0, ML_WB, false), ML_ERR_ALIGN);
-		REFUSED(ml_insert_pfn(s, va + page, pa, large, ML_WB, false), ML_ERR_ALIGN);
-		REFUSED(ml_insert_pfn(s, va, pa + page, large, ML_WB, false), ML_ERR_ALIGN);
-		REFUSED(ml_insert_pfn(s, va, 0 - size, large, ML_WB, false), ML_ERR_PA_RANGE);
-		REFUSED(ml_insert_pfn(s, va + size, pa, large, ML_WB, false), ML_ERR_SIZE);
-		REFUSED(ml_insert_pfn(s, va + 2 * size, pa, large, ML_WB, false), ML_ERR_SIZE);
-		REFUSED(ml_insert_pfn(s, va + 2 * size, pa, 0, ML_WB, false), ML_ERR_ARGUMENT);
-		REFUSED(ml_insert_pfn(s, va + 2 * size + page, pa, 0, ML_WB, false),
-			ML_ERR_ARGUMENT);
-		REFUSED(ml_insert_pfn(s, va + 2 * size + 2 * page, pa, 0, ML_WB, false),
-			ML_ERR_NOT_MAPPED);
-		REFUSED(ml_insert_pfn(s, va, pa, 0, ML_WB | ML_USER, false), ML_ERR_ARGUMENT);
-		REFUSED(ml_insert_pfn(s, va, pa, 0, ML_TYPE(15), false), ML_ERR_PROT);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, pa, 77, ML_WB, false), ML_ERR_SIZE);
+		NO_CHANGE(&home, ml_insert_pfn(s, va + 1, pa, 0, ML_WB, false), ML_ERR_ALIGN);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, pa + 1, 0, ML_WB, false), ML_ERR_ALIGN);
+		NO_CHANGE(&home, ml_insert_pfn(s, va + page, pa, large, ML_WB, false),
+			  ML_ERR_ALIGN);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, pa + page, large, ML_WB, false),
+			  ML_ERR_ALIGN);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, 0 - size, large, ML_WB, false),
+			  ML_ERR_PA_RANGE);
+		NO_CHANGE(&home, ml_insert_pfn(s, va + size, pa, large, ML_WB, false), ML_ERR_SIZE);
+		NO_CHANGE(&home, ml_insert_pfn(s, va + 2 * size, pa, large, ML_WB, false),
+			  ML_ERR_SIZE);
+		NO_CHANGE(&home, ml_insert_pfn(s, va + 2 * size, pa, 0, ML_WB, false),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_insert_pfn(s, va + 2 * size + page, pa, 0, ML_WB, false),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_insert_pfn(s, va + 2 * size + 2 * page, pa, 0, ML_WB, false),
+			  ML_ERR_NOT_MAPPED);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, pa, 0, ML_WB | ML_USER, false),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, pa, 0, ML_TYPE(15), false), ML_ERR_PROT);
 		t_eq(ml_insert_pfn(s, va + page, pa + page, 0, ML_WB, false), ML_OK);
-		REFUSED(ml_insert_pfn(s, va, pa, large, ML_WB, false), ML_ERR_EXISTS);
-		REFUSED(ml_insert_pfn(s, va + page, pa, 0, ML_WB, true), ML_ERR_EXISTS);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, pa, large, ML_WB, false), ML_ERR_EXISTS);
+		NO_CHANGE(&home, ml_insert_pfn(s, va + page, pa, 0, ML_WB, true), ML_ERR_EXISTS);
 		t_eq(ml_insert_pfn(s, va, pa, 0, ML_WB, false), ML_OK);
-		REFUSED(ml_insert_pfn(s, va, pa, large, ML_WB, true), ML_ERR_EXISTS);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, pa, large, ML_WB, true), ML_ERR_EXISTS);
 		t_eq(ml_space_protect(s, va, size, ML_READ), ML_OK);
-		REFUSED(ml_insert_pfn(s, va, pa, 0, ML_WB, true), ML_ERR_ACCESS);
-		close_home(&home, world);
+		NO_CHANGE(&home, ml_insert_pfn(s, va, pa, 0, ML_WB, true), ML_ERR_ACCESS);
+		home_leave(&home);
 	}
 }
 
@@ -244,12 +209,12 @@ TEST(frames_that_the_owner_refuses)
 
 		t_eq(home_open(&home, world, &wish), ML_OK);
 		va = raw_va(&home);
-		t_eq(raw_map(&home, va, raw_large(&home), RAW_SHARED, NULL), ML_OK);
-		REFUSED(ml_insert_pfn(&home.space, va, (ml_pa)1 << 19, 0, ML_WB, false),
-			ML_ERR_ACCESS);
-		t_eq(ml_insert_pfn(&home.space, va, 0, raw_large_rung(&home), ML_WB, false),
-		     raw_large(&home) <= (ml_pa)1 << 19 ? ML_OK : ML_ERR_ACCESS);
-		close_home(&home, world);
+		t_eq(raw_map(&home, va, home_large(&home), RAW_SHARED, NULL), ML_OK);
+		NO_CHANGE(&home, ml_insert_pfn(&home.space, va, (ml_pa)1 << 19, 0, ML_WB, false),
+			  ML_ERR_ACCESS);
+		t_eq(ml_insert_pfn(&home.space, va, 0, home_large_rung(&home), ML_WB, false),
+		     home_large(&home) <= (ml_pa)1 << 19 ? ML_OK : ML_ERR_ACCESS);
+		home_leave(&home);
 	}
 }
 
@@ -259,12 +224,12 @@ TEST(the_ends_of_the_space)
 	struct home home;
 	const ml_va last = 0 - (ml_va)(4 * K);
 
-	open_plain(&home, WORLD_ARM_HIGH);
+	raw_home(&home, WORLD_ARM_HIGH, NULL);
 	t_eq(raw_map(&home, last, 4 * K, RAW_SHARED, NULL), ML_OK);
 	t_eq(ml_insert_pfn(&home.space, last, G, 0, ML_WB, false), ML_OK);
 	t_eq(ml_insert_pfn(&home.space, 0, G, 0, ML_WB, false), ML_ERR_CANONICAL);
 	t_eq(ml_insert_pfn(&home.space, last - 4 * K, G, 0, ML_WB, false), ML_ERR_NOT_MAPPED);
-	close_home(&home, WORLD_ARM_HIGH);
+	home_leave(&home);
 }
 
 /* ---- over what is there ---------------------------------------------------------------- */
@@ -289,21 +254,24 @@ TEST(a_write_upgrades_the_same_frame)
 			ml_va va;
 			ml_pa pa;
 
-			open_plain(&home, world);
+			raw_home(&home, world, NULL);
 			va = raw_va(&home);
 			pa = home.raw->first;
 			size = (uint64_t)1 << home.facts->format->rungs[rungs[i]].shift;
 			t_eq(raw_map(&home, va, size, RAW_SHARED, NULL), ML_OK);
 			t_eq(ml_insert_pfn(&home.space, va, pa, rungs[i], ML_NC, false), ML_OK);
 			write_notify(&home, va, size);
-			REFUSED(ml_insert_pfn(&home.space, va, pa, rungs[i], ML_NC, false), ML_OK);
-			REFUSED(ml_insert_pfn(&home.space, va, pa + size, rungs[i], ML_NC, true),
-				ML_ERR_EXISTS);
+			NO_CHANGE(&home, ml_insert_pfn(&home.space, va, pa, rungs[i], ML_NC, false),
+				  ML_OK);
+			NO_CHANGE(&home,
+				  ml_insert_pfn(&home.space, va, pa + size, rungs[i], ML_NC, true),
+				  ML_ERR_EXISTS);
 			t_eq(ml_insert_pfn(&home.space, va, pa, rungs[i], ML_NC, true), ML_OK);
-			t_eq(prot_at(&home, va) & (ML_WRITE | ML_PROT_AD), ML_WRITE | ML_PROT_AD);
+			t_eq(home_prot(&home, va) & (ML_WRITE | ML_PROT_AD), ML_WRITE | ML_PROT_AD);
 			t_ok(raw_shows(&home, va, size, pa, ML_NC, 0));
-			REFUSED(ml_insert_pfn(&home.space, va, pa, rungs[i], ML_NC, true), ML_OK);
-			close_home(&home, world);
+			NO_CHANGE(&home, ml_insert_pfn(&home.space, va, pa, rungs[i], ML_NC, true),
+				  ML_OK);
+			home_leave(&home);
 		}
 	}
 }
@@ -318,27 +286,27 @@ TEST(a_write_upgrades_the_leaf_around)
 		ml_va va;
 		ml_pa pa;
 
-		open_plain(&home, world);
+		raw_home(&home, world, NULL);
 		va = raw_va(&home);
 		pa = home.raw->first;
-		size = raw_large(&home);
+		size = home_large(&home);
 		page = home_page(&home);
 		t_eq(raw_map(&home, va, size, RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va, size, pa, ML_NC), ML_OK);
 		write_notify(&home, va, size);
 		t_eq(ml_insert_pfn(&home.space, va + page, pa + page, 0, ML_NC, true), ML_OK);
 		t_ok(raw_shows(&home, va, size, pa, ML_NC, 0));
-		t_ok(prot_at(&home, va + size - page) & ML_WRITE);
+		t_ok(home_prot(&home, va + size - page) & ML_WRITE);
 		/* half of the leaf is another region's */
 		write_notify(&home, va, size);
 		t_eq(ml_space_advise(&home.space, va, size / 2, ML_ADVISE_NO_HUGE), ML_OK);
 		t_eq(home.space.regions, 2);
-		t_eq(home_rung(&home, va), raw_large_rung(&home));
+		t_eq(home_rung(&home, va), home_large_rung(&home));
 		t_eq(ml_insert_pfn(&home.space, va + size / 2, pa + size / 2, 0, ML_NC, true),
 		     ML_OK);
-		t_ok(prot_at(&home, va + size - page) & ML_WRITE);
-		t_ok(!(prot_at(&home, va + size / 2 - page) & ML_WRITE));
-		close_home(&home, world);
+		t_ok(home_prot(&home, va + size - page) & ML_WRITE);
+		t_ok(!(home_prot(&home, va + size / 2 - page) & ML_WRITE));
+		home_leave(&home);
 	}
 }
 
@@ -353,18 +321,18 @@ TEST(the_access_is_marked)
 		uint64_t page;
 		ml_va va;
 
-		open_home(&home, world, &table);
+		raw_home(&home, world, &table);
 		va = raw_va(&home);
 		page = home_page(&home);
 		t_eq(raw_map(&home, va, 3 * page, RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_insert_pfn(&home.space, va, 0, 0, ML_WB, false), ML_OK);
 		t_eq(ml_insert_pfn(&home.space, va + page, 0, 0, ML_WB, true), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va + 2 * page, page, 0, ML_WB), ML_OK);
-		t_eq(prot_at(&home, va) & ML_PROT_AD, ML_ACCESSED);
-		t_eq(prot_at(&home, va + page) & ML_PROT_AD, ML_PROT_AD);
-		t_eq(prot_at(&home, va + 2 * page) & ML_PROT_AD, 0);
-		t_ok(prot_at(&home, va) & ML_WRITE);
-		close_home(&home, world);
+		t_eq(home_prot(&home, va) & ML_PROT_AD, ML_ACCESSED);
+		t_eq(home_prot(&home, va + page) & ML_PROT_AD, ML_PROT_AD);
+		t_eq(home_prot(&home, va + 2 * page) & ML_PROT_AD, 0);
+		t_ok(home_prot(&home, va) & ML_WRITE);
+		home_leave(&home);
 	}
 }
 
@@ -380,9 +348,9 @@ TEST(a_private_region_writes_to_a_copy)
 		uint64_t size, page;
 		ml_va va;
 
-		open_plain(&home, world);
+		raw_home(&home, world, NULL);
 		va = raw_va(&home);
-		size = raw_large(&home);
+		size = home_large(&home);
 		page = home_page(&home);
 		device_open(&device, &home, ~0u);
 		t_eq(raw_map(&home, va, size, ML_REGION_MIXED, &device.mapping), ML_OK);
@@ -390,14 +358,14 @@ TEST(a_private_region_writes_to_a_copy)
 		*home_byte(&home, device.pa + page + 1) = 0x11;
 		t_ok(home_load(&home, va + page + 1, &byte));
 		t_eq(byte, 0x11);
-		t_eq(home_rung(&home, va), raw_large_rung(&home));
-		t_ok(!(prot_at(&home, va) & ML_WRITE));
+		t_eq(home_rung(&home, va), home_large_rung(&home));
+		t_ok(!(home_prot(&home, va) & ML_WRITE));
 		t_ok(home_store(&home, va + page, 0x22));
 		t_ok(home_load(&home, va + page + 1, &byte));
 		t_eq(byte, 0x11);
 		t_eq(*home_byte(&home, device.pa + page), 0x33);
-		t_ok(!(prot_at(&home, va + page) & ML_SPECIAL));
-		t_ok(prot_at(&home, va) & ML_SPECIAL);
+		t_ok(!(home_prot(&home, va + page) & ML_SPECIAL));
+		t_ok(home_prot(&home, va) & ML_SPECIAL);
 		t_eq(ml_insert_pfn(&home.space, va + page, device.pa + page, 0, ML_NC, false),
 		     ML_ERR_EXISTS);
 		/* the copy's own frame, as if it were raw */
@@ -405,8 +373,8 @@ TEST(a_private_region_writes_to_a_copy)
 		t_eq(ml_insert_pfn(&home.space, va + page, copy.pa, 0, ML_NC, false),
 		     ML_ERR_EXISTS);
 		t_eq(ml_insert_pfn(&home.space, va, device.pa, 0, ML_NC, true), ML_OK);
-		t_ok(!(prot_at(&home, va) & ML_WRITE));
-		close_home(&home, world);
+		t_ok(!(home_prot(&home, va) & ML_WRITE));
+		home_leave(&home);
 	}
 }
 
@@ -421,7 +389,7 @@ TEST(a_missing_table)
 			ml_va va;
 			int error;
 
-			open_home(&home, WORLD_X86_4, &table);
+			raw_home(&home, WORLD_X86_4, &table);
 			va = raw_va(&home);
 			t_eq(raw_map(&home, va, 2 * M, RAW_SHARED, NULL), ML_OK);
 			home.arena->fail_nth = nth;
@@ -429,14 +397,14 @@ TEST(a_missing_table)
 			home.arena->fail_nth = 0;
 			t_eq(error, rung || nth == 4 ? ML_OK : ML_ERR_NO_MEMORY);
 			t_eq(home_rung(&home, va) >= 0, !error);
-			close_home(&home, WORLD_X86_4);
-			open_home(&home, WORLD_X86_4, &table);
+			home_leave(&home);
+			raw_home(&home, WORLD_X86_4, &table);
 			t_eq(raw_map(&home, va, 2 * M, RAW_SHARED, NULL), ML_OK);
 			home.arena->in_use_limit = home.arena->in_use + nth - 1;
 			error = ml_insert_pfn(&home.space, va, G, rung, ML_NC, true);
 			home.arena->in_use_limit = 0;
 			t_eq(error, nth <= 3 ? ML_ERR_NO_MEMORY : ML_OK);
 			t_eq(home.space.table.stats.tables, nth <= 3 ? 1 : rung ? 3 : 4);
-			close_home(&home, WORLD_X86_4);
+			home_leave(&home);
 		}
 }

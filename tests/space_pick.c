@@ -67,13 +67,6 @@ static void open_window(struct home *home, enum world world, ml_va first, uint64
 		taken[page] = false;
 }
 
-static void close_window(struct home *home, enum world world)
-{
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(home_is_empty(world));
-}
-
 /* Regions in and around the window; what lies in it is marked. */
 static void scatter(struct home *home, uint64_t *state, uint64_t pages, unsigned count)
 {
@@ -108,7 +101,7 @@ static void compare(enum world world, ml_va first, uint64_t pages, bool up, uint
 		if (there)
 			t_eq(got, want);
 	}
-	close_window(&home, world);
+	home_leave(&home);
 }
 
 TEST(every_place_is_considered)
@@ -162,7 +155,7 @@ TEST(what_is_picked_holds_large_leaves)
 					  : largest;
 		if (world == WORLD_ARM_LOW || shift == 21 || shift == 30)
 			t_eq(home.facts->format->rungs[largest].shift, shift);
-		close_window(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -185,7 +178,7 @@ TEST(the_next_smaller_size)
 	t_eq(va, 64 * G);
 	t_eq(ml_space_pick(&home.space, 2 * M, 4 * G + 128 * K, 0, &va), ML_OK);
 	t_eq(va, 64 * G);
-	close_window(&home, WORLD_ARM_LOW);
+	home_leave(&home);
 }
 
 TEST(hints_and_errors)
@@ -211,7 +204,7 @@ TEST(hints_and_errors)
 	t_eq(va, G);
 	t_eq(ml_space_pick(&home.space, 512 * PAGE, 0, 0, &va), ML_OK);
 	t_eq(va, G);
-	close_window(&home, WORLD_X86_4);
+	home_leave(&home);
 }
 
 /* Ask for all there is, page by page: nothing is lost between regions that do not merge. */
@@ -233,6 +226,6 @@ TEST(to_the_last_page)
 			t_eq(ml_space_map(&home.space, va, PAGE, &spec, 0, NULL), ML_OK);
 		}
 		t_eq(count, 512);
-		close_window(&home, WORLD_X86_4);
+		home_leave(&home);
 	}
 }

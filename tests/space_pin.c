@@ -8,26 +8,9 @@
 static struct ml_extent extents[EXTENTS];
 static size_t count;
 
-static const struct ml_region_spec zeroes = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
-static const struct ml_region_spec device = { .prot = ML_RW | ML_NC,
-					      .may = ML_RW,
-					      .flags = ML_REGION_SHARED | ML_REGION_RAW };
 static const struct ml_region_spec mixed = { .prot = ML_RW | ML_WB,
 					     .may = ML_RW,
 					     .flags = ML_REGION_SHARED | ML_REGION_MIXED };
-
-static void map_region(struct home *home, ml_va va, uint64_t len, const struct ml_region_spec *spec)
-{
-	t_eq(ml_space_map(&home->space, va, len, spec, 0, NULL), ML_OK);
-}
-
-static ml_pa pa_at(const struct home *home, ml_va va)
-{
-	struct ml_translation leaf = { 0 };
-
-	t_eq(ml_translate(&home->space.table, va, &leaf), ML_OK);
-	return leaf.pa;
-}
 
 static uint64_t total(void)
 {
@@ -50,20 +33,13 @@ static bool extents_are(const struct home *home, ml_va va, uint32_t references)
 		uint64_t at;
 
 		for (at = 0; at < extents[i].length; at += home_page(home), va += home_page(home))
-			if (pa_at(home, va) != extents[i].pa + at ||
+			if (home_leaf(home, va).pa != extents[i].pa + at ||
 			    ml_frame_references(home->pool, extents[i].pa + at) != references)
 				return false;
 		if (i && extents[i - 1].pa + extents[i - 1].length == extents[i].pa)
 			return false; /* it should have been one */
 	}
 	return true;
-}
-
-static void close_home(struct home *home, enum world world)
-{
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(home_is_empty(world));
 }
 
 TEST(pages_are_brought_in_and_held)
@@ -78,7 +54,7 @@ TEST(pages_are_brought_in_and_held)
 		page = home_page(&home);
 		len = home_large(&home) + 2 * page;
 		va = home.space.first + page;
-		map_region(&home, va, len, &zeroes);
+		home_map(&home, va, len, &home_memory);
 		t_eq(ml_pin_pages(&home.space, va, len, ML_WRITE, extents, EXTENTS, &count), ML_OK);
 		t_eq(total(), len);
 		t_ok(extents_are(&home, va, 2));
@@ -89,7 +65,7 @@ TEST(pages_are_brought_in_and_held)
 		t_eq(ml_space_unmap(&home.space, va, len), ML_OK);
 		t_eq(*home_byte(&home, extents[count - 1].pa + extents[count - 1].length - 1), 5);
 		ml_unpin_pages(&home.space, extents, count);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -97,16 +73,12 @@ TEST(a_pin_for_writing_holds_the_copy)
 {
 	EACH_HOME(world, kind)
 	{
-		struct ml_region_spec spec = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
 		struct owner owner;
 		struct home home;
 		ml_va va;
 
-		owner_home(&home, world, kind, NULL);
-		owner_open(&owner, &home, false);
-		spec.mapping = &owner.mapping;
+		owner_move_in(&owner, &home, world, kind, false, 0, NULL);
 		va = home.space.first;
-		map_region(&home, va, owner.bytes, &spec);
 		t_eq(ml_pin_pages(&home.space, va, owner.bytes, ML_READ, extents, EXTENTS, &count),
 		     ML_OK);
 		t_eq(count, 1); /* leaves of one file after another */
@@ -123,10 +95,7 @@ TEST(a_pin_for_writing_holds_the_copy)
 		t_ok(owner_is_untouched(&owner));
 		t_ok(owner_page_holds(&home, va + home_page(&home), 2));
 		ml_unpin_pages(&home.space, extents, count);
-		t_ok(home_is_sound(&home));
-		t_ok(home_close(&home));
-		t_ok(owner_close(&owner));
-		t_ok(home_is_empty(world));
+		owner_leave(&owner);
 	}
 }
 
@@ -142,7 +111,7 @@ TEST(raw_frames_are_refused_at_every_level_unseen)
 {
 	EACH_HOME(world, kind)
 	{
-		const struct ml_region_spec *specs[] = { &device, &mixed };
+		const struct ml_region_spec *specs[] = { &home_device, &mixed };
 		struct ml_frames frames = home_frame_ops;
 		struct ml_space *s;
 		struct home home;
@@ -157,7 +126,7 @@ TEST(raw_frames_are_refused_at_every_level_unseen)
 		large = home_large(&home);
 		page = home_page(&home);
 		for (i = 0; i < 2; i++) {
-			map_region(&home, va, 2 * large, specs[i]);
+			home_map(&home, va, 2 * large, specs[i]);
 			t_eq(ml_pin_pages(s, va, page, ML_READ, extents, EXTENTS, &count),
 			     ML_ERR_FAULT);
 			t_eq(ml_remap_pfn_range(s, va, large, home.raw->first, ML_NC), ML_OK);
@@ -178,7 +147,7 @@ TEST(raw_frames_are_refused_at_every_level_unseen)
 			t_eq(gets, 0);
 			t_eq(ml_space_unmap(s, va, 2 * large), ML_OK);
 		}
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -186,7 +155,7 @@ TEST(a_pin_that_fails_holds_nothing)
 {
 	EACH_HOME(world, kind)
 	{
-		struct ml_region_spec read_only = zeroes;
+		struct ml_region_spec read_only = home_memory;
 		struct ml_space *s;
 		struct home home;
 		uint64_t page;
@@ -198,9 +167,9 @@ TEST(a_pin_that_fails_holds_nothing)
 		s = &home.space;
 		va = s->first;
 		page = home_page(&home);
-		map_region(&home, va, 2 * page, &zeroes);
-		map_region(&home, va + 2 * page, page, &read_only);
-		map_region(&home, va + 4 * page, page, &device);
+		home_map(&home, va, 2 * page, &home_memory);
+		home_map(&home, va + 2 * page, page, &read_only);
+		home_map(&home, va + 4 * page, page, &home_device);
 		t_eq(ml_pin_pages(s, va, 2 * page, ML_WRITE, extents, EXTENTS, &count), ML_OK);
 		ml_unpin_pages(s, extents, count);
 		t_eq(ml_pin_pages(s, va, 3 * page, ML_WRITE, extents, EXTENTS, &count),
@@ -213,15 +182,15 @@ TEST(a_pin_that_fails_holds_nothing)
 		t_eq(ml_pin_pages(s, va, 0, ML_READ, extents, EXTENTS, &count), ML_ERR_EMPTY);
 		t_eq(ml_pin_pages(s, va, page, ML_READ, extents, 0, &count), ML_ERR_ARGUMENT);
 		for (i = 0; i < 2; i++)
-			t_eq(ml_frame_references(home.pool, pa_at(&home, va + i * page)), 1);
+			t_eq(ml_frame_references(home.pool, home_leaf(&home, va + i * page).pa), 1);
 		t_eq(ml_space_advise(s, va + page, page, ML_ADVISE_DONTNEED), ML_OK);
 		home_fail_nth = 1;
 		t_eq(ml_pin_pages(s, va, 2 * page, ML_WRITE, extents, EXTENTS, &count),
 		     ML_ERR_NO_MEMORY);
 		home_fail_nth = 0;
 		t_eq(count, 0);
-		t_eq(ml_frame_references(home.pool, pa_at(&home, va)), 1);
-		close_home(&home, world);
+		t_eq(ml_frame_references(home.pool, home_leaf(&home, va).pa), 1);
+		home_leave(&home);
 	}
 }
 
@@ -230,7 +199,7 @@ TEST(extents_as_many_as_there_is_room_for)
 {
 	EACH_HOME(world, kind)
 	{
-		struct ml_region_spec small = zeroes;
+		struct ml_region_spec small = home_memory;
 		struct home home;
 		uint64_t page;
 		unsigned i;
@@ -240,7 +209,7 @@ TEST(extents_as_many_as_there_is_room_for)
 		owner_home(&home, world, kind, NULL);
 		page = home_page(&home);
 		va = home.space.first;
-		map_region(&home, va, 3 * page, &small);
+		home_map(&home, va, 3 * page, &small);
 		for (i = 3; i-- > 0;) /* frames come in the other order */
 			t_ok(home_store(&home, va + i * page, 1));
 		t_eq(ml_pin_pages(&home.space, va, 3 * page, ML_READ, extents, EXTENTS, &count),
@@ -252,8 +221,8 @@ TEST(extents_as_many_as_there_is_room_for)
 		     ML_ERR_ARGUMENT);
 		t_eq(count, 0);
 		for (i = 0; i < 3; i++)
-			t_eq(ml_frame_references(home.pool, pa_at(&home, va + i * page)), 1);
-		close_home(&home, world);
+			t_eq(ml_frame_references(home.pool, home_leaf(&home, va + i * page).pa), 1);
+		home_leave(&home);
 	}
 }
 
@@ -272,8 +241,8 @@ TEST(a_look_at_raw_frames)
 		va = s->first;
 		large = home_large(&home);
 		page = home_page(&home);
-		map_region(&home, va, 2 * large, &device);
-		map_region(&home, va + 2 * large, page, &zeroes);
+		home_map(&home, va, 2 * large, &home_device);
+		home_map(&home, va + 2 * large, page, &home_memory);
 		t_eq(ml_follow_pfn(s, va + 5, &follow), ML_ERR_NOT_MAPPED);
 		t_eq(ml_remap_pfn_range(s, va, large, home.raw->first, ML_NC), ML_OK);
 		t_eq(ml_follow_pfn(s, va + page + 5, &follow), ML_OK);
@@ -292,6 +261,6 @@ TEST(a_look_at_raw_frames)
 		t_ok(home_store(&home, va + 2 * large, 1));
 		t_eq(ml_follow_pfn(s, va + 2 * large, &follow), ML_ERR_ARGUMENT);
 		t_eq(ml_follow_pfn(s, va + 3 * large, &follow), ML_ERR_NOT_MAPPED);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }

@@ -29,34 +29,12 @@
 #include <maxleaf/pte.h>
 
 #include "support/raw.h"
+#include "support/state.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
 #define M ((uint64_t)1 << 20)
 #define G ((uint64_t)1 << 30)
-
-static struct picture picture;
-
-static void open_home(struct home *home, enum world world, const struct ml_table_config *table)
-{
-	const struct ml_space_config wish = { .table = *table };
-
-	t_eq(home_open(home, world, &wish), ML_OK);
-}
-
-static void open_plain(struct home *home, enum world world)
-{
-	const struct ml_table_config table = { .live = true };
-
-	open_home(home, world, &table);
-}
-
-static void close_home(struct home *home, enum world world)
-{
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(home_is_empty(world));
-}
 
 static enum ml_fault_result no_fault(struct ml_fault_request *request)
 {
@@ -74,7 +52,7 @@ static void one_remap(enum world world, ml_va skew, uint64_t len, ml_pa pa_skew)
 	ml_va va;
 	ml_pa pa;
 
-	open_plain(&home, world);
+	raw_home(&home, world, NULL);
 	va = raw_va(&home) + skew;
 	pa = home.raw->first + pa_skew;
 	t_eq(raw_map(&home, va, len, RAW_SHARED, NULL), ML_OK);
@@ -83,7 +61,7 @@ static void one_remap(enum world world, ml_va skew, uint64_t len, ml_pa pa_skew)
 	t_ok(raw_is_empty(&home, va + len, home_page(&home)));
 	t_eq(ml_space_unmap(&home.space, va, len), ML_OK);
 	t_eq(home.space.table.stats.tables, 1);
-	close_home(&home, world);
+	home_leave(&home);
 }
 
 TEST(sizes_around_whole_leaves)
@@ -146,14 +124,14 @@ TEST(the_ends_of_the_space)
 		struct home home;
 
 		T_CONTEXT("end", i);
-		open_plain(&home, ends[i].world);
+		raw_home(&home, ends[i].world, NULL);
 		t_eq(raw_map(&home, va, len, RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va, len, pa, ML_WB), ML_OK);
 		t_ok(raw_shows(&home, va, len, pa, ML_WB, 0));
 		t_eq(ml_remap_pfn_range(&home.space, va, len + 4 * K, pa, ML_WB),
 		     ends[i].last + 1 ? ML_ERR_CANONICAL : ML_ERR_WRAP);
 		t_eq(ml_space_unmap(&home.space, va, len), ML_OK);
-		close_home(&home, ends[i].world);
+		home_leave(&home);
 	}
 }
 
@@ -168,9 +146,9 @@ TEST(each_condition_of_a_large_leaf)
 		uint64_t len;
 		ml_va va;
 
-		open_home(&home, world, &table);
+		raw_home(&home, world, &table);
 		va = raw_va(&home);
-		len = 2 * raw_large(&home);
+		len = 2 * home_large(&home);
 		t_eq(raw_map(&home, va, len, RAW_SHARED, &faulting), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va, len, home.raw->first, ML_WB), ML_OK);
 		t_ok(raw_shows(&home, va, len, home.raw->first, ML_WB, 1));
@@ -183,13 +161,13 @@ TEST(each_condition_of_a_large_leaf)
 		t_eq(ml_remap_pfn_range(&home.space, va, len, home.raw->first, ML_WB), ML_OK);
 		t_ok(raw_shows(&home, va, len, home.raw->first, ML_WB, 0));
 		t_ok(home_rung(&home, va) > 0);
-		close_home(&home, world);
+		home_leave(&home);
 		table.rungs = 1;
-		open_home(&home, world, &table);
+		raw_home(&home, world, &table);
 		t_eq(raw_map(&home, va, len, RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va, len, home.raw->first, ML_WB), ML_OK);
 		t_ok(raw_shows(&home, va, len, home.raw->first, ML_WB, 1));
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -205,16 +183,16 @@ TEST(base_pages_stay_base_pages)
 		uint64_t half;
 		ml_va va;
 
-		open_home(&home, world, &table);
+		raw_home(&home, world, &table);
 		va = raw_va(&home);
-		half = raw_large(&home) / 2;
+		half = home_large(&home) / 2;
 		t_eq(raw_map(&home, va, 2 * half, RAW_SHARED, &faulting), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va, half, home.raw->first, ML_WB), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va + half, half, home.raw->first + half,
 					ML_WB),
 		     ML_OK);
 		t_ok(raw_shows(&home, va, 2 * half, home.raw->first, ML_WB, 1));
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -231,7 +209,7 @@ TEST(every_type_at_every_size)
 			int error;
 			ml_va va;
 
-			open_plain(&home, world);
+			raw_home(&home, world, NULL);
 			va = raw_va(&home) + back;
 			t_eq(raw_map(&home, va, len, RAW_SHARED, NULL), ML_OK);
 			error = ml_remap_pfn_range(&home.space, va, len, home.raw->first + back,
@@ -243,7 +221,7 @@ TEST(every_type_at_every_size)
 			} else if (t_eq(error, ML_OK)) {
 				t_ok(raw_shows(&home, va, len, home.raw->first + back, type, 0));
 			}
-			close_home(&home, world);
+			home_leave(&home);
 		}
 	}
 }
@@ -258,7 +236,7 @@ TEST(types_that_differ_do_not_fold)
 		ml_va va;
 
 		T_CONTEXT("page", odd);
-		open_home(&home, WORLD_ARM_LOW, &table);
+		raw_home(&home, WORLD_ARM_LOW, &table);
 		va = raw_va(&home);
 		t_eq(raw_map(&home, va, 64 * K, RAW_SHARED, NULL), ML_OK);
 		for (unsigned i = 0; i < 16; i++)
@@ -268,7 +246,7 @@ TEST(types_that_differ_do_not_fold)
 			     ML_OK);
 		t_eq(home_rung(&home, va), odd == 16);
 		t_eq(home_rung(&home, va + 60 * K), odd == 16);
-		close_home(&home, WORLD_ARM_LOW);
+		home_leave(&home);
 	}
 }
 
@@ -300,7 +278,7 @@ static void one_cost(const struct cost *cost)
 	struct home home;
 	ml_va va;
 
-	open_plain(&home, cost->world);
+	raw_home(&home, cost->world, NULL);
 	va = raw_va(&home) + cost->skew;
 	t_eq(raw_map(&home, va, cost->len, RAW_SHARED, NULL), ML_OK);
 	ml_doors = (struct ml_doors){ 0 };
@@ -310,7 +288,7 @@ static void one_cost(const struct cost *cost)
 	t_eq(ml_doors.fills, cost->fills);
 	t_eq(home.space.table.stats.tables - 1, cost->tables);
 	t_eq(home.space.table.stats.invalidations, 0);
-	close_home(&home, cost->world);
+	home_leave(&home);
 }
 
 /* S0.8, S0.19: every entry is written once, every table linked once, and nothing is invalidated. */
@@ -324,7 +302,7 @@ TEST(stores_and_tables_are_counted)
 		one_cost(&costs[i]);
 	}
 	/* beside a leaf that is there already: one store, no table */
-	open_plain(&home, WORLD_X86_4);
+	raw_home(&home, WORLD_X86_4, NULL);
 	va = raw_va(&home);
 	t_eq(raw_map(&home, va, 4 * M, RAW_SHARED, NULL), ML_OK);
 	t_eq(ml_remap_pfn_range(&home.space, va, 2 * M, home.raw->first, ML_WB), ML_OK);
@@ -332,7 +310,7 @@ TEST(stores_and_tables_are_counted)
 	t_eq(ml_remap_pfn_range(&home.space, va + 2 * M, 2 * M, home.raw->first, ML_WB), ML_OK);
 	t_eq(ml_doors.stores, 1);
 	t_eq(ml_doors.fills + ml_doors.links + ml_doors.exchanges, 0);
-	close_home(&home, WORLD_X86_4);
+	home_leave(&home);
 }
 
 /* ---- pieces ------------------------------------------------------------------------ */
@@ -370,7 +348,7 @@ TEST(a_window_into_pieces)
 		ml_va va;
 
 		T_CONTEXT("round", round);
-		open_plain(&home, round & 1 ? WORLD_ARM_LOW : WORLD_X86_4);
+		raw_home(&home, round & 1 ? WORLD_ARM_LOW : WORLD_X86_4, NULL);
 		for (unsigned i = 0; i < PIECES; i++) {
 			const uint64_t most = i & 1 ? 600 : 20;
 
@@ -388,7 +366,7 @@ TEST(a_window_into_pieces)
 		t_eq(ml_remap_extents(&home.space, va, len, extents, PIECES, skip, ML_NC), ML_OK);
 		t_ok(window_shows(&home, va, len, extents, skip));
 		t_eq(ml_space_unmap(&home.space, va, len), ML_OK);
-		close_home(&home, round & 1 ? WORLD_ARM_LOW : WORLD_X86_4);
+		home_leave(&home);
 	}
 }
 
@@ -402,21 +380,21 @@ TEST(pieces_that_adjoin_are_one)
 		uint64_t size;
 		ml_va va;
 
-		open_plain(&home, world);
+		raw_home(&home, world, NULL);
 		va = raw_va(&home);
-		size = raw_large(&home);
+		size = home_large(&home);
 		halves[0] = (struct ml_extent){ home.raw->first, size / 2 };
 		halves[1] = (struct ml_extent){ home.raw->first + size / 2, size / 2 };
 		t_eq(raw_map(&home, va, 2 * size, RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_remap_extents(&home.space, va, size, halves, 2, 0, ML_WB), ML_OK);
 		t_ok(raw_shows(&home, va, size, home.raw->first, ML_WB, 0));
-		t_eq(home_rung(&home, va), raw_large_rung(&home));
+		t_eq(home_rung(&home, va), home_large_rung(&home));
 		halves[1] = halves[0];
 		halves[0].pa += size / 2;
 		t_eq(ml_remap_extents(&home.space, va + size, size, halves, 2, 0, ML_WB), ML_OK);
-		t_ok(home_rung(&home, va + size) < (int)raw_large_rung(&home));
-		t_ok(home_rung(&home, va + size + size / 2) < (int)raw_large_rung(&home));
-		close_home(&home, world);
+		t_ok(home_rung(&home, va + size) < home_large_rung(&home));
+		t_ok(home_rung(&home, va + size + size / 2) < home_large_rung(&home));
+		home_leave(&home);
 	}
 }
 
@@ -446,13 +424,13 @@ TEST(pieces_in_descending_order_are_whole_leaves)
 			len += sizes[order];
 		}
 		len -= skip;
-		open_plain(&home, WORLD_ARM_LOW);
+		raw_home(&home, WORLD_ARM_LOW, NULL);
 		va = raw_va(&home);
 		t_eq(raw_map(&home, va, len + 4 * K, RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_remap_extents(&home.space, va, len, extents, PIECES, skip, ML_WB), ML_OK);
 		for (uint64_t at = 0; at < len; at += 4 * K)
 			t_eq(home_rung(&home, va + at), !skip && at < large);
-		close_home(&home, WORLD_ARM_LOW);
+		home_leave(&home);
 	}
 }
 
@@ -462,24 +440,21 @@ TEST(pieces_are_all_or_nothing)
 	for (unsigned k = 0; k < PIECES; k++) {
 		struct ml_extent extents[PIECES];
 		struct home home;
-		struct rig rig;
 		ml_va va;
 
 		T_CONTEXT("piece", k);
-		open_plain(&home, WORLD_ARM_LOW);
+		raw_home(&home, WORLD_ARM_LOW, NULL);
 		va = raw_va(&home);
 		for (unsigned i = 0; i < PIECES; i++)
 			extents[i] = (struct ml_extent){ 4 * G + 2 * i * 4 * M, 4 * M };
 		t_eq(raw_map(&home, va, PIECES * 4 * M, RAW_SHARED, NULL), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, va + k * 4 * M + 2 * M, 4 * K, G, ML_WB),
 		     ML_OK);
-		rig = raw_rig(&home);
-		picture_take(&picture, &rig);
-		t_eq(ml_remap_extents(&home.space, va, PIECES * 4 * M, extents, PIECES, 0, ML_WB),
-		     ML_ERR_EXISTS);
-		rig = raw_rig(&home);
-		t_ok(!picture_difference(&picture, &rig));
-		close_home(&home, WORLD_ARM_LOW);
+		NO_CHANGE(&home,
+			  ml_remap_extents(&home.space, va, PIECES * 4 * M, extents, PIECES, 0,
+					   ML_WB),
+			  ML_ERR_EXISTS);
+		home_leave(&home);
 	}
 }
 
@@ -515,7 +490,7 @@ TEST(frames_that_the_owner_refuses)
 		t_eq(home_open(&home, world, &wish), ML_OK);
 		va = raw_va(&home);
 		pa = home.raw->first;
-		len = 2 * raw_large(&home);
+		len = 2 * home_large(&home);
 		halves[0] = (struct ml_extent){ pa, len };
 		halves[1] = (struct ml_extent){ pa + 2 * len, len };
 		t_eq(raw_map(&home, va, len, RAW_SHARED, NULL), ML_OK);
@@ -535,7 +510,7 @@ TEST(frames_that_the_owner_refuses)
 		t_eq(ml_remap_extents(&home.space, va, len, halves, 2, len / 2, ML_NC),
 		     ML_ERR_ACCESS);
 		t_ok(raw_is_empty(&home, va, len));
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -555,19 +530,8 @@ TEST(frames_are_asked_for_all_rights)
 	t_eq(ml_space_map(&home.space, 0, 4 * K, &spec, 0, NULL), ML_OK);
 	t_eq(ml_remap_pfn_range(&home.space, 0, 4 * K, G, ML_WB), ML_OK);
 	t_eq(asked_prot, ML_RW | ML_EXEC | ML_USER);
-	close_home(&home, WORLD_X86_4);
+	home_leave(&home);
 }
-
-/* A call that must be refused, and change nothing. */
-#define REFUSED(call, error)                                 \
-	do {                                                 \
-		struct rig before = raw_rig(&home), after;   \
-                                                             \
-		picture_take(&picture, &before);             \
-		t_eq(call, error);                           \
-		after = raw_rig(&home);                      \
-		t_ok(!picture_difference(&picture, &after)); \
-	} while (0)
 
 /* S4.27, H1, H2, H6. */
 TEST(what_is_refused_changes_nothing)
@@ -582,42 +546,51 @@ TEST(what_is_refused_changes_nothing)
 		ml_va va;
 		ml_pa pa;
 
-		open_plain(&home, world);
+		raw_home(&home, world, NULL);
 		va = raw_va(&home);
 		pa = home.raw->first;
-		size = raw_large(&home);
+		size = home_large(&home);
 		page = home_page(&home);
 		extent = (struct ml_extent){ pa, size };
 		t_eq(raw_map(&home, va, size, RAW_SHARED, NULL), ML_OK);
 		t_eq(raw_map(&home, va + 2 * size, size, 0, NULL), ML_OK);
-		REFUSED(ml_remap_pfn_range(&home.space, va, 0, pa, type), ML_ERR_EMPTY);
-		REFUSED(ml_remap_pfn_range(&home.space, va + 1, page, pa, type), ML_ERR_ALIGN);
-		REFUSED(ml_remap_pfn_range(&home.space, va, page - 1, pa, type), ML_ERR_ALIGN);
-		REFUSED(ml_remap_pfn_range(&home.space, va, page, pa + 1, type), ML_ERR_ALIGN);
-		REFUSED(ml_remap_pfn_range(&home.space, va, 0 - page, pa, type),
-			va ? ML_ERR_WRAP : ML_ERR_CANONICAL);
-		REFUSED(ml_remap_pfn_range(&home.space, va, 2 * page, 0 - page, type), ML_ERR_WRAP);
-		REFUSED(ml_remap_pfn_range(&home.space, va, page, 0 - page, type), ML_ERR_PA_RANGE);
-		REFUSED(ml_remap_pfn_range(&home.space, va + size, page, pa, type),
-			ML_ERR_NOT_MAPPED);
-		REFUSED(ml_remap_pfn_range(&home.space, va, size + page, pa, type),
-			ML_ERR_NOT_MAPPED);
-		REFUSED(ml_remap_pfn_range(&home.space, va + 2 * size, page, pa, type),
-			ML_ERR_ARGUMENT);
-		REFUSED(ml_remap_pfn_range(&home.space, va, page, pa, type | ML_READ),
-			ML_ERR_ARGUMENT);
-		REFUSED(ml_remap_pfn_range(&home.space, va, page, pa, ML_TYPE(15)), ML_ERR_PROT);
-		REFUSED(ml_remap_extents(&home.space, va, size, &extent, 1, page, type),
-			ML_ERR_ARGUMENT);
-		REFUSED(ml_remap_extents(&home.space, va, size, &extent, 0, 0, type),
-			ML_ERR_ARGUMENT);
-		REFUSED(ml_remap_extents(&home.space, va, size, NULL, 1, 0, type), ML_ERR_ARGUMENT);
-		REFUSED(ml_remap_extents(&home.space, va, page, &extent, 1, 1, type), ML_ERR_ALIGN);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, 0, pa, type), ML_ERR_EMPTY);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va + 1, page, pa, type),
+			  ML_ERR_ALIGN);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, page - 1, pa, type),
+			  ML_ERR_ALIGN);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, page, pa + 1, type),
+			  ML_ERR_ALIGN);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, 0 - page, pa, type),
+			  va ? ML_ERR_WRAP : ML_ERR_CANONICAL);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, 2 * page, 0 - page, type),
+			  ML_ERR_WRAP);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, page, 0 - page, type),
+			  ML_ERR_PA_RANGE);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va + size, page, pa, type),
+			  ML_ERR_NOT_MAPPED);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, size + page, pa, type),
+			  ML_ERR_NOT_MAPPED);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va + 2 * size, page, pa, type),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, page, pa, type | ML_READ),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, page, pa, ML_TYPE(15)),
+			  ML_ERR_PROT);
+		NO_CHANGE(&home, ml_remap_extents(&home.space, va, size, &extent, 1, page, type),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_remap_extents(&home.space, va, size, &extent, 0, 0, type),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_remap_extents(&home.space, va, size, NULL, 1, 0, type),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_remap_extents(&home.space, va, page, &extent, 1, 1, type),
+			  ML_ERR_ALIGN);
 		t_eq(ml_remap_pfn_range(&home.space, va + size - page, page, pa, type), ML_OK);
-		REFUSED(ml_remap_pfn_range(&home.space, va, size, pa, type), ML_ERR_EXISTS);
-		REFUSED(ml_remap_extents(&home.space, va, size, &extent, 1, 0, type),
-			ML_ERR_EXISTS);
-		close_home(&home, world);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, size, pa, type),
+			  ML_ERR_EXISTS);
+		NO_CHANGE(&home, ml_remap_extents(&home.space, va, size, &extent, 1, 0, type),
+			  ML_ERR_EXISTS);
+		home_leave(&home);
 	}
 }
 
@@ -635,22 +608,23 @@ TEST(a_private_region_is_covered_whole)
 		ml_va va;
 		ml_pa pa;
 
-		open_plain(&home, world);
+		raw_home(&home, world, NULL);
 		va = raw_va(&home);
 		pa = home.raw->first;
-		size = raw_large(&home);
+		size = home_large(&home);
 		halves[0] = (struct ml_extent){ pa, size };
 		halves[1] = (struct ml_extent){ pa + 2 * size, size };
 		t_eq(raw_map(&home, va, 2 * size, classes[number % 2], NULL), ML_OK);
-		REFUSED(ml_remap_pfn_range(&home.space, va, size, pa, ML_WB), ML_ERR_ARGUMENT);
-		REFUSED(ml_remap_pfn_range(&home.space, va + size, size, pa, ML_WB),
-			ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va, size, pa, ML_WB),
+			  ML_ERR_ARGUMENT);
+		NO_CHANGE(&home, ml_remap_pfn_range(&home.space, va + size, size, pa, ML_WB),
+			  ML_ERR_ARGUMENT);
 		t_eq(ml_remap_extents(&home.space, va, 2 * size, halves, 2, 0, ML_WB), ML_OK);
 		t_ok(raw_shows(&home, va, size, pa, ML_WB, 0));
 		t_ok(raw_shows(&home, va + size, size, pa + 2 * size, ML_WB, 0));
 		t_eq(ml_model_walk(&home.model, va, ML_MODEL_WRITE, true, &seen),
 		     ML_MODEL_PERMISSION);
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -663,7 +637,7 @@ TEST(private_regions_side_by_side)
 	};
 	struct home home;
 
-	open_plain(&home, WORLD_X86_4);
+	raw_home(&home, WORLD_X86_4, NULL);
 	for (unsigned i = 0; i < 2; i++, spec.offset += 2 * M) {
 		t_eq(ml_space_map(&home.space, 4 * M + spec.offset, 2 * M, &spec, 0, NULL), ML_OK);
 		t_eq(ml_remap_pfn_range(&home.space, 4 * M + spec.offset, 2 * M, G + spec.offset,
@@ -671,7 +645,7 @@ TEST(private_regions_side_by_side)
 		     ML_OK);
 	}
 	t_ok(raw_shows(&home, 4 * M, 4 * M, G, ML_WB, 0));
-	close_home(&home, WORLD_X86_4);
+	home_leave(&home);
 }
 
 /* S4.31: page by page what a bare table would hold. */
@@ -691,7 +665,7 @@ TEST(the_same_leaves_as_any_mapping)
 		ml_va va;
 
 		T_CONTEXT("round", round);
-		open_plain(&home, world);
+		raw_home(&home, world, NULL);
 		t_eq(rig_open(&rig, world, NULL), ML_OK);
 		va = raw_va(&home) + skew;
 		t_eq(raw_map(&home, va, len, RAW_SHARED, NULL), ML_OK);
@@ -706,7 +680,7 @@ TEST(the_same_leaves_as_any_mapping)
 		}
 		t_eq(home.space.table.stats.tables, rig.table.stats.tables);
 		t_ok(rig_close(&rig));
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }
 
@@ -722,18 +696,18 @@ TEST(policy_of_faults_is_another_matter)
 
 		t_eq(home_open(&home, world, &wish), ML_OK);
 		va = raw_va(&home);
-		t_eq(raw_map(&home, va, raw_large(&home), RAW_SHARED, NULL), ML_OK);
-		t_eq(ml_remap_pfn_range(&home.space, va, raw_large(&home), home.raw->first, ML_WB),
+		t_eq(raw_map(&home, va, home_large(&home), RAW_SHARED, NULL), ML_OK);
+		t_eq(ml_remap_pfn_range(&home.space, va, home_large(&home), home.raw->first, ML_WB),
 		     ML_OK);
-		t_eq(home_rung(&home, va), raw_large_rung(&home));
+		t_eq(home_rung(&home, va), home_large_rung(&home));
 		for (unsigned rung = 0; rung < 40; rung++)
 			t_eq(ml_space_can_hold(&home.space, rung),
 			     rung < f->rung_count && ml_format_default_rungs(f) >> rung & 1);
-		close_home(&home, world);
+		home_leave(&home);
 		wish.table.rungs = 1;
 		t_eq(home_open(&home, world, &wish), ML_OK);
 		t_ok(ml_space_can_hold(&home.space, 0));
 		t_ok(!ml_space_can_hold(&home.space, 1));
-		close_home(&home, world);
+		home_leave(&home);
 	}
 }

@@ -3,16 +3,13 @@
  * ml_unmap_mapping_range(): an owner takes a range of its bytes out of every space, and what
  * private regions wrote to stays where it is.
  */
-#include <string.h>
-
 #include "support/raw.h"
+#include "support/state.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
 #define M ((uint64_t)1 << 20)
 #define MARK ML_SOFT(0)
-
-static struct picture picture;
 
 /* An owner of raw frames in sequence, or of counted ones, which it keeps a reference on. */
 struct owner {
@@ -79,6 +76,14 @@ static void owner_close(struct owner *owner)
 	t_eq(owner->locked, 0);
 	if (owner->counted)
 		home_frame_ops.put(owner->home->pool, owner->pa, owner->len);
+}
+
+static void leave(struct home *home, struct owner *owner)
+{
+	t_ok(home_is_sound(home));
+	t_ok(home_close(home));
+	owner_close(owner);
+	t_ok(home_is_empty((enum world)(home->facts - worlds)));
 }
 
 static void open_home(struct home *home, enum world world, bool guaranteed, ml_prot mark)
@@ -225,10 +230,7 @@ static void revoke_copies(enum world world, const struct ml_region_ops *ops, uns
 			t_eq(byte, kept ? 0x80 + i : 1 + i);
 		}
 	}
-	t_ok(home_is_sound(&home));
-	t_ok(home_close(&home));
-	owner_close(&owner);
-	t_ok(home_is_empty(world));
+	leave(&home, &owner);
 }
 
 TEST(private_copies_stay)
@@ -255,7 +257,6 @@ TEST(copies_that_cannot_be_told)
 	{
 		struct home home;
 		struct owner owner;
-		struct rig rig;
 		uint64_t page;
 		ml_va va;
 
@@ -270,17 +271,12 @@ TEST(copies_that_cannot_be_told)
 		t_ok(!is_mapped(&home, va));
 		t_ok(home_store(&home, va + 3 * page, 0x99));
 		read_all(&home, va + 8 * page, 2 * page, 0);
-		rig = raw_rig(&home);
-		picture_take(&picture, &rig);
-		t_eq(ml_unmap_mapping_range(&owner.mapping, 0, page, false), ML_ERR_REFUSED);
-		rig = raw_rig(&home);
-		t_ok(!picture_difference(&picture, &rig));
+		NO_CHANGE(&home, ml_unmap_mapping_range(&owner.mapping, 0, page, false),
+			  ML_ERR_REFUSED);
 		t_eq(ml_unmap_mapping_range(&owner.mapping, 4 * page, 0, false), ML_OK);
 		t_eq(ml_unmap_mapping_range(&owner.mapping, 0, 0, true), ML_OK);
 		t_ok(raw_is_empty(&home, va, 10 * page));
-		t_ok(home_close(&home));
-		owner_close(&owner);
-		t_ok(home_is_empty(world));
+		leave(&home, &owner);
 	}
 }
 
@@ -296,7 +292,7 @@ TEST(a_part_of_a_large_leaf)
 
 		open_home(&home, world, true, 0);
 		va = raw_va(&home);
-		size = raw_large(&home);
+		size = home_large(&home);
 		page = home_page(&home);
 		owner_open(&owner, &home, &plain, false, size);
 		show_region(&home, &owner, va, size, RAW_SHARED, 0);
@@ -308,9 +304,7 @@ TEST(a_part_of_a_large_leaf)
 		t_ok(raw_is_empty(&home, va + page, page));
 		t_ok(raw_shows(&home, va + 2 * page, size - 2 * page, owner.pa + 2 * page, ML_NC,
 			       0));
-		t_ok(home_is_sound(&home));
-		t_ok(home_close(&home));
-		owner_close(&owner);
+		leave(&home, &owner);
 	}
 }
 
@@ -349,12 +343,12 @@ static void goes_whole(enum world world, bool guaranteed, ml_prot mark)
 
 	open_home(&home, world, guaranteed, mark);
 	va = raw_va(&home);
-	size = raw_large(&home);
+	size = home_large(&home);
 	page = home_page(&home);
 	owner_open(&owner, &home, &faulting, false, size);
 	show_region(&home, &owner, va, size, RAW_SHARED, 0);
 	read_all(&home, va, size, 0);
-	t_eq(home_rung(&home, va), raw_large_rung(&home));
+	t_eq(home_rung(&home, va), home_large_rung(&home));
 	ml_space_notify(&home.space, &heard.notifier);
 	home.arena->in_use_limit = home.arena->in_use;
 	t_eq(ml_unmap_mapping_range(&owner.mapping, page, page, false), ML_OK);
@@ -365,8 +359,7 @@ static void goes_whole(enum world world, bool guaranteed, ml_prot mark)
 	t_eq(heard.last, va + size - 1);
 	t_eq(heard.begun, heard.ended);
 	read_all(&home, va, size, 0);
-	t_ok(home_close(&home));
-	owner_close(&owner);
+	leave(&home, &owner);
 }
 
 TEST(a_leaf_that_comes_back_goes_whole)
@@ -394,8 +387,7 @@ TEST(a_leaf_that_does_not_come_back_stays)
 	t_eq(ml_unmap_mapping_range(&owner.mapping, 4 * K, 4 * K, false), ML_ERR_NO_MEMORY);
 	home.arena->in_use_limit = 0;
 	t_ok(raw_shows(&home, va, 2 * M, owner.pa, ML_NC, 0));
-	t_ok(home_close(&home));
-	owner_close(&owner);
+	leave(&home, &owner);
 }
 
 TEST(ranges_that_make_no_sense)
@@ -417,6 +409,5 @@ TEST(ranges_that_make_no_sense)
 	t_ok(is_mapped(&home, va) && is_mapped(&home, va + 4 * K));
 	t_eq(ml_unmap_mapping_range(&owner.mapping, 0 - 4 * K, 4 * K, true), ML_OK);
 	t_ok(is_mapped(&home, va));
-	t_ok(home_close(&home));
-	owner_close(&owner);
+	leave(&home, &owner);
 }

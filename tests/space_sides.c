@@ -6,21 +6,11 @@
 #include "support/home.h"
 #include "t.h"
 
-#define EACH_WORLD(world) for (enum world world = 0; world < WORLDS; world++)
-
-static const struct ml_region_spec memory = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
-static const struct ml_region_spec device = {
-	.prot = ML_RW | ML_WB,
-	.may = ML_RIGHTS,
-	.flags = ML_REGION_SHARED | ML_REGION_RAW,
-};
-
 /* Two leaves of each kind, next to each other: counted, raw, counted, raw. */
 struct sides {
 	struct home home;
-	enum world world;
 	uint64_t large;
-	unsigned rung;
+	int rung;
 	ml_va start;
 };
 
@@ -34,41 +24,21 @@ static ml_va side(const struct sides *s, unsigned number)
 	return s->start + number * s->large;
 }
 
-static unsigned rung_of(const struct sides *s)
-{
-	unsigned rung = 0;
-
-	while (s->home.facts->format->rungs[rung].shift != s->home.facts->coarse_shift)
-		rung++;
-	return rung;
-}
-
 static void open_sides(struct sides *s, enum world world)
 {
-	s->world = world;
-	T_CONTEXT(worlds[world].name, 0);
 	t_eq(home_open(&s->home, world, &wish), ML_OK);
-	s->large = (uint64_t)1 << s->home.facts->coarse_shift;
-	s->rung = rung_of(s);
+	s->large = home_large(&s->home);
+	s->rung = home_large_rung(&s->home);
 	s->start = (s->home.space.first + s->large - 1) & ~(s->large - 1);
 	for (unsigned i = 0; i < 4; i++) {
-		const struct ml_region_spec *spec = i % 2 ? &device : &memory;
-
-		t_eq(ml_space_map(&s->home.space, side(s, i), s->large, spec, 0, NULL), ML_OK);
 		if (i % 2)
-			t_eq(ml_remap_pfn_range(&s->home.space, side(s, i), s->large,
-						s->home.raw->first + i * s->large, ML_WB),
-			     ML_OK);
+			home_map_raw(&s->home, side(s, i), s->large,
+				     s->home.raw->first + i * s->large);
+		else
+			home_map(&s->home, side(s, i), s->large, &home_memory);
 		t_ok(home_store(&s->home, side(s, i), (unsigned char)(10 + i)));
 		t_eq(home_rung(&s->home, side(s, i)), s->rung);
 	}
-}
-
-static void close_sides(struct sides *s)
-{
-	t_ok(home_is_sound(&s->home));
-	t_ok(home_close(&s->home));
-	t_ok(home_is_empty(s->world));
 }
 
 /* Large leaves of both kinds, the pages of split ones, and tables that they own. */
@@ -86,25 +56,18 @@ static void check_counts(const struct sides *s, struct home *home, uint64_t coun
 /* References on the pages of a counted side. */
 static void check_references(struct sides *s, ml_va va, uint32_t references)
 {
-	struct ml_translation leaf;
-
-	T_REQUIRE(t_eq(ml_translate(&s->home.space.table, va, &leaf), ML_OK));
-	t_eq(ml_frame_references(s->home.pool, leaf.pa), references);
+	t_eq(ml_frame_references(s->home.pool, home_leaf(&s->home, va).pa), references);
 }
 
 static void check_bytes(struct home *home, const struct sides *s)
 {
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned char byte = 0;
-
-		t_ok(home_load(home, side(s, i), &byte));
-		t_eq(byte, 10 + i);
-	}
+	for (unsigned i = 0; i < 4; i++)
+		t_eq(home_read(home, side(s, i)), 10 + i);
 }
 
 TEST(one_of_each_kind_is_split_and_the_others_stay_whole)
 {
-	EACH_WORLD(world)
+	FOR_EACH_WORLD(world)
 	{
 		struct sides s;
 
@@ -118,17 +81,16 @@ TEST(one_of_each_kind_is_split_and_the_others_stay_whole)
 		check_references(&s, side(&s, 0), 1);
 		check_references(&s, side(&s, 1) - home_page(&s.home), 1);
 		check_bytes(&s.home, &s);
-		close_sides(&s);
+		home_leave(&s.home);
 	}
 }
 
 TEST(a_fork_shares_one_kind_and_counts_it_and_shares_the_other_and_does_not)
 {
-	EACH_WORLD(world)
+	FOR_EACH_WORLD(world)
 	{
 		struct sides s;
 		struct home child;
-		unsigned char byte = 0;
 
 		open_sides(&s, world);
 		t_eq(home_open(&child, world, &wish), ML_OK);
@@ -141,20 +103,18 @@ TEST(a_fork_shares_one_kind_and_counts_it_and_shares_the_other_and_does_not)
 		check_references(&s, side(&s, 2), 1);
 		check_references(&s, side(&s, 2) + home_page(&s.home), 2);
 		t_ok(home_store(&s.home, side(&s, 3), 77)); /* the device is one */
-		t_ok(home_load(&child, side(&s, 3), &byte));
-		t_eq(byte, 77);
-		t_ok(home_load(&child, side(&s, 2), &byte));
-		t_eq(byte, 12);
+		t_eq(home_read(&child, side(&s, 3)), 77);
+		t_eq(home_read(&child, side(&s, 2)), 12);
 		check_counts(&s, &child, 2, 2);
 		t_ok(home_close(&child));
 		check_references(&s, side(&s, 2) + home_page(&s.home), 1);
-		close_sides(&s);
+		home_leave(&s.home);
 	}
 }
 
 TEST(a_range_over_both_kinds_goes_and_only_one_is_put)
 {
-	EACH_WORLD(world)
+	FOR_EACH_WORLD(world)
 	{
 		struct sides s;
 		struct ml_space_stats stats;
@@ -170,6 +130,6 @@ TEST(a_range_over_both_kinds_goes_and_only_one_is_put)
 		t_eq(stats.raw_bytes, half);
 		t_eq(stats.deposits, 0);
 		t_eq(s.home.pool->free_pages - free_pages, (half + s.large) / home_page(&s.home));
-		close_sides(&s);
+		home_leave(&s.home);
 	}
 }

@@ -25,13 +25,7 @@ static inline bool is_fine(const char *wrong, const char *call, const char *file
 /* A call on the scene was right. */
 #define fine(call) is_fine((call), #call, __FILE__, __LINE__)
 
-/* Every world; those whose format has groups. */
-#define FOR_EACH_WORLD(world)                                      \
-	for (unsigned world = 0; world < WORLDS; world++)          \
-		if (T_CONTEXT(worlds[world].name, (world)), false) \
-			;                                          \
-		else
-
+/* Every world whose format has groups. */
 #define FOR_EACH_WORLD_WITH_GROUPS(world)                                                         \
 	for (unsigned world = 0; world < WORLDS; world++)                                         \
 		if (T_CONTEXT(worlds[world].name, (world)), !worlds[world].format->group_rung[0]) \

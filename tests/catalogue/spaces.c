@@ -5,24 +5,10 @@
 #include "support/home.h"
 #include "t.h"
 
-#define EACH_WORLD(world) for (enum world world = 0; world < WORLDS; world++)
-
-static const struct ml_region_spec memory = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
-static const struct ml_region_spec device = {
-	.prot = ML_RW | ML_NC,
-	.may = ML_RW,
-	.flags = ML_REGION_SHARED | ML_REGION_RAW,
-};
-
 static const struct ml_space_config live = {
 	.table = { .live = true, .guaranteed = true, .fold = ML_FOLD_COMPLETE },
 	.fault_rungs = ~0u,
 };
-
-static uint64_t large(const struct home *home)
-{
-	return (uint64_t)1 << home->facts->coarse_shift;
-}
 
 /* What the TLBs may still hold whenever a reference is dropped. */
 static struct {
@@ -39,7 +25,7 @@ static void watched_put(void *pool, ml_pa pa, uint64_t length)
 
 TEST(b_57_a_page_was_free_while_its_old_address_still_led_there)
 {
-	EACH_WORLD(world)
+	FOR_EACH_WORLD(world)
 	{
 		struct ml_frames frames = home_frame_ops;
 		struct ml_space_config wish = live;
@@ -52,21 +38,18 @@ TEST(b_57_a_page_was_free_while_its_old_address_still_led_there)
 		memset(&seen, 0, sizeof(seen));
 		seen.arena = home.arena;
 		va = home.space.first;
-		to = va + 2 * large(&home);
-		t_eq(ml_space_map(&home.space, va, large(&home), &memory, 0, NULL), ML_OK);
-		t_eq(ml_space_map(&home.space, to, large(&home), &memory, 0, NULL), ML_OK);
+		to = va + 2 * home_large(&home);
+		home_map(&home, va, home_large(&home), &home_memory);
+		home_map(&home, to, home_large(&home), &home_memory);
 		t_ok(home_store(&home, va, 1));
 		t_ok(home_store(&home, to, 2));
-		t_eq(ml_space_move(&home.space, va, large(&home), large(&home),
-				   ML_MOVE_MAY | ML_MOVE_FIXED, &to),
-		     ML_OK);
+		home_move(&home, va, home_large(&home), home_large(&home), to);
 		t_eq(home.arena->pending, 0); /* the old address leads nowhere, on every CPU */
 		t_eq(home_rung(&home, va), -1);
-		t_eq(ml_space_unmap(&home.space, to, large(&home)), ML_OK);
+		t_eq(ml_space_unmap(&home.space, to, home_large(&home)), ML_OK);
 		t_ok(seen.puts >= 2);
 		t_eq(seen.pending, 0);
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
@@ -77,10 +60,9 @@ static int fork_when_it_fails(struct home *parent, enum world world, unsigned n)
 	int error;
 
 	t_eq(home_open(&child, world, &live), ML_OK);
-	parent->arena->fail_nth = n & 1 ? (n + 1) / 2 : 0;
-	home_fail_nth = n & 1 ? 0 : n / 2;
+	home_fail(parent, n);
 	error = ml_space_fork(&child.space, &parent->space);
-	parent->arena->fail_nth = home_fail_nth = 0;
+	home_fail(parent, 0);
 	t_ok(home_is_sound(&child));
 	t_ok(home_close(&child));
 	return error;
@@ -88,7 +70,7 @@ static int fork_when_it_fails(struct home *parent, enum world world, unsigned n)
 
 TEST(b_83_a_fork_that_failed_and_a_region_cut_in_two_gave_back_too_much)
 {
-	EACH_WORLD(world)
+	FOR_EACH_WORLD(world)
 	{
 		struct home home;
 		uint64_t page;
@@ -96,8 +78,7 @@ TEST(b_83_a_fork_that_failed_and_a_region_cut_in_two_gave_back_too_much)
 
 		t_eq(home_open(&home, world, &live), ML_OK);
 		page = home_page(&home);
-		t_eq(ml_space_map(&home.space, home.space.first, large(&home), &memory, 0, NULL),
-		     ML_OK);
+		home_map(&home, home.space.first, home_large(&home), &home_memory);
 		t_ok(home_store(&home, home.space.first, 1)); /* the first page is a copy */
 		for (n = 1; n < 16; n++)
 			failures += fork_when_it_fails(&home, world, n) != ML_OK;
@@ -107,17 +88,16 @@ TEST(b_83_a_fork_that_failed_and_a_region_cut_in_two_gave_back_too_much)
 		t_ok(home_is_sound(&home));
 		t_eq(ml_space_unmap(&home.space, home.space.first, 2 * page), ML_OK);
 		t_eq(ml_space_unmap(&home.space, home.space.first + 2 * page,
-				    large(&home) - 2 * page),
+				    home_large(&home) - 2 * page),
 		     ML_OK);
 		t_eq(home.space.regions, 0);
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
 
 TEST(b_87_a_move_did_not_know_every_kind_of_leaf)
 {
-	EACH_WORLD(world)
+	FOR_EACH_WORLD(world)
 	for (unsigned rung = 0; rung < worlds[world].format->rung_count; rung++) {
 		const uint64_t size = (uint64_t)1 << worlds[world].format->rungs[rung].shift;
 		struct home home;
@@ -131,18 +111,14 @@ TEST(b_87_a_move_did_not_know_every_kind_of_leaf)
 			t_ok(home_close(&home));
 			continue;
 		}
-		t_eq(ml_space_map(&home.space, va, size, &device, 0, NULL), ML_OK);
-		t_eq(ml_remap_pfn_range(&home.space, va, size, home.raw->first, ML_NC), ML_OK);
+		home_map_raw(&home, va, size, home.raw->first);
 		t_eq(home_rung(&home, va), (int)rung);
-		t_eq(ml_space_move(&home.space, va, size, size, ML_MOVE_MAY | ML_MOVE_FIXED, &to),
-		     ML_OK);
+		home_move(&home, va, size, size, to);
 		t_eq(home_rung(&home, va), -1);
 		t_eq(home_rung(&home, to), (int)rung);
 		t_eq(home.space.table.stats.splits, 0);
 		t_ok(home_store(&home, to + size - 1, 9));
 		t_eq(*home_byte(&home, home.raw->first + size - 1), 9);
-		t_ok(home_is_sound(&home));
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }

@@ -5,8 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define T_NO_MAIN
 #include "home.h"
-#include "rig.h"
+#include "t.h"
 
 #define FRAMES_PA 0x80000000u
 #define FRAMES_BYTES ((uint64_t)64 << 20)
@@ -125,9 +126,18 @@ const struct ml_frames home_frame_ops = {
 	.copy = frames_copy,
 };
 
+struct rig home_rig(const struct home *home)
+{
+	const struct rig rig = { .facts = home->facts,
+				 .arena = home->arena,
+				 .table = home->space.table };
+
+	return rig;
+}
+
 static void fill_model(struct home *home)
 {
-	struct rig rig = { .facts = home->facts, .arena = home->arena, .table = home->space.table };
+	struct rig rig = home_rig(home);
 
 	rig_model(&rig);
 	home->model = rig.model;
@@ -220,6 +230,18 @@ uint64_t home_page(const struct home *home)
 	return (uint64_t)1 << home->facts->format->page_shift;
 }
 
+uint64_t home_large(const struct home *home)
+{
+	return (uint64_t)1 << home->facts->coarse_shift;
+}
+
+int home_large_rung(const struct home *home)
+{
+	const struct rig rig = home_rig(home);
+
+	return (int)rig_rung(&rig, home->facts->coarse_shift);
+}
+
 int home_rung(const struct home *home, ml_va va)
 {
 	struct ml_translation leaf;
@@ -227,6 +249,21 @@ int home_rung(const struct home *home, ml_va va)
 	if (ml_translate(&home->space.table, va, &leaf))
 		return -1;
 	return (int)ml_translation_rung(&home->space.table, &leaf);
+}
+
+int home_best_rung(const struct home *home, ml_va va, ml_va first, uint64_t len, uint32_t rungs)
+{
+	const struct ml_format *f = home->facts->format;
+	int rung = (int)f->rung_count;
+
+	while (--rung > 0) {
+		const uint64_t bytes = (uint64_t)1 << f->rungs[rung].shift;
+		const ml_va start = va & ~(bytes - 1);
+
+		if (rungs >> rung & 1 && start >= first && start + (bytes - 1) <= first + (len - 1))
+			break;
+	}
+	return rung;
 }
 
 bool home_is_sound(const struct home *home)
@@ -238,4 +275,69 @@ bool home_is_sound(const struct home *home)
 		printf("# %s: %s at %llx, level %u\n", ml_error_name(error),
 		       fault.what ? fault.what : "", (unsigned long long)fault.va, fault.level);
 	return !error;
+}
+
+/* ---- steps of tests -------------------------------------------------------------------- */
+
+const struct ml_region_spec home_memory = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
+const struct ml_region_spec home_device = {
+	.prot = ML_RW | ML_NC,
+	.may = ML_RW,
+	.flags = ML_REGION_SHARED | ML_REGION_RAW,
+};
+
+void home_map(struct home *home, ml_va va, uint64_t len, const struct ml_region_spec *spec)
+{
+	t_eq(ml_space_map(&home->space, va, len, spec, 0, NULL), ML_OK);
+}
+
+void home_map_raw(struct home *home, ml_va va, uint64_t len, ml_pa pa)
+{
+	home_map(home, va, len, &home_device);
+	t_eq(ml_remap_pfn_range(&home->space, va, len, pa, ML_NC), ML_OK);
+}
+
+void home_move(struct home *home, ml_va va, uint64_t len, uint64_t new_len, ml_va to)
+{
+	const ml_va wanted = to;
+
+	t_eq(ml_space_move(&home->space, va, len, new_len, ML_MOVE_MAY | ML_MOVE_FIXED, &to),
+	     ML_OK);
+	t_eq(to, wanted);
+}
+
+void home_leave(struct home *home)
+{
+	t_ok(home_is_sound(home));
+	t_ok(home_close(home));
+	t_ok(home_is_empty((enum world)(home->facts - worlds)));
+}
+
+struct ml_translation home_leaf(const struct home *home, ml_va va)
+{
+	struct ml_translation leaf = { 0 };
+
+	t_eq(ml_translate(&home->space.table, va, &leaf), ML_OK);
+	return leaf;
+}
+
+ml_prot home_prot(const struct home *home, ml_va va)
+{
+	const struct ml_translation leaf = home_leaf(home, va);
+
+	return ml_translation_prot(&home->space.table, &leaf);
+}
+
+unsigned char home_read(struct home *home, ml_va va)
+{
+	unsigned char byte = 0xee;
+
+	t_ok(home_load(home, va, &byte));
+	return byte;
+}
+
+void home_fail(const struct home *home, unsigned n)
+{
+	home->arena->fail_nth = n & 1 ? (n + 1) / 2 : 0;
+	home_fail_nth = n & 1 ? 0 : n / 2;
 }

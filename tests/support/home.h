@@ -10,7 +10,7 @@
 #include <maxleaf/frames.h>
 #include <maxleaf/hosted.h>
 
-#include "sequence.h"
+#include "rig.h"
 
 /* Raw frames of a world, [first, first + bytes); nobody counts them. */
 struct home_raw {
@@ -62,12 +62,50 @@ unsigned char *home_byte(const struct home *home, ml_pa pa);
 bool home_load(struct home *home, ml_va va, unsigned char *byte);
 bool home_store(struct home *home, ml_va va, unsigned char byte);
 
+/* The bytes of a base page, and of the smallest leaf above level 0; and that leaf's rung. */
 uint64_t home_page(const struct home *home);
+uint64_t home_large(const struct home *home);
+int home_large_rung(const struct home *home);
 
 /* The leaf that va has now: an index into format->rungs; -1: none. */
 int home_rung(const struct home *home, ml_va va);
 
+/* The largest leaf at va, of those of `rungs`, that lies in [first, first + len). */
+int home_best_rung(const struct home *home, ml_va va, ml_va first, uint64_t len, uint32_t rungs);
+
 /* ml_space_check(), printed where it fails. */
 bool home_is_sound(const struct home *home);
+
+/* The home's table as a rig, for pictures. */
+struct rig home_rig(const struct home *home);
+
+/* ---- steps of tests: each complains where it fails ------------------------------------ */
+
+/* Zeroes of its own; raw frames that all share. */
+extern const struct ml_region_spec home_memory, home_device;
+
+void home_map(struct home *home, ml_va va, uint64_t len, const struct ml_region_spec *spec);
+
+/* home_device, and the frames from pa on in it. */
+void home_map_raw(struct home *home, ml_va va, uint64_t len, ml_pa pa);
+
+/* To this very place, whatever is there. */
+void home_move(struct home *home, ml_va va, uint64_t len, uint64_t new_len, ml_va to);
+
+/* The last home of its world: it is sound, and when it is closed nothing is left. */
+void home_leave(struct home *home);
+
+/* The leaf that va has, and its rights and marks. */
+struct ml_translation home_leaf(const struct home *home, ml_va va);
+ml_prot home_prot(const struct home *home, ml_va va);
+
+/* What a load gives. */
+unsigned char home_read(struct home *home, ml_va va);
+
+/*
+ * From now on the n-th of all requests fails, once: an odd n of those for tables, an even one of
+ * those for frames and region objects. 0: none.
+ */
+void home_fail(const struct home *home, unsigned n);
 
 #endif

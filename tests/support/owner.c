@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define T_NO_MAIN
 #include "owner.h"
+#include "t.h"
 
 static const struct ml_space_config kinds[OWNER_KINDS] = {
 	{ .table = { .live = false } },
@@ -117,57 +119,33 @@ bool owner_is_untouched(const struct owner *owner)
 	return true;
 }
 
-static struct rig rig_of(const struct home *home)
+struct ml_region_spec owner_region(struct owner *owner, unsigned flags)
 {
-	const struct rig rig = { .facts = home->facts,
-				 .arena = home->arena,
-				 .table = home->space.table };
+	const struct ml_region_spec spec = { .prot = ML_RW | ML_WB,
+					     .may = ML_RIGHTS,
+					     .flags = flags | (owner->raw ? ML_REGION_RAW : 0),
+					     .mapping = &owner->mapping };
 
-	return rig;
+	return spec;
 }
 
-static size_t counts_bytes(const struct home *home)
+void owner_move_in(struct owner *owner, struct home *home, enum world world, unsigned kind,
+		   bool raw, unsigned flags, const struct ml_frames *frames)
 {
-	return home->pool->pages * sizeof(*home->pool->counts);
+	struct ml_region_spec spec;
+
+	owner_home(home, world, kind, frames);
+	owner_open(owner, home, raw);
+	spec = owner_region(owner, flags);
+	home_map(home, home->space.first, owner->bytes, &spec);
 }
 
-static bool first_is_copied(const struct home *home)
+void owner_leave(struct owner *owner)
 {
-	const struct ml_region *first = ml_space_find_from(&home->space, 0);
-
-	return first && first->copied;
-}
-
-void state_take(struct state *state, const struct home *home)
-{
-	const struct rig rig = rig_of(home);
-
-	picture_take(&state->picture, &rig);
-	free(state->counts);
-	state->counts = malloc(counts_bytes(home));
-	if (state->counts)
-		memcpy(state->counts, home->pool->counts, counts_bytes(home));
-	state->regions = home->space.regions;
-	state->mapped = home->space.mapped;
-	state->objects = home->pool->objects_used;
-	state->copied = first_is_copied(home);
-}
-
-bool state_is_as_before(const struct state *state, const struct home *home)
-{
-	const struct rig rig = rig_of(home);
-
-	return !picture_difference(&state->picture, &rig) && state->counts &&
-	       !memcmp(state->counts, home->pool->counts, counts_bytes(home)) &&
-	       state->regions == home->space.regions && state->mapped == home->space.mapped &&
-	       state->objects == home->pool->objects_used && state->copied == first_is_copied(home);
-}
-
-void state_release(struct state *state)
-{
-	picture_release(&state->picture);
-	free(state->counts);
-	memset(state, 0, sizeof(*state));
+	t_ok(home_is_sound(owner->home));
+	t_ok(home_close(owner->home));
+	t_ok(owner_close(owner));
+	t_ok(home_is_empty((enum world)(owner->home->facts - worlds)));
 }
 
 bool owner_page_holds(struct home *home, ml_va va, unsigned char byte)
@@ -181,9 +159,4 @@ bool owner_page_holds(struct home *home, ml_va va, unsigned char byte)
 			return false;
 	}
 	return true;
-}
-
-uint64_t home_large(const struct home *home)
-{
-	return (uint64_t)1 << home->facts->coarse_shift;
 }

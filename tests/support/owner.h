@@ -7,7 +7,6 @@
 #define TESTS_OWNER_H
 
 #include "home.h"
-#include "rig.h"
 
 struct owner {
 	struct ml_mapping mapping;
@@ -47,30 +46,22 @@ struct ml_space_config owner_kind(unsigned kind);
 /* Put up a space of a kind, its model as able as its hardware is said to be. */
 void owner_home(struct home *home, enum world world, unsigned kind, const struct ml_frames *frames);
 
-#define EACH_HOME(world, kind)                                        \
-	for (enum world world = WORLD_X86_4; world < WORLDS; world++) \
-		for (unsigned kind = 0;                               \
-		     kind < OWNER_KINDS && (T_CONTEXT(worlds[world].name, kind), true); kind++)
+#define EACH_HOME(world, kind)                                                                     \
+	FOR_EACH_WORLD(world)                                                                      \
+	for (unsigned kind = 0; kind < OWNER_KINDS && (T_CONTEXT(worlds[world].name, kind), true); \
+	     kind++)
 
-/* All that a call that fails must not have changed: tables, references, regions. */
-struct state {
-	struct picture picture;
-	uint32_t *counts;
-	uint64_t regions, mapped, objects;
-	bool copied; /* of the first region */
-};
+/* A region of the owner's bytes; ML_REGION_RAW is added where they are raw. */
+struct ml_region_spec owner_region(struct owner *owner, unsigned flags);
 
-/* Take it into *state, which is zero or an older one. */
-void state_take(struct state *state, const struct home *home);
+/* Put up a space of a kind, and at its start a region of all bytes of a new owner. */
+void owner_move_in(struct owner *owner, struct home *home, enum world world, unsigned kind,
+		   bool raw, unsigned flags, const struct ml_frames *frames);
 
-bool state_is_as_before(const struct state *state, const struct home *home);
-
-void state_release(struct state *state);
+/* home_leave(), and the owner's is all that is left. */
+void owner_leave(struct owner *owner);
 
 /* Whether every byte of the page at va is `byte`, as the program sees it. */
 bool owner_page_holds(struct home *home, ml_va va, unsigned char byte);
-
-/* The bytes of the smallest leaf above level 0. */
-uint64_t home_large(const struct home *home);
 
 #endif

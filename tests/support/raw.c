@@ -3,7 +3,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define T_NO_MAIN
 #include "raw.h"
+#include "t.h"
+
+void raw_home(struct home *home, enum world world, const struct ml_table_config *table)
+{
+	struct ml_space_config wish = { .table = { .live = true } };
+
+	if (table)
+		wish.table = *table;
+	t_eq(home_open(home, world, &wish), ML_OK);
+}
 
 ml_va raw_va(const struct home *home)
 {
@@ -12,20 +23,6 @@ ml_va raw_va(const struct home *home)
 	if (!home->facts->low_last)
 		return home->facts->high_first + away;
 	return home->facts->low_last > away ? away : 0;
-}
-
-uint64_t raw_large(const struct home *home)
-{
-	return (uint64_t)1 << home->facts->coarse_shift;
-}
-
-unsigned raw_large_rung(const struct home *home)
-{
-	unsigned rung = 0;
-
-	while (home->facts->format->rungs[rung].shift != home->facts->coarse_shift)
-		rung++;
-	return rung;
 }
 
 int raw_map(struct home *home, ml_va va, uint64_t len, unsigned flags, struct ml_mapping *mapping)
@@ -38,23 +35,6 @@ int raw_map(struct home *home, ml_va va, uint64_t len, unsigned flags, struct ml
 	};
 
 	return ml_space_map(&home->space, va, len, &spec, 0, NULL);
-}
-
-/* The largest size whose aligned piece around `at` lies in [va, last] and whose frames agree. */
-static unsigned best_rung(const struct ml_format *f, uint32_t rungs, ml_va va, ml_va last, ml_pa pa,
-			  ml_va at)
-{
-	unsigned rung = f->rung_count;
-
-	while (--rung) {
-		const uint64_t size = (uint64_t)1 << f->rungs[rung].shift;
-		const ml_va first = at & ~(size - 1);
-
-		if (rungs >> rung & 1 && first >= va && first + (size - 1) <= last &&
-		    ((va - pa) & (size - 1)) == 0)
-			break;
-	}
-	return rung;
 }
 
 /* One page, as the unprivileged program's MMU sees it, and as the library says. */
@@ -78,6 +58,17 @@ static bool page_is(const struct home *home, ml_va va, ml_pa pa, ml_prot type, u
 	return false;
 }
 
+/* The sizes modulo which an address and its frame are congruent. */
+static uint32_t in_step(const struct ml_format *f, uint64_t difference)
+{
+	uint32_t rungs = 0;
+
+	for (unsigned rung = 0; rung < f->rung_count; rung++)
+		if ((difference & (((uint64_t)1 << f->rungs[rung].shift) - 1)) == 0)
+			rungs |= 1u << rung;
+	return rungs;
+}
+
 /* The first and the last page of every leaf. */
 bool raw_shows(const struct home *home, ml_va va, uint64_t len, ml_pa pa, ml_prot type,
 	       uint32_t rungs)
@@ -86,9 +77,9 @@ bool raw_shows(const struct home *home, ml_va va, uint64_t len, ml_pa pa, ml_pro
 	const ml_va last = va + (len - 1);
 	ml_va at = va;
 
-	rungs = rungs ? rungs : home->space.table.rungs;
+	rungs = (rungs ? rungs : home->space.table.rungs) & in_step(f, va - pa);
 	for (;;) {
-		const unsigned rung = best_rung(f, rungs, va, last, pa, at);
+		const unsigned rung = (unsigned)home_best_rung(home, at, va, len, rungs);
 		const ml_va end = at | (((uint64_t)1 << f->rungs[rung].shift) - 1);
 
 		if (!page_is(home, at, pa + (at - va), type, rung) ||
@@ -106,13 +97,4 @@ bool raw_is_empty(const struct home *home, ml_va va, uint64_t len)
 	struct ml_run run;
 
 	return !ml_run_next(&home->space.table, &cursor, &run);
-}
-
-struct rig raw_rig(const struct home *home)
-{
-	const struct rig rig = { .facts = home->facts,
-				 .arena = home->arena,
-				 .table = home->space.table };
-
-	return rig;
 }

@@ -4,23 +4,15 @@
 #define TESTS_RAW_H
 
 #include "home.h"
-#include "rig.h"
-
-#define FOR_EACH_WORLD(world)                                                                  \
-	for (enum world world = 0; world < WORLDS && (T_CONTEXT(worlds[world].name, 0), true); \
-	     world++)
 
 /* Flags of a region of a device, shared. */
 #define RAW_SHARED (ML_REGION_SHARED | ML_REGION_RAW)
 
+/* Put up a space with a table like this; NULL: a live one. */
+void raw_home(struct home *home, enum world world, const struct ml_table_config *table);
+
 /* An address that is a multiple of all leaf sizes. */
 ml_va raw_va(const struct home *home);
-
-/* The bytes of the smallest leaf above level 0. */
-uint64_t raw_large(const struct home *home);
-
-/* Its rung. */
-unsigned raw_large_rung(const struct home *home);
 
 /* A region that may be read and written, and these rights are the most. */
 int raw_map(struct home *home, ml_va va, uint64_t len, unsigned flags, struct ml_mapping *mapping);
@@ -35,8 +27,5 @@ bool raw_shows(const struct home *home, ml_va va, uint64_t len, ml_pa pa, ml_pro
 
 /* Whether nothing is mapped in the range. */
 bool raw_is_empty(const struct home *home, ml_va va, uint64_t len);
-
-/* The home's table as a rig, for pictures. */
-struct rig raw_rig(const struct home *home);
 
 #endif

@@ -35,6 +35,10 @@ struct world_facts {
 
 extern const struct world_facts worlds[WORLDS];
 
+#define FOR_EACH_WORLD(world)                                                                      \
+	for (enum world world = 0; world < WORLDS && (T_CONTEXT(worlds[world].name, world), true); \
+	     world++)
+
 /* The table a sequence runs on. */
 struct setting {
 	uint8_t world;
