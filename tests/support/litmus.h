@@ -84,6 +84,13 @@ struct litmus {
 		WANT, (page) + 3, 0                                          \
 	}
 
+/* What was stored is seen, pages from this one on are invalidated, and everybody has done it. */
+#define FLUSHED(page, pages)                 \
+	{ PUBLISH }, { FLUSH, page, pages }, \
+	{                                    \
+		COMPLETE                     \
+	}
+
 /* The letter of the first thing found; marks: hardware sets accessed and dirty. */
 char litmus_verdict(const struct litmus *litmus, enum ml_oracle_rules rules,
 		    const enum ml_oracle_agent *agents, bool marks);
