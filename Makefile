@@ -103,7 +103,7 @@ CAN_TSAN := $(shell mkdir -p $(O) && echo 'int main(void) { return 0; }' | \
 	$(CC) -fsanitize=thread -x c - -o $(O)/can-tsan 2>/dev/null && \
 	$(O)/can-tsan 2>/dev/null && echo yes)
 endif
-TSAN_TESTS := $(O)/tsan/tests/threads $(O)/tsan/tests/space_threads
+TSAN_TESTS := $(addprefix $(O)/tsan/tests/,threads space_threads space_installers)
 SANITIZED := $(if $(CAN_SANITIZE),$(ASAN_TESTS) $(REPLAYS)) $(if $(CAN_TSAN),$(TSAN_TESTS))
 HOSTED := $(wildcard ports/hosted/*.c) $(TEST_HELPERS)
 

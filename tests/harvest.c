@@ -238,6 +238,60 @@ static void keep_invalidation(void *cookie, const struct ml_event *event)
 		*what = event->what;
 }
 
+/* Frames that nobody reads marks of: folded by declaration, and still shown as any member is. */
+static void show_marks_of_any_member(enum world world, unsigned rung)
+{
+	const struct world_facts *facts = &worlds[world];
+	const struct ml_table_config wish = { .rungs = (1u << facts->format->rung_count) - 1,
+					      .track_ad = true,
+					      .ad_unit = unit };
+	const unsigned shift = facts->format->rungs[rung].shift;
+	const unsigned members = 1u << facts->format->rungs[rung].lg2_entries;
+	const uint64_t bytes = (uint64_t)1 << shift, step = bytes / members;
+	const ml_va va = facts->windows[0].first & ~(bytes - 1);
+
+	unread_from = 0;
+	for (unsigned member = 0; member < members; member++) {
+		struct ml_cursor cursor = { va, va + (bytes - 1), false };
+		struct ml_model_result seen;
+		struct ml_translation leaf;
+		struct ml_run run;
+
+		T_CONTEXT(facts->name, shift);
+		T_REQUIRE(t_eq(rig_open(&now.rig, world, &wish), ML_OK));
+		t_eq(ml_map(&now.rig.table, va, bytes, 0, ML_RW | ML_SPECIAL, NULL), ML_OK);
+		t_ok(rig_maps(&now.rig, va, bytes, 0, rung));
+		t_ok(rig_touch(&now.rig, va + member * step, member & 1, &seen));
+		T_REQUIRE(t_ok(ml_run_next(&now.rig.table, &cursor, &run)));
+		t_eq(run.length, bytes);
+		t_eq(run.prot & ML_PROT_AD, ML_ACCESSED | (member & 1 ? ML_DIRTY : 0));
+		for (unsigned other = 0; other < members; other++) {
+			t_eq(ml_translate(&now.rig.table, va + other * step, &leaf), ML_OK);
+			t_eq(ml_translation_prot(&now.rig.table, &leaf) & ML_PROT_AD,
+			     run.prot & ML_PROT_AD);
+		}
+		t_ok(rig_close(&now.rig));
+	}
+}
+
+TEST(a_raw_group_shows_the_marks_of_any_member)
+{
+	unsigned groups = 0;
+
+	for (enum world world = 0; world < WORLDS; world++) {
+		const struct ml_format *f = worlds[world].format;
+
+		for (unsigned rung = 0; rung < f->rung_count; rung++) {
+			if (!f->rungs[rung].lg2_entries ||
+			    f->rungs[rung].level >= worlds[world].levels)
+				continue;
+			show_marks_of_any_member(world, rung);
+			groups++;
+		}
+	}
+	t_ok(groups >= 4);
+}
+
 /* Base pages, of which the first and the last to be forgotten stand in the midst of others. */
 TEST(single_pages_are_forgotten_and_asked_about)
 {
