@@ -9,6 +9,7 @@
 
 #include "support/owner.h"
 #include "support/raw.h"
+#include "support/state.h"
 #include "t.h"
 
 /* The one lock of all spaces of a test, and what was done under it. */
@@ -125,8 +126,6 @@ static void close_home(struct home *home, enum world world)
 	rig_arena(world)->platform.assert_locked = NULL;
 }
 
-static const struct ml_region_spec zeroes = { .prot = ML_RW | ML_WB, .may = ML_RIGHTS };
-
 /* The call, from taking the lock to letting go of it. */
 #define LOCKED(homes, count, call, result)            \
 	do {                                          \
@@ -156,7 +155,8 @@ TEST(raw_leaves_and_their_deposits_come_and_go_under_the_lock)
 		LOCKED(&home, 1, ml_remap_pfn_range(s, va, large, pa, ML_NC), ML_OK);
 		t_eq(s->table.spare.count > 0, s->table.guaranteed);
 		LOCKED(&home, 1,
-		       ml_insert_pfn(s, va + large, pa + large, raw_large_rung(&home), ML_NC, true),
+		       ml_insert_pfn(s, va + large, pa + large, (unsigned)home_large_rung(&home),
+				     ML_NC, true),
 		       ML_OK);
 		LOCKED(&home, 1, ml_insert_pfn(s, va + 2 * large, pa + 2 * large, 0, ML_NC, false),
 		       ML_OK);
@@ -183,7 +183,7 @@ TEST(memory_comes_and_goes_under_the_lock)
 		page = home_page(&homes[0]);
 		va = s->first;
 		to = va + 2 * large;
-		t_eq(ml_space_map(s, va, 2 * large, &zeroes, 0, NULL), ML_OK);
+		home_map(&homes[0], va, 2 * large, &home_memory);
 		listen(&homes[0]);
 		LOCKED(homes, 2, ml_space_fault(s, va, ML_WRITE), ML_FAULT_DONE);
 		t_ok(lock.frames);
@@ -213,8 +213,7 @@ TEST(who_forgets_the_lock_is_heard)
 	struct home home;
 
 	open_home(&home, WORLD_X86_4, 1);
-	t_eq(ml_space_map(&home.space, home.space.first, home_large(&home), &zeroes, 0, NULL),
-	     ML_OK);
+	home_map(&home, home.space.first, home_large(&home), &home_memory);
 	listen(&home);
 	memset(&lock, 0, sizeof(lock));
 	t_eq(ml_space_fault(&home.space, home.space.first, ML_WRITE), ML_FAULT_DONE);
@@ -292,20 +291,16 @@ static enum ml_fault_result answer_late(struct ml_fault_request *request)
 
 static void open_rivalry(struct rivalry *r, struct home *home, bool raw, enum rival rival)
 {
-	const struct ml_region_spec spec = {
-		.prot = ML_RW | ML_WB,
-		.may = ML_RW,
-		.flags = ML_REGION_SHARED | (raw ? ML_REGION_RAW : 0),
-		.mapping = &r->owner.mapping,
-	};
+	struct ml_region_spec spec;
 
 	owner_open(&r->owner, home, raw);
+	spec = owner_region(&r->owner, ML_REGION_SHARED);
 	r->usual = r->owner.ops.fault;
 	r->owner.ops.fault = answer_late;
 	r->rival = rival;
 	r->lets_go = true;
 	r->va = home->space.first;
-	t_eq(ml_space_map(&home->space, r->va, r->owner.bytes, &spec, 0, NULL), ML_OK);
+	home_map(home, r->va, r->owner.bytes, &spec);
 }
 
 /* What a fault that comes again must find. */
@@ -346,15 +341,10 @@ static bool references_are_exact(const struct rivalry *r)
 	return true;
 }
 
-static void close_rivalry(struct rivalry *r, enum world world)
+static void close_rivalry(struct rivalry *r)
 {
-	struct home *home = r->owner.home;
-
 	t_ok(references_are_exact(r));
-	t_ok(home_is_sound(home));
-	t_ok(home_close(home));
-	t_ok(owner_close(&r->owner));
-	t_ok(home_is_empty(world));
+	owner_leave(&r->owner);
 }
 
 static void race(enum world world, unsigned kind, bool raw, enum rival rival, ml_prot tried)
@@ -367,8 +357,8 @@ static void race(enum world world, unsigned kind, bool raw, enum rival rival, ml
 	t_eq(ml_space_fault(&home.space, r.va, tried), ML_FAULT_RETRY);
 	t_eq(ml_space_fault(&home.space, r.va, tried), outcome(&r, tried));
 	if (rival == RIVAL_BESIDE) /* what was large is not any more */
-		t_ok(home_rung(&home, r.va) < (int)raw_large_rung(&home));
-	close_rivalry(&r, world);
+		t_ok(home_rung(&home, r.va) < home_large_rung(&home));
+	close_rivalry(&r);
 }
 
 TEST(who_faults_late_finds_what_the_others_left)
@@ -403,7 +393,7 @@ TEST(who_comes_again_by_itself_finds_it_too)
 			open_rivalry(&r, &home, false, (enum rival)rival);
 			t_eq(ml_space_advise(&home.space, r.va, r.owner.bytes, ML_ADVISE_POPULATE),
 			     gone ? ML_ERR_NOT_MAPPED : ML_OK);
-			close_rivalry(&r, world);
+			close_rivalry(&r);
 			owner_home(&home, world, kind, NULL);
 			open_rivalry(&r, &home, false, (enum rival)rival);
 			t_eq(ml_pin_pages(&home.space, r.va, r.owner.bytes, ML_READ, extents, 2,
@@ -411,7 +401,7 @@ TEST(who_comes_again_by_itself_finds_it_too)
 			     gone ? ML_ERR_NOT_MAPPED : ML_OK);
 			t_eq(count, !gone);
 			ml_unpin_pages(&home.space, extents, count);
-			close_rivalry(&r, world);
+			close_rivalry(&r);
 		}
 	}
 }
@@ -432,7 +422,7 @@ TEST(who_inserts_second_sees_the_first)
 		owner_home(&home, world, kind, NULL);
 		s = &home.space;
 		large = home_large(&home);
-		rung = raw_large_rung(&home);
+		rung = (unsigned)home_large_rung(&home);
 		va = s->first;
 		pa = home.raw->first;
 		t_eq(raw_map(&home, va, large, RAW_SHARED, NULL), ML_OK);
@@ -452,8 +442,6 @@ TEST(who_inserts_second_sees_the_first)
 		t_eq(ml_remap_pfn_range(s, va, large, pa, ML_WB), ML_ERR_EXISTS);
 		t_ok(state_is_as_before(&state, &home));
 		state_release(&state);
-		t_ok(home_is_sound(&home));
-		t_ok(home_close(&home));
-		t_ok(home_is_empty(world));
+		home_leave(&home);
 	}
 }
