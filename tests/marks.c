@@ -6,7 +6,7 @@
  */
 #include <inttypes.h>
 
-#include <maxleaf/table.h>
+#include <maxleaf/pte.h>
 
 #include "support/rig.h"
 #include "support/source.h"
@@ -144,6 +144,7 @@ static bool run_case(uint64_t number)
 		.guaranteed = setting.guaranteed,
 		.track_ad = true,
 		.hardware_ad = true,
+		.bbm = setting.bbm,
 		.ops = setting.any ? &ml_table_ops_any : NULL,
 	};
 	bool good = true;
@@ -197,6 +198,61 @@ TEST(a_mark_after_the_load_stays)
 		marked = codec_leaf_bits(f, &rig.table.types, ML_RW | ML_DIRTY, 0);
 		t_ok(edit_entry(f, &rig.table, &editor, &marked, loaded, true) != 0);
 		t_eq(codec_prot(f, &rig.table.types, marked, 0) & (ML_WRITE | ML_DIRTY), ML_DIRTY);
+		t_ok(rig_close(&rig));
+	}
+}
+
+/* A group that comes apart, member by member, under the eyes of walkers that bear it. */
+static struct {
+	const struct rig *rig;
+	ml_pte *first, *last;
+	ml_pte hint;
+	bool made;
+} parting;
+
+/* The last is marked when the first is a member no more. */
+static void mark_the_last(const void *entry, bool writes)
+{
+	(void)entry;
+	(void)writes;
+	if (parting.made || *parting.first & parting.hint || !(*parting.last & parting.hint))
+		return;
+	rig_mark(parting.rig, parting.last, true);
+	parting.made = true;
+}
+
+TEST(a_mark_of_a_member_is_that_of_those_which_were)
+{
+	static const enum world world[] = { WORLD_ARM_LOW, WORLD_TOY };
+	static const ml_pte hints[] = { (ml_pte)1 << 52, 4 };
+	const struct ml_table_config wish = {
+		.live = true, .track_ad = true, .hardware_ad = true, .bbm = 2
+	};
+
+	for (unsigned w = 0; w < 2; w++) {
+		const struct ml_format *f = worlds[world[w]].format;
+		const uint64_t bytes = (uint64_t)1 << f->rungs[f->group_rung[0]].shift;
+		const unsigned members = 1u << f->rungs[f->group_rung[0]].lg2_entries;
+		struct ml_translation found;
+		struct rig rig;
+
+		T_CONTEXT(f->name, w);
+		t_eq(rig_open(&rig, world[w], &wish), ML_OK);
+		t_eq(ml_map(&rig.table, 0, bytes, 0, ML_RW | ML_ACCESSED, NULL), ML_OK);
+		t_eq(rig_leaves(&rig, f->group_rung[0]), 1);
+		parting.first = ml_pte_pointer(&rig.table, 0, 0);
+		parting.last = parting.first + members - 1;
+		parting.hint = hints[w];
+		parting.rig = &rig;
+		parting.made = false;
+		ml_doors.turn = mark_the_last;
+		t_eq(ml_split(&rig.table, 0, bytes, 0, NULL), ML_OK);
+		ml_doors.turn = NULL;
+		t_ok(parting.made);
+		for (unsigned i = 0; i < members; i++) {
+			t_eq(ml_translate(&rig.table, i * rig_page(&rig), &found), ML_OK);
+			t_ok(ml_translation_prot(&rig.table, &found) & ML_DIRTY);
+		}
 		t_ok(rig_close(&rig));
 	}
 }

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * Random calls of the entry-level contract, on every format and at every level that has leaves,
- * beside a flat model that is told of every entry singly (S0.7, S1.1, S1.4, S1.8, S1.24). After
- * each: every entry, every group, the order of events, the table's own accounts, what had to fold,
- * and, on live tables, the adversarial TLB, for which a call ends when its caller has flushed.
+ * beside a flat model that is told of every entry singly (S0.7, S1.1, S1.4, S1.8, S1.24), and beside
+ * hardware that marks leaves between any two accesses of a call. After each: every entry, every
+ * group, every mark, the order of events, the table's own accounts, what had to fold, and, on live
+ * tables, the adversarial TLB, for which a call ends when its caller has flushed.
  * ML_TEST_OPS= says how many calls, SEED= repeats a run.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "support/entries.h"
+#include "support/entries_hardware.h"
 #include "support/entries_watch.h"
 #include "support/source.h"
 #include "t.h"
 
 #define CALLS 300000
-#define CASE_LENGTH 300
+#define CASE_LENGTH 60
 
 /* One case: the entries, and what they are drawn from. */
 struct run {
@@ -22,6 +25,8 @@ struct run {
 	struct entries e;
 	struct order order;
 	struct entries_watch watch;
+	struct entries_hardware hardware;
+	const char *lost; /* what was wrong with marks; NULL: nothing */
 	bool track_ad;
 	uint64_t calls;
 	uint64_t folded; /* of them, after which some group was folded */
@@ -73,6 +78,40 @@ static bool fail(struct run *r, const char *what)
 	return t_ok_at(false, what, __FILE__, __LINE__) && r;
 }
 
+/* The library is called, beside hardware. */
+static struct ml_table *calling(struct run *r)
+{
+	entries_hardware_call(&r->hardware);
+	return &r->e.rig.table;
+}
+
+/* The call is over, and told of these marks of each entry, or may lose them. */
+static void called_each(struct run *r, const ml_prot *told)
+{
+	const char *wrong = entries_hardware_settle(&r->hardware, told);
+
+	r->lost = r->lost ? r->lost : wrong;
+}
+
+/* The same of a run. */
+static void called(struct run *r, unsigned from, unsigned count, ml_prot told)
+{
+	ml_prot each[ENTRIES_MOST] = { 0 };
+
+	for (unsigned i = from; i < from + count; i++)
+		each[i] = told;
+	called_each(r, each);
+}
+
+/* The call says that leaves of a run had these marks: all they had, and what may have come. */
+static void had(struct run *r, unsigned from, unsigned count, ml_prot marks, ml_prot before)
+{
+	const ml_prot came = entries_hardware_came(&r->hardware, from, count);
+
+	t_eq(before & ~marks, 0);
+	t_eq(marks & ~(before | came), 0);
+}
+
 /* What the model says after an entry was made a leaf. */
 static void flat_leaf(struct run *r, unsigned i, ml_pa pa, ml_prot prot)
 {
@@ -105,16 +144,20 @@ static void clear_run(struct run *r, unsigned from, unsigned count)
 	struct entries *e = &r->e;
 	const struct flat first = e->flat[from];
 	const ml_prot marks = flat_marks(r, from, count);
-	const ml_pte pte = ml_get_and_clear_full_ptes(&e->rig.table, entries_va(e, from),
-						      e->p + from, e->level, count);
+	const ml_pte pte = ml_get_and_clear_full_ptes(calling(r), entries_va(e, from), e->p + from,
+						      e->level, count);
+	ml_prot prot = ML_PROT_AD; /* nobody hears of those of a run that begins with none */
 
 	if (first.prot && !first.hidden) {
+		prot = ml_pte_prot(&e->rig.table, pte, e->level);
 		t_eq(ml_pte_pa(&e->rig.table, pte, e->level), first.pa);
-		t_eq(ml_pte_prot(&e->rig.table, pte, e->level), first.prot | marks);
+		t_eq(prot & ~ML_PROT_AD, first.prot & ~ML_PROT_AD);
+		had(r, from, count, prot & ML_PROT_AD, marks);
 	} else if (!first.hidden) {
 		t_eq(pte, first.absent);
 	}
 	empty(r, from, count);
+	called(r, from, count, prot);
 }
 
 /* Set leaves and tell the model; what that completes has to fold, here or never. */
@@ -126,13 +169,14 @@ static void set_leaves_to(struct run *r, unsigned from, unsigned count, ml_pa pa
 	t_eq(ml_pte_make(&e->rig.table, pa, prot, e->level, &pte), ML_OK);
 	if (source_chance(&r->s, 1, 4))
 		pte |= entries_hint(e); /* as if fed back: C3 */
-	ml_set_ptes(&e->rig.table, entries_va(e, from), e->p + from, e->level, pte, count);
-	for (unsigned i = from; i < from + count; i++) {
+	ml_set_ptes(calling(r), entries_va(e, from), e->p + from, e->level, pte, count);
+	for (unsigned i = from; i < from + count; i++)
 		flat_leaf(r, i, pa + (i - from) * e->step, prot);
+	called(r, from, count, count == 1 ? ML_PROT_AD : 0);
+	for (unsigned i = from; i < from + count; i++)
 		if (e->rig.table.fold != ML_FOLD_MAP && entries_complete(e, i) &&
 		    !entries_hinted(e, i))
 			fail(r, "a group was completed and did not fold");
-	}
 }
 
 static void set_leaves(struct run *r, unsigned from, unsigned count)
@@ -169,9 +213,10 @@ static void complete_group(struct run *r, unsigned i)
 static void set_again(struct run *r, unsigned i)
 {
 	struct entries *e = &r->e;
-	const ml_pte pte = ml_ptep_get(&e->rig.table, entries_va(e, i), e->p + i, e->level);
+	const ml_pte pte = ml_ptep_get(calling(r), entries_va(e, i), e->p + i, e->level);
 
 	ml_set_pte_at(&e->rig.table, entries_va(e, i), e->p + i, e->level, pte);
+	called(r, i, 1, ML_PROT_AD);
 }
 
 static void set_software(struct run *r, unsigned i)
@@ -182,8 +227,18 @@ static void set_software(struct run *r, unsigned i)
 	ml_pte pte = 0;
 
 	t_eq(ml_software_make(&e->rig.table, kind, payload, &pte), ML_OK);
-	ml_set_pte_at(&e->rig.table, entries_va(e, i), e->p + i, e->level, pte);
+	ml_set_pte_at(calling(r), entries_va(e, i), e->p + i, e->level, pte);
 	e->flat[i] = (struct flat){ .absent = pte };
+	called(r, i, 1, ML_PROT_AD);
+}
+
+static void clear(struct run *r, unsigned i)
+{
+	struct entries *e = &r->e;
+
+	ml_pte_clear(calling(r), entries_va(e, i), e->p + i, e->level);
+	empty(r, i, 1);
+	called(r, i, 1, ML_PROT_AD);
 }
 
 /* Hide a leaf, or bring it back, as a protection of nothing does: take out, change, put back. */
@@ -192,18 +247,24 @@ static void toggle_hidden(struct run *r, unsigned i)
 	struct ml_table *t = &r->e.rig.table;
 	struct entries *e = &r->e;
 	const bool hidden = e->flat[i].hidden;
+	ml_prot marks;
 	ml_pte pte;
 
 	if (!e->flat[i].prot)
 		return;
-	pte = ml_ptep_get_and_clear(t, entries_va(e, i), e->p + i, e->level);
+	pte = ml_ptep_get_and_clear(calling(r), entries_va(e, i), e->p + i, e->level);
+	marks = ml_pte_prot(t, pte, e->level) & ML_PROT_AD;
+	had(r, i, 1, marks, e->flat[i].prot & ML_PROT_AD);
+	e->flat[i].prot |= marks;
+	called(r, i, 1, marks);
 	ml_flush_range(t, entries_va(e, i), e->step, e->level, true);
 	if (hidden)
 		pte = ml_pte_restore(t, pte);
 	else
 		t_eq(ml_pte_prot_none(t, pte, e->level, &pte), ML_OK);
-	ml_set_pte_at(t, entries_va(e, i), e->p + i, e->level, pte);
+	ml_set_pte_at(calling(r), entries_va(e, i), e->p + i, e->level, pte);
 	e->flat[i].hidden = !hidden;
+	called(r, i, 1, 0);
 }
 
 static void age(struct run *r, unsigned i, bool flush)
@@ -212,17 +273,22 @@ static void age(struct run *r, unsigned i, bool flush)
 	struct entries *e = &r->e;
 	const unsigned size = entries_hinted(e, i) ? e->size : 1, first = i & ~(size - 1);
 	const bool leaf = e->flat[i].prot && !e->flat[i].hidden;
-	const int young =
-		flush ? ml_ptep_clear_flush_young(t, entries_va(e, i), e->p + i, e->level)
-		      : ml_ptep_test_and_clear_young(t, entries_va(e, i), e->p + i, e->level);
+	const ml_prot before = leaf ? e->flat[i].prot & ML_ACCESSED : 0;
+	int young;
 
+	calling(r);
+	young = flush ? ml_ptep_clear_flush_young(t, entries_va(e, i), e->p + i, e->level)
+		      : ml_ptep_test_and_clear_young(t, entries_va(e, i), e->p + i, e->level);
 	if (leaf && !t->ad_unit) {
 		t_eq(young, ML_ERR_UNTRACKED);
+		called(r, i, 1, 0);
 		return;
 	}
-	t_eq(young, leaf && e->flat[i].prot & ML_ACCESSED);
+	t_ok(young == 0 || young == 1);
+	had(r, i, 1, young ? ML_ACCESSED : 0, before);
 	for (unsigned k = first; leaf && k < first + size; k++)
 		e->flat[k].prot &= ~ML_ACCESSED;
+	called(r, first, size, young ? ML_ACCESSED : 0);
 }
 
 static void protect(struct run *r, unsigned from, unsigned count)
@@ -230,12 +296,13 @@ static void protect(struct run *r, unsigned from, unsigned count)
 	struct entries *e = &r->e;
 
 	if (count == 1)
-		ml_ptep_set_wrprotect(&e->rig.table, entries_va(e, from), e->p + from, e->level);
+		ml_ptep_set_wrprotect(calling(r), entries_va(e, from), e->p + from, e->level);
 	else
-		ml_wrprotect_ptes(&e->rig.table, entries_va(e, from), e->p + from, e->level, count);
+		ml_wrprotect_ptes(calling(r), entries_va(e, from), e->p + from, e->level, count);
 	for (unsigned i = from; i < from + count; i++)
 		if (!e->flat[i].hidden)
 			e->flat[i].prot &= ~ML_WRITE;
+	called(r, from, count, 0);
 }
 
 static void grant(struct run *r, unsigned i)
@@ -249,11 +316,12 @@ static void grant(struct run *r, unsigned i)
 	if (!e->flat[i].prot || e->flat[i].hidden)
 		return;
 	t_eq(ml_pte_make(&e->rig.table, e->flat[i].pa, more, e->level, &pte), ML_OK);
-	ml_ptep_set_access_flags(&e->rig.table, entries_va(e, i), e->p + i, e->level, pte,
+	ml_ptep_set_access_flags(calling(r), entries_va(e, i), e->p + i, e->level, pte,
 				 source_chance(&r->s, 1, 2));
 	for (unsigned k = i & ~(size - 1); k < (i & ~(size - 1)) + size; k++)
 		e->flat[k].prot |=
 			more | (r->track_ad ? 0 : ML_ACCESSED | (more & ML_WRITE ? ML_DIRTY : 0));
+	called(r, i, 1, 0);
 }
 
 /* Hardware marks one member. */
@@ -265,46 +333,76 @@ static void touch(struct run *r, unsigned i)
 
 	if (!e->flat[i].prot || e->flat[i].hidden)
 		return;
+	if (e->rig.table.each_member && !e->rig.table.hardware_ad)
+		return; /* software marks, and each member */
 	if (rig_touch(&e->rig, entries_va(e, i), write, &result))
 		e->flat[i].prot |=
 			ML_ACCESSED | (write && e->flat[i].prot & ML_WRITE ? ML_DIRTY : 0);
 	entries_share(e);
 }
 
-/* The pages of entries of the run that have the mark. */
-static uint64_t pages_with(const struct run *r, unsigned from, unsigned count, ml_prot mark)
-{
-	const uint64_t pages = r->e.step >> r->e.rig.facts->format->page_shift;
-	uint64_t sum = 0;
+#define HARVEST_WORDS ((uint64_t)1 << 14)
 
-	for (unsigned i = from; i < from + count; i++)
-		if (r->e.flat[i].prot & mark && !r->e.flat[i].hidden)
-			sum += pages;
-	return sum;
+/* One mark of the pages of a run, as harvested. */
+struct harvested {
+	uint64_t bits[HARVEST_WORDS];
+	uint64_t count, pages; /* all of them; of one entry */
+};
+
+/* What is told of each entry; every page of it is told the same. */
+static void judge_harvested(struct run *r, unsigned from, unsigned count,
+			    const struct harvested *found, ml_prot mark, ml_prot *told)
+{
+	uint64_t sum = 0, bits = 0;
+
+	for (unsigned i = from; i < from + count; i++) {
+		const struct flat *flat = &r->e.flat[i];
+		const uint64_t first = (i - from) * found->pages, last = first + found->pages - 1;
+		const bool is = found->bits[first / 64] >> (first & 63) & 1;
+
+		t_eq(found->bits[last / 64] >> (last & 63) & 1, is);
+		had(r, i, 1, is ? mark : 0, flat->hidden ? 0 : flat->prot & mark);
+		sum += is ? found->pages : 0;
+		told[i] |= is ? mark : 0;
+	}
+	for (uint64_t i = 0; i < HARVEST_WORDS; i++)
+		bits += (uint64_t)__builtin_popcountll(found->bits[i]);
+	t_eq(found->count, sum);
+	t_eq(bits, sum);
 }
 
 /* Marks are cleared of leaves and groups that lie wholly inside. */
 static void harvest(struct run *r, unsigned from, unsigned count)
 {
 	static const ml_prot clears[] = { 0, ML_ACCESSED, ML_DIRTY, ML_PROT_AD };
+	static struct harvested accessed, dirty;
 	struct entries *e = &r->e;
-	struct ml_harvest all = { .clear = clears[source_below(&r->s, 4)] };
-	const uint64_t accessed = pages_with(r, from, count, ML_ACCESSED);
-	const uint64_t dirty = pages_with(r, from, count, ML_DIRTY);
-	const int error =
-		ml_harvest(&e->rig.table, entries_va(e, from), count * e->step, &all, NULL);
+	struct ml_harvest all = { .accessed = accessed.bits,
+				  .dirty = dirty.bits,
+				  .clear = clears[source_below(&r->s, 4)] };
+	ml_prot told[ENTRIES_MOST] = { 0 };
+	int error;
 
+	accessed.pages = dirty.pages = e->step >> e->rig.facts->format->page_shift;
+	if (count > HARVEST_WORDS * 64 / accessed.pages)
+		count = (unsigned)(HARVEST_WORDS * 64 / accessed.pages);
+	memset(accessed.bits, 0, sizeof(accessed.bits));
+	memset(dirty.bits, 0, sizeof(dirty.bits));
+	error = ml_harvest(calling(r), entries_va(e, from), count * e->step, &all, NULL);
 	t_eq(error, e->rig.table.ad_unit ? ML_OK : ML_ERR_UNTRACKED);
-	if (error)
-		return;
-	t_eq(all.accessed_pages, accessed);
-	t_eq(all.dirty_pages, dirty);
-	for (unsigned i = from; i < from + count; i++) {
+	if (!error) {
+		accessed.count = all.accessed_pages;
+		dirty.count = all.dirty_pages;
+		judge_harvested(r, from, count, &accessed, ML_ACCESSED, told);
+		judge_harvested(r, from, count, &dirty, ML_DIRTY, told);
+	}
+	for (unsigned i = from; !error && i < from + count; i++) {
 		const unsigned size = entries_hinted(e, i) ? e->size : 1, first = i & ~(size - 1);
 
 		if (first >= from && first + size <= from + count && !e->flat[i].hidden)
 			e->flat[i].prot &= ~all.clear;
 	}
+	called_each(r, told);
 }
 
 static void call(struct run *r)
@@ -315,7 +413,7 @@ static void call(struct run *r)
 	const unsigned most = room < 2 * e->size + 2 ? room : 2 * e->size + 2;
 	const unsigned count = 1 + (unsigned)source_below(&r->s, most);
 
-	const uint64_t kind = source_below(&r->s, 20);
+	const uint64_t kind = source_below(&r->s, 22);
 	const bool keeps = kind == 8 || kind == 10 || kind == 11 || kind == 12 || kind > 16;
 
 	entries_watch_operation(&r->watch, keeps ? 0 : ML_PROT_AD);
@@ -338,8 +436,7 @@ static void call(struct run *r)
 		clear_run(r, i, source_chance(&r->s, 1, 2) ? count : 1);
 		break;
 	case 9:
-		ml_pte_clear(&e->rig.table, entries_va(e, i), e->p + i, e->level);
-		empty(r, i, 1);
+		clear(r, i);
 		break;
 	case 10:
 		age(r, i, source_chance(&r->s, 1, 2));
@@ -362,6 +459,8 @@ static void call(struct run *r)
 		break;
 	case 17:
 	case 18:
+	case 19:
+	case 20:
 		harvest(r, i, count);
 		break;
 	default:
@@ -380,7 +479,7 @@ static bool judge(struct run *r)
 	entries_share(&r->e);
 	wrong = r->e.mixed ? r->e.mixed : entries_groups(&r->e, true);
 	if (!wrong)
-		wrong = entries_differ(&r->e);
+		wrong = r->lost ? r->lost : entries_differ(&r->e);
 	if (wrong)
 		return fail(r, wrong);
 	if (ml_table_check(t, &fault))
@@ -430,7 +529,7 @@ static void one_case(struct run *r, enum world world, unsigned level, uint64_t s
 	struct ml_table_config config;
 	const uint64_t tables = level && f->block_rung[level] ? ENTRIES_MOST : 0;
 
-	r->s = source_seeded(seed);
+	r->s = source_seeded(seed * 3 * WORLDS + 3 * world + level);
 	config = draw_config(r, f);
 	r->track_ad = config.track_ad;
 	config.rungs = ((uint32_t)1 << f->rung_count) - 1;
@@ -443,15 +542,18 @@ static void one_case(struct run *r, enum world world, unsigned level, uint64_t s
 	T_REQUIRE(t_eq(ml_pte_deposit(&r->e.rig.table, level, tables, NULL), ML_OK));
 	order_operation(&r->order);
 	entries_watch_begin(&r->watch, &r->e, &r->order, &config);
+	entries_hardware_begin(&r->hardware, &r->e, seed);
+	r->lost = NULL;
 	for (unsigned n = 0; n < CASE_LENGTH; n++, r->calls++) {
 		call(r);
 		r->folded += entries_folded(&r->e) != 0;
 		if (!judge(r)) {
-			printf("# %s, level %u: call %u of the case with seed %" PRIu64 "\n",
+			printf("# %s, level %u: call %u of the case with SEED=%" PRIu64 "\n",
 			       worlds[world].name, level, n, seed);
 			break;
 		}
 	}
+	entries_hardware_end(&r->hardware);
 	entries_watch_end(&r->watch);
 	t_ok(entries_close(&r->e, &r->order));
 }
@@ -466,7 +568,9 @@ TEST(random_calls_agree_with_entries_set_singly)
 				if (level < worlds[world].levels &&
 				    (!level || worlds[world].format->block_rung[level]))
 					one_case(&run, world, level, seed + number);
-	printf("# %" PRIu64 " calls, after %" PRIu64 " of them some group was folded\n", run.calls,
-	       run.folded);
+	printf("# %" PRIu64 " calls, after %" PRIu64 " of them some group was folded; %" PRIu64
+	       " marks were made inside of calls\n",
+	       run.calls, run.folded, run.hardware.marks);
 	t_ok(t_state.complaints || run.folded > run.calls / 5);
+	t_ok(t_state.complaints || run.hardware.marks > run.calls / 5);
 }

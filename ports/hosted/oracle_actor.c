@@ -100,9 +100,11 @@ static void mark_linked(struct ml_oracle *o)
 	const ml_va va = o->touched.first +
 			 o->actor.below(o->actor.cookie, o->touched.last - o->touched.first + 1);
 	struct ml_model_result seen;
+	const enum ml_model_fault fault =
+		ml_model_walk(&o->spaces[o->space].model, va, ML_MODEL_READ, false, &seen);
 
-	if (ml_model_walk(&o->spaces[o->space].model, va, ML_MODEL_READ, false, &seen) ==
-	    ML_MODEL_OK)
+	/* of a group whose members differ for a moment, walkers still use each */
+	if (fault == ML_MODEL_OK || fault == ML_MODEL_GROUP)
 		mark_entry(o, seen.entry_pa, va, seen.level);
 }
 

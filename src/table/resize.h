@@ -79,24 +79,41 @@ ML_INLINE ml_pte read_entries(const struct ml_format *f, const ml_pte *p, unsign
 	} while (!entry_replace((f), (p), &(pte), (made)))
 
 /*
+ * One member after another gets the hint or loses it, and the marks of `merged`. Returns that with
+ * the marks that came until then.
+ */
+ML_PART ml_pte group_hint(const struct ml_format *f, const struct ml_table *t, ml_pte *p,
+			  unsigned count, unsigned level, ml_pte merged, ml_pte hint)
+{
+	const uint64_t step = ML_BIT(f->level_shift[level]);
+	ml_pte bits = 0;
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		const ml_pte like = merged + i * step;
+		ml_pte pte = entry_load(f, p + i);
+
+		ENTRY_CHANGE(f, t, p + i, pte,
+			     (codec_merge_ad(f, pte, pte ^ like) & ~codec_group(f)) | hint);
+		bits |= pte ^ like;
+	}
+	return codec_merge_ad(f, merged, bits);
+}
+
+/*
  * The hint comes or goes under the eyes of walkers that bear it: what they hold of the group is the
- * same with it and without, and an invalidation of any member forgets both.
+ * same with it and without, and an invalidation of any member forgets both. What marks a member
+ * that still has the hint marks those that have lost it, too.
  */
 ML_INLINE void group_pass(const struct ml_format *f, const struct ml_table *t, ml_pte *p,
 			  unsigned count, unsigned level, bool folded)
 {
-	const uint64_t step = ML_BIT(f->level_shift[level]);
 	const ml_pte hint = folded ? codec_group(f) : 0;
 	const ml_pte merged = read_entries(f, p, count, level);
-	unsigned i;
+	const ml_pte late = group_hint(f, t, p, count, level, merged, hint);
 
-	for (i = 0; i < count; i++) {
-		ml_pte pte = entry_load(f, p + i);
-
-		ENTRY_CHANGE(f, t, p + i, pte,
-			     (codec_merge_ad(f, pte, pte ^ (merged + i * step)) & ~codec_group(f)) |
-				     hint);
-	}
+	if (late != merged && !folded)
+		(void)group_hint(f, t, p, count, level, late, 0);
 }
 
 /*

@@ -31,7 +31,8 @@ void entries_watch_begin(struct entries_watch *w, const struct entries *e, struc
 	model.hardware_dirty = wish->hardware_ad;
 	w->entries = e;
 	w->order = order;
-	w->oracle = ml_oracle_new(watch_rules(&e->rig, wish->bbm, wish->errata), watch_agents);
+	w->oracle = ml_oracle_new(watch_rules(&e->rig, wish->bbm, wish->errata),
+				  watch_agents(wish->each_member));
 	if (!w->oracle)
 		exit(2);
 	ml_oracle_enter(w->oracle, 0, &model, true);

@@ -755,6 +755,8 @@ static bool touch(struct judge *j, const struct action *a)
 	ml_prot mark = ML_ACCESSED;
 	ml_va first;
 
+	if (j->setting.each_member && !j->setting.hardware_ad)
+		return true; /* software marks, and each member */
 	if (!rig_touch(&j->rig, a->va, a->write, &seen))
 		return true;
 	if (a->write && seen.prot & ML_WRITE)

@@ -252,8 +252,9 @@ void life_watch_begin(struct life_watch *w, struct life_homes *homes, uint64_t s
 	w->homes = homes;
 	if (homes->rules.processes > ML_ORACLE_SPACES)
 		homes->rules.processes = ML_ORACLE_SPACES;
-	w->oracle = ml_oracle_new(
-		watch_rules(&rig, homes->wish.table.bbm, homes->wish.table.errata), watch_agents);
+	w->oracle =
+		ml_oracle_new(watch_rules(&rig, homes->wish.table.bbm, homes->wish.table.errata),
+			      watch_agents(false));
 	if (!w->oracle)
 		abort();
 	w->hardware = source_seeded(seed);

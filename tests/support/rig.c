@@ -171,6 +171,11 @@ static ml_pte marked(enum ml_model_kind kind, ml_pte pte, bool write)
 	return pte | (ml_pte)1 << 5;
 }
 
+void rig_mark(const struct rig *rig, ml_pte *leaf, bool write)
+{
+	*leaf = marked(rig->model.kind, *leaf, write);
+}
+
 bool rig_touch(const struct rig *rig, ml_va va, bool write, struct ml_model_result *result)
 {
 	ml_pte *entry;
@@ -178,7 +183,7 @@ bool rig_touch(const struct rig *rig, ml_va va, bool write, struct ml_model_resu
 	if (ml_model_walk(&rig->model, va, ML_MODEL_READ, false, result) == ML_MODEL_OK ||
 	    result->fault == ML_MODEL_PERMISSION) {
 		entry = ml_arena_pointer(rig->arena, result->entry_pa, sizeof(*entry));
-		*entry = marked(rig->model.kind, *entry, write && result->prot & ML_WRITE);
+		rig_mark(rig, entry, write && result->prot & ML_WRITE);
 		return true;
 	}
 	return false;

@@ -57,6 +57,9 @@ uint64_t rig_bytes(const struct rig *rig);
 /* Mark the leaf of va as hardware would: accessed, and dirty if it is written and may be. */
 bool rig_touch(const struct rig *rig, ml_va va, bool write, struct ml_model_result *result);
 
+/* The same of a leaf that stands there, and that may be written if it is. */
+void rig_mark(const struct rig *rig, ml_pte *leaf, bool write);
+
 /* Every table handed out, byte by byte, spare ones aside, and the table's own accounts. */
 struct picture {
 	struct ml_table table;

@@ -5,8 +5,15 @@
 
 #include "watch.h"
 
-const enum ml_oracle_agent watch_agents[] = { ML_ORACLE_CPU, ML_ORACLE_CPU, ML_ORACLE_LAZY,
-					      ML_ORACLE_NOBODY };
+const enum ml_oracle_agent *watch_agents(bool each_member)
+{
+	static const enum ml_oracle_agent all[] = { ML_ORACLE_CPU, ML_ORACLE_CPU, ML_ORACLE_LAZY,
+						    ML_ORACLE_WALKER, ML_ORACLE_NOBODY };
+	static const enum ml_oracle_agent cpus[] = { ML_ORACLE_CPU, ML_ORACLE_CPU, ML_ORACLE_LAZY,
+						     ML_ORACLE_NOBODY };
+
+	return each_member ? all : cpus;
+}
 
 enum ml_oracle_rules watch_rules(const struct rig *rig, unsigned bbm, unsigned errata)
 {
@@ -26,7 +33,8 @@ void watch_begin(struct watch *w, struct rig *rig, const struct setting *setting
 	model.hardware_dirty = setting->hardware_ad;
 	w->setting = setting;
 	w->rig = rig;
-	w->oracle = ml_oracle_new(watch_rules(rig, setting->bbm, setting->errata), watch_agents);
+	w->oracle = ml_oracle_new(watch_rules(rig, setting->bbm, setting->errata),
+				  watch_agents(setting->each_member));
 	if (!w->oracle)
 		exit(2);
 	ml_oracle_enter(w->oracle, 0, &model, rig->table.live);

@@ -35,12 +35,12 @@ struct watch {
 /* The rules that a table of this rig's format keeps where walkers bear so much. */
 enum ml_oracle_rules watch_rules(const struct rig *rig, unsigned bbm, unsigned errata);
 
-/* Two CPUs and a lazy one. */
-extern const enum ml_oracle_agent watch_agents[];
+/* Two CPUs and a lazy one; and a device, where walkers may judge each member of a group alone. */
+const enum ml_oracle_agent *watch_agents(bool each_member);
 
 /*
- * Listen from now on, under the rules that the table's format and the setting promise to keep: two
- * CPUs, a lazy one, and a device. Both arguments stay where they are.
+ * Listen from now on, under the rules that the table's format and the setting promise to keep. Both
+ * arguments stay where they are.
  */
 void watch_begin(struct watch *watch, struct rig *rig, const struct setting *setting);
 
