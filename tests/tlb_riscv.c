@@ -153,6 +153,25 @@ TEST(a_group_goes_page_by_page)
 	t_eq(r.last, 0x4ffff);
 }
 
+/* The fences around those by address count, too: all of them are as many as can be told, or fewer. */
+TEST(no_more_than_can_be_told)
+{
+	const struct ml_tlb_riscv space = { .most = UINT32_MAX, .svinval = true };
+	struct ml_invalidation what = { .stride_shift = 12, .leaves_only = true };
+	struct ml_tlb_riscv_cursor cursor;
+	struct ml_tlb_riscv_op op;
+
+	what.length = (uint64_t)(UINT32_MAX - 2) << 12;
+	t_eq(ml_tlb_riscv_start(&cursor, &space, &what), UINT32_MAX);
+	for (uint64_t more = 1; more <= 2; more++) {
+		what.length = (UINT32_MAX - 2 + more) << 12;
+		t_eq(ml_tlb_riscv_start(&cursor, &space, &what), 1);
+		t_ok(ml_tlb_riscv_next(&cursor, &op));
+		t_ok(!op.has_rs1);
+		t_ok(!ml_tlb_riscv_next(&cursor, &op));
+	}
+}
+
 TEST(everything)
 {
 	static const struct ml_invalidation all = { .level = 0xff, .leaves_only = 1 };

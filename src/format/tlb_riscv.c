@@ -22,6 +22,8 @@ unsigned ml_tlb_riscv_start(struct ml_tlb_riscv_cursor *cursor, const struct ml_
 	const unsigned shift = tlb_level_shift(what, PAGE_SHIFT, INDEX_BITS);
 	const struct tlb_range range = tlb_range(what, shift);
 	const bool inval = space->svinval && range.count > 1;
+	/* the fences around them are counted, too */
+	const uint64_t most = ml_min(space->most ? space->most : MOST, UINT32_MAX - 2);
 
 	cursor->space = space;
 	cursor->va = range.first;
@@ -30,8 +32,7 @@ unsigned ml_tlb_riscv_start(struct ml_tlb_riscv_cursor *cursor, const struct ml_
 	cursor->form = (uint8_t)(fence(space) + (inval ? TO_INVAL : 0));
 	cursor->opening = cursor->closing = inval;
 	/* By address it is of leaves alone. */
-	cursor->all = !range.count || !what->leaves_only ||
-		      range.count > (space->most ? space->most : MOST);
+	cursor->all = !range.count || !what->leaves_only || range.count > most;
 	if (!cursor->all)
 		return (unsigned)range.count + (inval ? 2 : 0);
 	cursor->left = 1;
