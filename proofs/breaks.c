@@ -59,6 +59,6 @@ PROOF_OF_GROUPS(an_edit_that_breaks_says_so_before)
 				       edit.kind };
 
 	ASSUME(ml_format_expressible(F, &types, edit_prot(&edit, leaf.prot)));
-	PROVE(!edit_breaks(F, leaf.pte, to, leaf.level) || edit_may_break(F, &asked),
+	PROVE(!edit_breaks(F, leaf.pte, to, leaf.level) || edit_may_break(F, &asked, false),
 	      "of every leaf that the library coded");
 }

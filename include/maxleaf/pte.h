@@ -207,7 +207,8 @@ ML_API int ml_ptep_clear_flush_young(struct ml_table *t, ml_va va, ml_pte *ptep,
  * Take the right to write from leaves, keeping their dirty marks, atomically beside hardware that
  * sets them (S1.15). Groups that reach over an end unfold if that changes anything in them; those
  * that lie wholly inside stay folded, and until the caller's invalidation is complete walkers may
- * still write (S1.13, S1.14).
+ * still write (S1.13, S1.14). Of an adopted table, groups that would change in more than that
+ * unfold, too.
  */
 ML_API void ml_wrprotect_ptes(struct ml_table *t, ml_va va, ml_pte *ptep, unsigned level,
 			      unsigned count);

@@ -155,9 +155,15 @@ ML_INLINE ml_pte arm64_ad_bits(ml_pte pte)
 /* Every bit that says who may access the page now, or marks that somebody did. */
 #define ARM64_ACCESS (ARM64_WRITE | ARM64_READ_ONLY | ARM64_ACCESSED | ARM64_SAVED_DIRTY)
 
-/* pte with what `more` allows and marks; a page that may be written marks it by AP[2] (A4). */
+/*
+ * pte with what `more` allows and marks; a page that may be written marks it by AP[2] (A4). What
+ * the user may write from now on, the privileged mode executes no more, and no bit says otherwise.
+ */
 ML_INLINE ml_pte arm64_relax(ml_pte pte, ml_pte more)
 {
+	const ml_pte given = more & ~pte & ARM64_WRITE;
+
+	pte |= (given >> 51 & pte >> 6 & 1) << 53; /* PXN */
 	pte |= more & (ARM64_WRITE | ARM64_ACCESSED | ARM64_SAVED_DIRTY);
 	pte &= more | ~ARM64_READ_ONLY;
 	if (pte & ARM64_WRITE && pte & ARM64_SAVED_DIRTY)

@@ -271,11 +271,17 @@ ML_INLINE bool edit_breaks(const struct ml_format *f, ml_pte from, ml_pte to, un
 	return f->break_type && changed & bits;
 }
 
-/* Whether an edit with this mask may break live entries. */
-ML_INLINE bool edit_may_break(const struct ml_format *f, const struct ml_edit *edit)
+/*
+ * Whether an edit with this mask may break live entries; foreign: others made some of them, and
+ * what changes writing may change who executes, too.
+ */
+ML_INLINE bool edit_may_break(const struct ml_format *f, const struct ml_edit *edit, bool foreign)
 {
+	const bool tears = edit->mask & (ML_USER | ML_EXEC | ML_PEXEC) ||
+			   (foreign && edit->kind != ML_EDIT_MASK);
+
 	return (f->break_type && edit->mask & (ML_TYPE_MASK | ML_GLOBAL)) ||
-	       (f->break_group && edit->mask & (ML_USER | ML_EXEC | ML_PEXEC));
+	       (f->break_group && tears);
 }
 
 /*

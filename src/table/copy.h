@@ -104,6 +104,8 @@ ML_PART void copy_entries(const struct ml_format *f, struct copier *copier, stru
 	const struct editor e = { .edit = &copier->edit, .level = step->at.level };
 	struct edit_result result;
 
+	if (ML_UNLIKELY(c->from->foreign) && c->from->live && copier->protects)
+		part_torn(f, g, &e, step->at.entry, step->va, step->count);
 	if (c->from->live && c->from->hardware_ad)
 		result = copy_some(f, copier, step, &at, true);
 	else

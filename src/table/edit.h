@@ -244,6 +244,26 @@ ML_PART struct edit_result edit_broken(const struct ml_format *f, struct gather 
 	return result;
 }
 
+/* Whether pte is a member of a group that this edit would tear. */
+ML_INLINE bool edit_tears(const struct ml_format *f, const struct ml_table *t,
+			  const struct editor *e, ml_pte pte)
+{
+	return codec_is_leaf(f, pte, e->level) && pte & codec_group(f) &&
+	       edit_breaks(f, pte, edited(f, t, e, pte), e->level);
+}
+
+/* Groups that this edit, which changes entries in place, would tear come apart, and stay so. */
+ML_PART void part_torn(const struct ml_format *f, struct gather *g, const struct editor *e,
+		       ml_pte *p, ml_va va, unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		if (edit_tears(f, g->t, e, entry_load(f, p + i)))
+			group_convert(f, g, p + i, va + ((uint64_t)i << f->level_shift[e->level]),
+				      e->level, false);
+}
+
 /*
  * Members of groups may not differ in what this edit changes: take the groups apart for it where
  * that needs no break, and put them together again.
@@ -259,10 +279,7 @@ ML_PART struct edit_result edit_regrouped(const struct ml_format *f, struct gath
 	unsigned i;
 
 	for (i = 0; i < count; i += size - (index_of(f, va, e->level) + i) % size) {
-		const ml_pte pte = entry_load(f, p + i);
-
-		if (codec_is_leaf(f, pte, e->level) && pte & codec_group(f) &&
-		    edit_breaks(f, pte, edited(f, g->t, e, pte), e->level)) {
+		if (edit_tears(f, g->t, e, entry_load(f, p + i))) {
 			group_convert(f, g, p + i, va + i * (bytes / size), e->level, false);
 			apart[i / 64] |= ML_BIT(i % 64);
 		}
@@ -320,7 +337,7 @@ ML_INLINE unsigned edit_entries(const struct ml_format *f, struct gather *g, con
 				ml_pte *p, ml_va va, unsigned count)
 {
 	const unsigned shift = f->level_shift[e->level];
-	const bool breaks = g->t->live && edit_may_break(f, e->edit);
+	const bool breaks = g->t->live && edit_may_break(f, e->edit, g->t->foreign);
 	struct edit_result result;
 
 	if (e->level == 0 && !g->t->live) {

@@ -128,7 +128,7 @@ ML_PART bool edit_breaks_at(const struct ml_format *f, const struct ml_table *t,
 ML_PART int check_edit_breaks(const struct ml_format *f, const struct ml_table *t,
 			      const struct ml_edit *edit, ml_va va, ml_va last)
 {
-	const bool everywhere = edit_may_break(f, edit);
+	const bool everywhere = edit_may_break(f, edit, t->foreign);
 	const struct ml_never_fault *range = t->never_fault;
 
 	for (; range; range = range->next) {

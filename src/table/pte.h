@@ -356,6 +356,8 @@ ML_INLINE void pte_wrprotect(const struct ml_format *f, struct ml_table *t, ml_v
 	begin(t, NULL);
 	gather_open(&g, t, NULL);
 	unfold_cut_ends(f, &g, &e, p, va, count);
+	if (ML_UNLIKELY(t->foreign) && t->live)
+		part_torn(f, &g, &e, p, va, count);
 	(void)edit_loop(f, t, &e, p, count, t->live && t->hardware_ad);
 	write_back(t, NULL, p, count);
 	gather_close(f, &g);
