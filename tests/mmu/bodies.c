@@ -22,6 +22,43 @@ void machine_close(struct machine *m)
 	machine_end(m);
 }
 
+void on_each_rung(const struct ml_table_config *wish, bool (*suits)(const struct machine_facts *),
+		  const char *reason, void (*body)(struct machine *m, unsigned rung))
+{
+	const struct machine_facts *facts;
+	unsigned machines = 0;
+	struct machine m;
+
+	FOR_EACH_MACHINE(facts) {
+		if (suits && !suits(facts))
+			continue;
+		machines++;
+		T_REQUIRE(machine_open(&m, facts, wish));
+		FOR_EACH_RUNG(rung, facts) {
+			T_CONTEXT(facts->name, rung);
+			body(&m, rung);
+		}
+		machine_close(&m);
+	}
+	if (!machines)
+		T_SKIP(reason);
+}
+
+static volatile uint64_t *word_at(struct machine *m, ml_pa pa)
+{
+	return (volatile uint64_t *)machine_memory(m) + (pa - m->facts->memory) / 8;
+}
+
+uint64_t machine_peek(struct machine *m, ml_pa pa)
+{
+	return *word_at(m, pa);
+}
+
+void machine_poke(struct machine *m, ml_pa pa, uint64_t value)
+{
+	*word_at(m, pa) = value;
+}
+
 void machine_stamp(struct machine *m, ml_pa pa, uint64_t bytes)
 {
 	for (uint64_t at = 0; at < bytes; at += sizeof(uint64_t))
@@ -47,6 +84,11 @@ struct place place_of(const struct machine_facts *facts, unsigned rung, unsigned
 bool place_map(struct machine *m, const struct place *place, ml_prot prot)
 {
 	return t_eq(ml_map(&m->table, place->va, place->bytes, place->pa, prot, NULL), ML_OK);
+}
+
+void place_unmap(struct machine *m, const struct place *place)
+{
+	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
 }
 
 #define SAMPLE_ALL 512 /* pages */

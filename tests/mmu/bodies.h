@@ -21,6 +21,10 @@
 #define USER_RW (ML_USER | ML_RW)
 #define USER_RO (ML_USER | ML_READ)
 
+/* The memory itself, a word of it, past every table under test. */
+uint64_t machine_peek(struct machine *m, ml_pa pa);
+void machine_poke(struct machine *m, ml_pa pa, uint64_t value);
+
 /* Write its own address into every word of [pa, pa + bytes). */
 void machine_stamp(struct machine *m, ml_pa pa, uint64_t bytes);
 
@@ -28,6 +32,13 @@ void machine_stamp(struct machine *m, ml_pa pa, uint64_t bytes);
 #define FOR_EACH_RUNG(rung, facts)                                               \
 	for (unsigned(rung) = 0; (rung) < (facts)->format->rung_count; (rung)++) \
 		if ((facts)->rungs & 1u << (rung))
+
+/*
+ * The body for each leaf size of each machine that suits (NULL: all do), on an empty table like
+ * `wish` for each machine. Where no machine suits the test is skipped for this reason.
+ */
+void on_each_rung(const struct ml_table_config *wish, bool (*suits)(const struct machine_facts *),
+		  const char *reason, void (*body)(struct machine *m, unsigned rung));
 
 /* One leaf, where it may stand, and which part of it is memory. */
 struct place {
@@ -58,6 +69,9 @@ static inline ml_pa place_pa(const struct place *place, uint64_t offset)
 
 /* Map the place with these bits; false, with a complaint, if that failed. */
 bool place_map(struct machine *m, const struct place *place, ml_prot prot);
+
+/* Unmap all of it; complains if that failed. */
+void place_unmap(struct machine *m, const struct place *place);
 
 /* The page to look at after that at `offset`: all of a small range, a sample of a large one. */
 uint64_t sample_after(uint64_t offset, uint64_t bytes);

@@ -137,20 +137,25 @@ static void check_part(struct machine *m, const struct part *part, bool resizes)
 	check_gone(m, &(struct part){ part->va, part->pa, part->bytes, 0, part->bytes });
 }
 
-/* Three leaves of one size; where they begin and end is where parts do, and a page off it. */
-static void check_leaves(struct machine *m, const struct place *place, bool resizes)
+/*
+ * Three leaves of one size, if half the memory has so many; where they begin and end is where parts
+ * do, and a page off it.
+ */
+static void check_leaves(struct machine *m, unsigned rung)
 {
-	const uint64_t leaf = place->bytes, bytes = 3 * leaf;
+	const struct place place = place_of(m->facts, rung, 2);
+	const uint64_t leaf = place.bytes, bytes = 3 * leaf;
 	const uint64_t edges[] = { 0, PAGE, leaf - PAGE, leaf, 2 * leaf + PAGE, bytes };
 	const unsigned count = sizeof(edges) / sizeof(edges[0]);
 
+	if (bytes > m->facts->memory_bytes / 2)
+		return;
 	for (unsigned i = 0; i < count; i++)
 		for (unsigned j = i + 1; j < count; j++) {
-			const struct part part = { place->va, place->pa, bytes, edges[i],
-						   edges[j] };
+			const struct part part = { place.va, place.pa, bytes, edges[i], edges[j] };
 
 			if (edges[i] < edges[j] && edges[j] <= bytes)
-				check_part(m, &part, resizes);
+				check_part(m, &part, m->table.fold == ML_FOLD_MAP);
 		}
 }
 
@@ -162,104 +167,72 @@ static const struct ml_table_config policies[] = {
 
 #define POLICIES (sizeof(policies) / sizeof(policies[0]))
 
-/* Sizes of which half the memory has three. */
 TEST(parts_of_three_leaves_change)
 {
-	const struct machine_facts *facts;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts)
-		for (unsigned policy = 0; policy < POLICIES; policy++) {
-			T_REQUIRE(machine_open(&m, facts, &policies[policy]));
-			FOR_EACH_RUNG(rung, facts) {
-				const struct place place = place_of(facts, rung, 2);
-
-				if (3 * place.bytes <= facts->memory_bytes / 2)
-					check_leaves(&m, &place, policy == 0);
-			}
-			machine_close(&m);
-		}
+	for (unsigned policy = 0; policy < POLICIES; policy++)
+		on_each_rung(&policies[policy], NULL, NULL, check_leaves);
 }
 
 /* Page by page, each used at once, until they make up the leaf; then all of it goes. */
-static void check_growth(struct machine *m, const struct place *place)
+static void check_growth(struct machine *m, unsigned rung)
 {
-	const uint64_t pages = place->bytes / PAGE, stride = 7; /* prime to any power of two */
+	const struct place place = place_of(m->facts, rung, 1);
+	const uint64_t pages = place.bytes / PAGE, stride = 7; /* prime to any power of two */
 
+	if (place.bytes > 2 * MIB)
+		return;
 	for (uint64_t i = 0; i < pages; i++) {
 		const uint64_t at = i * stride % pages * PAGE;
 
-		t_eq(ml_map(&m->table, place->va + at, PAGE, place->pa + at, USER_RW, NULL), ML_OK);
-		t_all_lead(m, place->va + at, place->pa + at);
+		t_eq(ml_map(&m->table, place.va + at, PAGE, place.pa + at, USER_RW, NULL), ML_OK);
+		t_all_lead(m, place.va + at, place.pa + at);
 	}
 	for (uint64_t i = 0; i < pages; i++)
-		t_leads(m, i % m->facts->cpus, place->va + i * PAGE, place->pa + i * PAGE);
-	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+		t_leads(m, i % m->facts->cpus, place.va + i * PAGE, place.pa + i * PAGE);
+	place_unmap(m, &place);
 	for (uint64_t i = 0; i < pages; i++)
-		t_ends(m, i % m->facts->cpus, MACHINE_LOAD, place->va + i * PAGE,
+		t_ends(m, i % m->facts->cpus, MACHINE_LOAD, place.va + i * PAGE,
 		       MACHINE_NOT_MAPPED);
 }
 
 TEST(leaves_grow_page_by_page)
 {
-	const struct machine_facts *facts;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts)
-		for (unsigned policy = 0; policy < POLICIES; policy++) {
-			T_REQUIRE(machine_open(&m, facts, &policies[policy]));
-			FOR_EACH_RUNG(rung, facts) {
-				const struct place place = place_of(facts, rung, 1);
-
-				T_CONTEXT(facts->name, rung);
-				if (place.bytes <= 2 * MIB)
-					check_growth(&m, &place);
-			}
-			machine_close(&m);
-		}
+	for (unsigned policy = 0; policy < POLICIES; policy++)
+		on_each_rung(&policies[policy], NULL, NULL, check_growth);
 }
 
 /* A leaf of which the memory may be a part only. */
-static void check_leaf(struct machine *m, const struct place *place)
+static void check_leaf(struct machine *m, unsigned rung)
 {
-	const uint64_t middle = place->readable / 2, last = place->readable - PAGE;
+	const struct place place = place_of(m->facts, rung, 0);
+	const uint64_t middle = place.readable / 2, last = place.readable - PAGE;
 	const uint64_t parts[][2] = { { 0, PAGE },
 				      { middle - PAGE, middle + PAGE },
 				      { middle, middle + 2 * MIB },
-				      { last, place->readable } };
+				      { last, place.readable } };
 
+	if (3 * place.bytes <= m->facts->memory_bytes / 2)
+		return;
 	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		const struct part part = { place_va(place, 0), place_pa(place, 0), place->readable,
+		const struct part part = { place_va(&place, 0), place_pa(&place, 0), place.readable,
 					   parts[i][0], parts[i][1] };
 
-		T_CONTEXT(m->facts->name, place->rung << 4 | i);
-		T_REQUIRE(place_map(m, place, USER_RW));
+		T_CONTEXT(m->facts->name, place.rung << 4 | i);
+		T_REQUIRE(place_map(m, &place, USER_RW));
 		move(m, &part);
 		protect(m, &part);
-		t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
-		T_REQUIRE(place_map(m, place, USER_RW));
+		place_unmap(m, &place);
+		T_REQUIRE(place_map(m, &place, USER_RW));
 		resize(m, &part);
 		use(m, &part);
-		t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+		place_unmap(m, &place);
 		check_gone(m, &(struct part){ part.va, part.pa, part.bytes, 0, part.bytes });
 	}
 }
 
 TEST(parts_of_a_large_leaf_change)
 {
-	const struct machine_facts *facts;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 0);
-
-			if (3 * place.bytes > facts->memory_bytes / 2)
-				check_leaf(&m, &place);
-		}
-		machine_close(&m);
-	}
+	on_each_rung(NULL, NULL, NULL, check_leaf);
 }
 
 /* One permission goes, on every CPU that has used it, and comes back. */
@@ -275,27 +248,21 @@ static void check_loss(struct machine *m, const struct place *place, enum machin
 	t_all_end(m, access, va, MACHINE_OK);
 }
 
+static void lose_each_permission(struct machine *m, unsigned rung)
+{
+	const struct place place = place_of(m->facts, rung, 1);
+
+	machine_put_code(m, place_pa(&place, 0));
+	T_REQUIRE(place_map(m, &place, USER_RO));
+	check_loss(m, &place, MACHINE_LOAD, ML_USER);
+	t_eq(ml_protect(&m->table, place.va, place.bytes, ML_EXEC, ML_EXEC, NULL), ML_OK);
+	check_loss(m, &place, MACHINE_FETCH, ML_EXEC);
+	place_unmap(m, &place);
+}
+
 TEST(permissions_are_lost_on_every_cpu)
 {
-	const struct machine_facts *facts;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 1);
-
-			T_CONTEXT(facts->name, rung);
-			machine_put_code(&m, place_pa(&place, 0));
-			T_REQUIRE(place_map(&m, &place, USER_RO));
-			check_loss(&m, &place, MACHINE_LOAD, ML_USER);
-			t_eq(ml_protect(&m.table, place.va, place.bytes, ML_EXEC, ML_EXEC, NULL),
-			     ML_OK);
-			check_loss(&m, &place, MACHINE_FETCH, ML_EXEC);
-			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
-		}
-		machine_close(&m);
-	}
+	on_each_rung(NULL, NULL, NULL, lose_each_permission);
 }
 
 /* What a step has done is done for every CPU; what is left is as it was. */

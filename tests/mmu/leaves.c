@@ -28,7 +28,7 @@ static void check_neighbours(struct machine *m, const struct place *place)
 		t_unmapped(m, place->va + place->bytes);
 }
 
-static void check_rung(struct machine *m, const struct place *place)
+static void check_place(struct machine *m, const struct place *place)
 {
 	struct ml_translation found;
 
@@ -37,56 +37,46 @@ static void check_rung(struct machine *m, const struct place *place)
 	t_eq(ml_translation_rung(&m->table, &found), place->rung);
 	check_words(m, place_va(place, 0), place_pa(place, 0), place->readable);
 	check_neighbours(m, place);
-	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+	place_unmap(m, place);
 	t_unmapped(m, place_va(place, 0));
 }
 
 /* The first two leaves of the window, and the last. */
+static void check_places(struct machine *m, unsigned rung)
+{
+	const ml_va end = m->facts->window + m->facts->window_bytes;
+	struct place place = place_of(m->facts, rung, 0);
+
+	check_place(m, &place);
+	place = place_of(m->facts, rung, 1);
+	check_place(m, &place);
+	place.va = (end & ~(place.bytes - 1)) - place.bytes;
+	check_place(m, &place);
+}
+
 TEST(each_leaf_size_maps_its_frame)
 {
-	const struct machine_facts *facts;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts) {
-			struct place place = place_of(facts, rung, 0);
-			const ml_va end = facts->window + facts->window_bytes;
-
-			T_CONTEXT(facts->name, rung);
-			check_rung(&m, &place);
-			place = place_of(facts, rung, 1);
-			check_rung(&m, &place);
-			place.va = (end & ~(place.bytes - 1)) - place.bytes;
-			check_rung(&m, &place);
-		}
-		machine_close(&m);
-	}
+	on_each_rung(NULL, NULL, NULL, check_places);
 }
 
 /* Stores go where loads come from. */
+static void store_on_every_cpu(struct machine *m, unsigned rung)
+{
+	const struct place place = place_of(m->facts, rung, 0);
+	const uint64_t last = place.readable - 8;
+
+	T_REQUIRE(place_map(m, &place, USER_RW));
+	for (unsigned cpu = 0; cpu < m->facts->cpus; cpu++) {
+		machine_probe(m, cpu, MACHINE_USER, MACHINE_STORE, place_va(&place, last - 8 * cpu),
+			      7 + cpu);
+		t_eq(machine_peek(m, place_pa(&place, last - 8 * cpu)), 7 + cpu);
+	}
+	place_unmap(m, &place);
+}
+
 TEST(each_leaf_size_is_written_through)
 {
-	const struct machine_facts *facts;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 0);
-			const uint64_t last = place.readable - 8;
-
-			T_CONTEXT(facts->name, rung);
-			T_REQUIRE(place_map(&m, &place, USER_RW));
-			for (unsigned cpu = 0; cpu < facts->cpus; cpu++) {
-				machine_probe(&m, cpu, MACHINE_USER, MACHINE_STORE,
-					      place_va(&place, last - 8 * cpu), 7 + cpu);
-				t_eq(machine_peek(&m, place_pa(&place, last - 8 * cpu)), 7 + cpu);
-			}
-			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
-		}
-		machine_close(&m);
-	}
+	on_each_rung(NULL, NULL, NULL, store_on_every_cpu);
 }
 
 /* The largest leaf with smaller ones before it and behind it, each of these sizes once. */

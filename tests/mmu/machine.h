@@ -101,10 +101,6 @@ void *machine_memory(struct machine *m);
 struct machine_result machine_probe(struct machine *m, unsigned cpu, enum machine_mode mode,
 				    enum machine_access access, ml_va va, uint64_t value);
 
-/* The memory itself, a word of it, past every table under test. */
-uint64_t machine_peek(struct machine *m, ml_pa pa);
-void machine_poke(struct machine *m, ml_pa pa, uint64_t value);
-
 /* Write code there that a fetch may run, no more than the word at pa. */
 void machine_put_code(struct machine *m, ml_pa pa);
 

@@ -127,18 +127,6 @@ struct machine_result machine_probe(struct machine *m, unsigned cpu, enum machin
 	return result;
 }
 
-uint64_t machine_peek(struct machine *m, ml_pa pa)
-{
-	(void)m;
-	return *(volatile uint64_t *)board_pointer(pa);
-}
-
-void machine_poke(struct machine *m, ml_pa pa, uint64_t value)
-{
-	(void)m;
-	*(volatile uint64_t *)board_pointer(pa) = value;
-}
-
 void machine_put_code(struct machine *m, ml_pa pa)
 {
 	(void)m;

@@ -274,18 +274,6 @@ static uint64_t *memory_word(ml_pa pa)
 	return pa - MEMORY_PA < MEMORY_BYTES ? &now.memory[(pa - MEMORY_PA) / 8] : NULL;
 }
 
-uint64_t machine_peek(struct machine *m, ml_pa pa)
-{
-	(void)m;
-	return *memory_word(pa);
-}
-
-void machine_poke(struct machine *m, ml_pa pa, uint64_t value)
-{
-	(void)m;
-	*memory_word(pa) = value;
-}
-
 void machine_put_code(struct machine *m, ml_pa pa)
 {
 	machine_poke(m, pa, CODE);

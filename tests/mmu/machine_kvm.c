@@ -176,23 +176,6 @@ void *machine_memory(struct machine *m)
 	return kvm.memory;
 }
 
-static volatile uint64_t *word(ml_pa pa)
-{
-	return (volatile uint64_t *)(void *)(kvm.memory + (pa - MEMORY_PA));
-}
-
-uint64_t machine_peek(struct machine *m, ml_pa pa)
-{
-	(void)m;
-	return *word(pa);
-}
-
-void machine_poke(struct machine *m, ml_pa pa, uint64_t value)
-{
-	(void)m;
-	*word(pa) = value;
-}
-
 void machine_put_code(struct machine *m, ml_pa pa)
 {
 	machine_poke(m, pa, ML_KVM_CODE);

@@ -119,18 +119,6 @@ void *machine_memory(struct machine *m)
 	return memory;
 }
 
-uint64_t machine_peek(struct machine *m, ml_pa pa)
-{
-	(void)m;
-	return *(volatile uint64_t *)&memory[(pa - MEMORY_PA) / 8];
-}
-
-void machine_poke(struct machine *m, ml_pa pa, uint64_t value)
-{
-	(void)m;
-	*(volatile uint64_t *)&memory[(pa - MEMORY_PA) / 8] = value;
-}
-
 void machine_put_code(struct machine *m, ml_pa pa)
 {
 	char *word = (char *)&memory[(pa - MEMORY_PA) / 8];

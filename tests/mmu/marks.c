@@ -9,6 +9,16 @@
 
 static const struct ml_table_config tracking = { .track_ad = true };
 
+static bool has_marks(const struct machine_facts *facts)
+{
+	return facts->marks;
+}
+
+static bool has_hardware(const struct machine_facts *facts)
+{
+	return facts->hardware_ad;
+}
+
 /* The marks of the leaf at va, as the library reads them. */
 static ml_prot marks_at(const struct machine *m, ml_va va)
 {
@@ -59,33 +69,23 @@ static void check_software(struct machine *m, const struct place *place, unsigne
 	t_all_end(m, MACHINE_STORE, va, MACHINE_OK);
 }
 
+static void use_on_every_cpu(struct machine *m, unsigned rung)
+{
+	for (unsigned cpu = 0; cpu < m->facts->cpus; cpu++) {
+		const struct place place = place_of(m->facts, rung, cpu % 2);
+
+		T_REQUIRE(place_map(m, &place, USER_RW));
+		if (m->facts->hardware_ad)
+			check_hardware(m, &place, cpu);
+		else
+			check_software(m, &place, cpu);
+		place_unmap(m, &place);
+	}
+}
+
 TEST(use_marks_each_leaf_size)
 {
-	const struct machine_facts *facts;
-	unsigned machines = 0;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		if (!facts->marks)
-			continue;
-		machines++;
-		T_REQUIRE(machine_open(&m, facts, &tracking));
-		FOR_EACH_RUNG(rung, facts)
-			for (unsigned cpu = 0; cpu < facts->cpus; cpu++) {
-				const struct place place = place_of(facts, rung, cpu % 2);
-
-				T_CONTEXT(facts->name, rung);
-				T_REQUIRE(place_map(&m, &place, USER_RW));
-				if (facts->hardware_ad)
-					check_hardware(&m, &place, cpu);
-				else
-					check_software(&m, &place, cpu);
-				t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
-			}
-		machine_close(&m);
-	}
-	if (!machines)
-		T_SKIP(NO_MARKS);
+	on_each_rung(&tracking, has_marks, NO_MARKS, use_on_every_cpu);
 }
 
 /* After a harvest no CPU writes through what it had cached: each marks anew, or faults. */
@@ -109,107 +109,68 @@ static void check_harvest(struct machine *m, const struct place *place, unsigned
 	t_eq(marks_at(m, place->va), hardware ? ML_ACCESSED : 0);
 }
 
+static void harvest_on_every_cpu(struct machine *m, unsigned rung)
+{
+	const struct place place = place_of(m->facts, rung, 1);
+
+	T_REQUIRE(place_map(m, &place, USER_RW));
+	for (unsigned cpu = 0; cpu < m->facts->cpus; cpu++)
+		check_harvest(m, &place, cpu);
+	place_unmap(m, &place);
+}
+
 TEST(clearing_marks_reaches_every_cpu)
 {
-	const struct machine_facts *facts;
-	unsigned machines = 0;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		if (!facts->marks)
-			continue;
-		machines++;
-		T_REQUIRE(machine_open(&m, facts, &tracking));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 1);
-
-			T_CONTEXT(facts->name, rung);
-			T_REQUIRE(place_map(&m, &place, USER_RW));
-			for (unsigned cpu = 0; cpu < facts->cpus; cpu++)
-				check_harvest(&m, &place, cpu);
-			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
-		}
-		machine_close(&m);
-	}
-	if (!machines)
-		T_SKIP(NO_MARKS);
+	on_each_rung(&tracking, has_marks, NO_MARKS, harvest_on_every_cpu);
 }
 
 /* Read-only memory that was written stays dirty, and is not writable for that. */
+static void write_and_protect(struct machine *m, unsigned rung)
+{
+	const struct place place = place_of(m->facts, rung, 1);
+	const ml_va va = place_va(&place, PAGE - 8);
+
+	T_REQUIRE(place_map(m, &place, USER_RW | (m->facts->hardware_ad ? 0 : ML_PROT_AD)));
+	t_all_end(m, MACHINE_STORE, va, MACHINE_OK);
+	t_eq(set_marks(m, &place, ML_WRITE, 0), ML_OK);
+	t_all_end(m, MACHINE_STORE, va, MACHINE_PERMISSION);
+	t_all_lead(m, va, place_pa(&place, PAGE - 8));
+	t_eq(marks_at(m, place.va), ML_PROT_AD);
+	t_eq(set_marks(m, &place, ML_WRITE, ML_WRITE), ML_OK);
+	t_eq(marks_at(m, place.va), ML_PROT_AD);
+	t_all_end(m, MACHINE_STORE, va, MACHINE_OK);
+	place_unmap(m, &place);
+}
+
 TEST(dirty_outlives_the_permission_to_write)
 {
-	const struct machine_facts *facts;
-	unsigned machines = 0;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		if (!facts->marks)
-			continue;
-		machines++;
-		T_REQUIRE(machine_open(&m, facts, &tracking));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 1);
-			const ml_va va = place_va(&place, PAGE - 8);
-
-			T_CONTEXT(facts->name, rung);
-			T_REQUIRE(place_map(&m, &place,
-					    USER_RW | (facts->hardware_ad ? 0 : ML_PROT_AD)));
-			t_all_end(&m, MACHINE_STORE, va, MACHINE_OK);
-			t_eq(set_marks(&m, &place, ML_WRITE, 0), ML_OK);
-			t_all_end(&m, MACHINE_STORE, va, MACHINE_PERMISSION);
-			t_all_lead(&m, va, place_pa(&place, PAGE - 8));
-			t_eq(marks_at(&m, place.va), ML_PROT_AD);
-			t_eq(set_marks(&m, &place, ML_WRITE, ML_WRITE), ML_OK);
-			t_eq(marks_at(&m, place.va), ML_PROT_AD);
-			t_all_end(&m, MACHINE_STORE, va, MACHINE_OK);
-			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
-		}
-		machine_close(&m);
-	}
-	if (!machines)
-		T_SKIP(NO_MARKS);
+	on_each_rung(&tracking, has_marks, NO_MARKS, write_and_protect);
 }
 
 /* The pieces of a leaf that was written are dirty; folded, it is what any of them was since. */
-static void check_pieces(struct machine *m, const struct place *place)
+static void check_pieces(struct machine *m, unsigned rung)
 {
-	const uint64_t other = place->readable - PAGE;
+	const struct place place = place_of(m->facts, rung, 1);
+	const ml_va first = place_va(&place, 0), last = place_va(&place, place.readable - PAGE);
 
-	t_ends(m, 0, MACHINE_STORE, place_va(place, 0), MACHINE_OK);
-	t_eq(ml_split(&m->table, place_va(place, other), PAGE, 0, NULL), ML_OK);
-	t_eq(ml_split(&m->table, place_va(place, 0), PAGE, 0, NULL), ML_OK);
-	t_eq(marks_at(m, place_va(place, other)), ML_PROT_AD);
-	t_eq(set_marks(m, place, ML_DIRTY, 0), ML_OK);
-	t_ends(m, m->facts->cpus - 1, MACHINE_STORE, place_va(place, other), MACHINE_OK);
-	t_eq(marks_at(m, place_va(place, 0)), ML_ACCESSED);
-	t_eq(marks_at(m, place_va(place, other)), ML_PROT_AD);
-	t_eq(ml_fold(&m->table, place->va, place->bytes, place->rung, NULL), ML_OK);
-	t_eq(marks_at(m, place_va(place, 0)), ML_PROT_AD);
+	if (rung == 0)
+		return;
+	T_REQUIRE(place_map(m, &place, USER_RW));
+	t_ends(m, 0, MACHINE_STORE, first, MACHINE_OK);
+	t_eq(ml_split(&m->table, last, PAGE, 0, NULL), ML_OK);
+	t_eq(ml_split(&m->table, first, PAGE, 0, NULL), ML_OK);
+	t_eq(marks_at(m, last), ML_PROT_AD);
+	t_eq(set_marks(m, &place, ML_DIRTY, 0), ML_OK);
+	t_ends(m, m->facts->cpus - 1, MACHINE_STORE, last, MACHINE_OK);
+	t_eq(marks_at(m, first), ML_ACCESSED);
+	t_eq(marks_at(m, last), ML_PROT_AD);
+	t_eq(ml_fold(&m->table, place.va, place.bytes, place.rung, NULL), ML_OK);
+	t_eq(marks_at(m, first), ML_PROT_AD);
+	place_unmap(m, &place);
 }
 
 TEST(marks_go_through_split_and_fold)
 {
-	const struct machine_facts *facts;
-	unsigned machines = 0;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		if (!facts->hardware_ad)
-			continue;
-		machines++;
-		T_REQUIRE(machine_open(&m, facts, &tracking));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 1);
-
-			T_CONTEXT(facts->name, rung);
-			if (rung == 0)
-				continue;
-			T_REQUIRE(place_map(&m, &place, USER_RW));
-			check_pieces(&m, &place);
-			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
-		}
-		machine_close(&m);
-	}
-	if (!machines)
-		T_SKIP("no machine here sets accessed and dirty by hardware");
+	on_each_rung(&tracking, has_hardware, "no machine here sets accessed and dirty by hardware",
+		     check_pieces);
 }

@@ -84,31 +84,27 @@ static ml_prot nth_prot(unsigned n)
 
 #define PROTS 32
 
+static void check_protections(struct machine *m, unsigned rung)
+{
+	const struct place place = place_of(m->facts, rung, 1);
+
+	machine_put_code(m, place_pa(&place, CODE_AT));
+	for (unsigned n = 0; n < PROTS; n++) {
+		const ml_prot prot = nth_prot(n);
+		const bool good = expressible(m->facts, prot);
+
+		t_eq(ml_map(&m->table, place.va, place.bytes, place.pa, prot, NULL),
+		     good ? ML_OK : ML_ERR_PROT);
+		if (!good)
+			continue;
+		check_all(m, &place, prot);
+		place_unmap(m, &place);
+	}
+}
+
 TEST(every_protection_is_honoured)
 {
-	const struct machine_facts *facts;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 1);
-
-			machine_put_code(&m, place_pa(&place, CODE_AT));
-			for (unsigned n = 0; n < PROTS; n++) {
-				const ml_prot prot = nth_prot(n);
-				const bool good = expressible(facts, prot);
-
-				t_eq(ml_map(&m.table, place.va, place.bytes, place.pa, prot, NULL),
-				     good ? ML_OK : ML_ERR_PROT);
-				if (!good)
-					continue;
-				check_all(&m, &place, prot);
-				t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
-			}
-		}
-		machine_close(&m);
-	}
+	on_each_rung(NULL, NULL, NULL, check_protections);
 }
 
 /* From each protection to each other, by protect: what was cached no longer counts. */

@@ -5,8 +5,6 @@
  */
 #include "bodies.h"
 
-#define NO_LENDER "no machine here has a second table"
-
 /* Where the lender's leaf of this size stands in what it lends; false if it has no room. */
 static bool lent_place(const struct machine *m, ml_va va, uint64_t bytes, unsigned rung,
 		       struct place *place)
@@ -37,7 +35,9 @@ static void check_rung(struct machine *m, struct ml_table *lender, const struct 
 	t_unmapped(m, va);
 }
 
-TEST(what_the_lender_changes_every_cpu_sees)
+/* The body on every machine that has a lender, with the addresses that may be lent. */
+static void with_lender(void (*body)(struct machine *m, struct ml_table *lender, ml_va va,
+				     uint64_t bytes))
 {
 	const struct machine_facts *facts;
 	unsigned machines = 0;
@@ -51,55 +51,54 @@ TEST(what_the_lender_changes_every_cpu_sees)
 		T_REQUIRE(machine_open(&m, facts, NULL));
 		lender = machine_lender(&m, &va, &bytes);
 		machines += lender != NULL;
-		if (lender && t_ok(machine_lend(&m)))
-			FOR_EACH_RUNG(rung, facts) {
-				struct place place;
-
-				T_CONTEXT(facts->name, rung);
-				if (lent_place(&m, va, bytes, rung, &place))
-					check_rung(&m, lender, &place);
-			}
+		if (lender)
+			body(&m, lender, va, bytes);
 		machine_close(&m);
 	}
 	if (!machines)
-		T_SKIP(NO_LENDER);
+		T_SKIP("no machine here has a second table");
+}
+
+static void check_rungs(struct machine *m, struct ml_table *lender, ml_va va, uint64_t bytes)
+{
+	T_REQUIRE(t_ok(machine_lend(m)));
+	FOR_EACH_RUNG(rung, m->facts) {
+		struct place place;
+
+		T_CONTEXT(m->facts->name, rung);
+		if (lent_place(m, va, bytes, rung, &place))
+			check_rung(m, lender, &place);
+	}
+}
+
+TEST(what_the_lender_changes_every_cpu_sees)
+{
+	with_lender(check_rungs);
 }
 
 /* What was mapped before it was lent; and the borrower can change nothing of it. */
+static void check_ownership(struct machine *m, struct ml_table *lender, ml_va va, uint64_t bytes)
+{
+	const struct place own = place_of(m->facts, 0, 5);
+	struct place place;
+
+	T_REQUIRE(t_ok(lent_place(m, va, bytes, 0, &place)));
+	t_ok(place_map(m, &own, USER_RW));
+	t_eq(ml_map(lender, place.va, PAGE, place.pa, USER_RW, NULL), ML_OK);
+	t_ok(machine_lend(m));
+	t_all_lead(m, place.va, place.pa);
+	t_eq(ml_unmap(&m->table, place.va, PAGE, NULL), ML_ERR_SHARED);
+	t_eq(ml_protect(&m->table, place.va, PAGE, ML_USER, 0, NULL), ML_ERR_SHARED);
+	t_eq(ml_map(&m->table, place.va + PAGE, PAGE, place.pa, USER_RW, NULL), ML_ERR_SHARED);
+	t_all_lead(m, place.va, place.pa);
+	t_unmapped(m, place.va + PAGE);
+	t_all_lead(m, own.va, own.pa);
+	t_eq(ml_unmap(lender, place.va, PAGE, NULL), ML_OK);
+	t_unmapped(m, place.va);
+	t_all_lead(m, own.va, own.pa);
+}
+
 TEST(what_was_lent_is_the_lenders)
 {
-	const struct machine_facts *facts;
-	unsigned machines = 0;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		struct ml_table *lender;
-		struct place place, own;
-		uint64_t bytes;
-		ml_va va;
-
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		lender = machine_lender(&m, &va, &bytes);
-		machines += lender != NULL;
-		if (lender && lent_place(&m, va, bytes, 0, &place)) {
-			own = place_of(facts, 0, 5);
-			t_ok(place_map(&m, &own, USER_RW));
-			t_eq(ml_map(lender, place.va, PAGE, place.pa, USER_RW, NULL), ML_OK);
-			t_ok(machine_lend(&m));
-			t_all_lead(&m, place.va, place.pa);
-			t_eq(ml_unmap(&m.table, place.va, PAGE, NULL), ML_ERR_SHARED);
-			t_eq(ml_protect(&m.table, place.va, PAGE, ML_USER, 0, NULL), ML_ERR_SHARED);
-			t_eq(ml_map(&m.table, place.va + PAGE, PAGE, place.pa, USER_RW, NULL),
-			     ML_ERR_SHARED);
-			t_all_lead(&m, place.va, place.pa);
-			t_unmapped(&m, place.va + PAGE);
-			t_all_lead(&m, own.va, own.pa);
-			t_eq(ml_unmap(lender, place.va, PAGE, NULL), ML_OK);
-			t_unmapped(&m, place.va);
-			t_all_lead(&m, own.va, own.pa);
-		}
-		machine_close(&m);
-	}
-	if (!machines)
-		T_SKIP(NO_LENDER);
+	with_lender(check_ownership);
 }

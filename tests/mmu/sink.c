@@ -72,27 +72,24 @@ static void check_removal(struct machine *m, const struct place *place, bool rep
 	t_eq(hearing.bytes, place->bytes);
 	t_eq(hearing.marks, expected_marks(m->facts, writes));
 	if (replaces)
-		t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+		place_unmap(m, place);
+}
+
+static void check_removals(struct machine *m, unsigned rung)
+{
+	const struct place place = place_of(m->facts, rung, 1);
+
+	for (unsigned way = 0; way < 4; way++) {
+		T_CONTEXT(m->facts->name, rung * 10 + way);
+		check_removal(m, &place, way & 1, way & 2);
+	}
 }
 
 TEST(a_sink_hears_when_all_cpus_have_lost_it)
 {
 	static const struct ml_table_config tracking = { .track_ad = true };
-	const struct machine_facts *facts;
-	struct machine m;
 
-	FOR_EACH_MACHINE(facts) {
-		T_REQUIRE(machine_open(&m, facts, &tracking));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 1);
-
-			for (unsigned way = 0; way < 4; way++) {
-				T_CONTEXT(facts->name, rung * 10 + way);
-				check_removal(&m, &place, way & 1, way & 2);
-			}
-		}
-		machine_close(&m);
-	}
+	on_each_rung(&tracking, NULL, NULL, check_removals);
 }
 
 /* Several pages of different use in one call: reported are all, and only what was removed. */

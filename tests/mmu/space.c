@@ -88,6 +88,25 @@ bool space_open(struct machine *m, struct ml_space *s, const struct ml_space_con
 	return t_eq(ml_space_init(s, m->facts->format, &config), ML_OK);
 }
 
+const struct ml_space_config space_of_all_sizes = { .fault_rungs = ~0u };
+
+void in_space(const struct ml_space_config *wish,
+	      void (*body)(struct machine *m, struct ml_space *s))
+{
+	const struct machine_facts *facts;
+
+	FOR_EACH_MACHINE(facts) {
+		struct ml_space s;
+		struct machine m;
+
+		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &s, wish));
+		space_use(&m, &s);
+		body(&m, &s);
+		space_close(&m, &s);
+		spaces_end(&m);
+	}
+}
+
 void space_close(struct machine *m, struct ml_space *s)
 {
 	t_eq(ml_space_check(s, NULL), ML_OK);
@@ -99,6 +118,11 @@ void space_close(struct machine *m, struct ml_space *s)
 ml_va space_va(const struct ml_space *s, uint64_t offset)
 {
 	return s->first + offset;
+}
+
+unsigned space_cpu(const struct machine *m, uint64_t offset)
+{
+	return (unsigned)(offset / PAGE % m->facts->cpus);
 }
 
 unsigned space_shift(const struct ml_space *s, ml_va va)

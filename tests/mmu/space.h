@@ -21,11 +21,21 @@ void spaces_end(struct machine *m);
  * pool's is filled in. */
 bool space_open(struct machine *m, struct ml_space *s, const struct ml_space_config *wish);
 
+/* What faults bring in may be of any size. */
+extern const struct ml_space_config space_of_all_sizes;
+
+/* The body on every machine, which uses a space like this. */
+void in_space(const struct ml_space_config *wish,
+	      void (*body)(struct machine *m, struct ml_space *s));
+
 /* Check it and take it down; the machine may be using it. */
 void space_close(struct machine *m, struct ml_space *s);
 
 /* The address so many bytes into the window. */
 ml_va space_va(const struct ml_space *s, uint64_t offset);
+
+/* The CPU whose turn it is with this page of the window. */
+unsigned space_cpu(const struct machine *m, uint64_t offset);
 
 /* The size of the leaf there, lg2; 0: none. */
 unsigned space_shift(const struct ml_space *s, ml_va va);

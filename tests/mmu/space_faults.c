@@ -2,8 +2,6 @@
 /* A program in a space: memory appears where it is touched, and rights are the region's. */
 #include "space.h"
 
-static const struct ml_space_config all_sizes = { .fault_rungs = ~0u };
-
 static unsigned last_cpu(const struct machine *m)
 {
 	return m->facts->cpus - 1;
@@ -28,18 +26,7 @@ static void touch(struct machine *m, struct ml_space *s)
 
 TEST(memory_appears_where_it_is_touched)
 {
-	const struct machine_facts *facts;
-
-	FOR_EACH_MACHINE(facts) {
-		struct ml_space s;
-		struct machine m;
-
-		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &s, &all_sizes));
-		space_use(&m, &s);
-		touch(&m, &s);
-		space_close(&m, &s);
-		spaces_end(&m);
-	}
+	in_space(&space_of_all_sizes, touch);
 }
 
 /* One page of a large leaf loses rights; its neighbours and its contents keep everything. */
@@ -49,7 +36,7 @@ static void protect(struct machine *m, struct ml_space *s)
 
 	T_REQUIRE(space_map(s, 0, 2 * MIB, ML_RW));
 	for (uint64_t at = 0; at < 2 * MIB; at += PAGE)
-		t_stores(m, s, at / PAGE % m->facts->cpus, va + at, at + 1);
+		t_stores(m, s, space_cpu(m, at), va + at, at + 1);
 	t_eq(ml_space_protect(s, page, PAGE, ML_READ), ML_OK);
 	t_denied(m, s, MACHINE_STORE, page, ML_FAULT_ACCESS);
 	t_eq(ml_space_protect(s, page, PAGE, 0), ML_OK);
@@ -59,7 +46,7 @@ static void protect(struct machine *m, struct ml_space *s)
 			t_stores(m, s, last_cpu(m), va + at + 8, at);
 	t_eq(ml_space_protect(s, va, 2 * MIB, ML_RW), ML_OK);
 	for (uint64_t at = 0; at < 2 * MIB; at += PAGE)
-		t_holds(m, s, at / PAGE % m->facts->cpus, va + at, at + 1);
+		t_holds(m, s, space_cpu(m, at), va + at, at + 1);
 	t_stores(m, s, 0, page, 3);
 	t_eq(ml_space_unmap(s, page, PAGE), ML_OK);
 	t_denied(m, s, MACHINE_LOAD, page, ML_FAULT_NO_REGION);
@@ -70,18 +57,7 @@ static void protect(struct machine *m, struct ml_space *s)
 
 TEST(rights_are_those_of_the_region)
 {
-	const struct machine_facts *facts;
-
-	FOR_EACH_MACHINE(facts) {
-		struct ml_space s;
-		struct machine m;
-
-		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &s, &all_sizes));
-		space_use(&m, &s);
-		protect(&m, &s);
-		space_close(&m, &s);
-		spaces_end(&m);
-	}
+	in_space(&space_of_all_sizes, protect);
 }
 
 static void execute(struct machine *m, struct ml_space *s)
@@ -104,16 +80,5 @@ static void execute(struct machine *m, struct ml_space *s)
 
 TEST(code_runs_where_the_region_says)
 {
-	const struct machine_facts *facts;
-
-	FOR_EACH_MACHINE(facts) {
-		struct ml_space s;
-		struct machine m;
-
-		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &s, NULL));
-		space_use(&m, &s);
-		execute(&m, &s);
-		space_close(&m, &s);
-		spaces_end(&m);
-	}
+	in_space(NULL, execute);
 }

@@ -5,13 +5,6 @@
 #define BYTES (4 * MIB + 3 * PAGE)
 #define RAW (16 * MIB)
 
-static const struct ml_space_config all_sizes = { .fault_rungs = ~0u };
-
-static unsigned cpu_of(const struct machine *m, uint64_t at)
-{
-	return (unsigned)(at / PAGE % m->facts->cpus);
-}
-
 /* Private memory, and a page of a device that both share. */
 static void populate(struct machine *m, struct ml_space *s)
 {
@@ -23,14 +16,15 @@ static void populate(struct machine *m, struct ml_space *s)
 	t_eq(ml_space_map(s, space_va(s, RAW), PAGE, &device, 0, NULL), ML_OK);
 	t_eq(ml_remap_pfn_range(s, space_va(s, RAW), PAGE, space_raw(m), ML_WB), ML_OK);
 	for (uint64_t at = 0; at < BYTES; at += PAGE)
-		t_stores(m, s, cpu_of(m, at), space_va(s, at), at + 1);
+		t_stores(m, s, space_cpu(m, at), space_va(s, at), at + 1);
 }
 
 /* All pages hold what the parent wrote but one. */
 static void check_words(struct machine *m, struct ml_space *s, uint64_t other, uint64_t word)
 {
 	for (uint64_t at = 0; at < BYTES; at += PAGE)
-		t_holds(m, s, cpu_of(m, at + PAGE), space_va(s, at), at == other ? word : at + 1);
+		t_holds(m, s, space_cpu(m, at + PAGE), space_va(s, at),
+			at == other ? word : at + 1);
 }
 
 static ml_pa frame_of(const struct ml_space *s, uint64_t at)
@@ -75,8 +69,8 @@ TEST(a_fork_parts_where_somebody_writes)
 		struct ml_space parent, child;
 		struct machine m;
 
-		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &parent, &all_sizes) &&
-			  space_open(&m, &child, &all_sizes));
+		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &parent, &space_of_all_sizes) &&
+			  space_open(&m, &child, &space_of_all_sizes));
 		space_use(&m, &child); /* it borrows what every table does while it is empty */
 		space_use(&m, &parent);
 		live(&m, &parent, &child);

@@ -5,17 +5,10 @@
 #define BYTES (2 * MIB + 4 * PAGE)
 #define OFF (3 * PAGE) /* not congruent with where it was */
 
-static const struct ml_space_config all_sizes = { .fault_rungs = ~0u };
-
-static unsigned cpu_of(const struct machine *m, uint64_t at)
-{
-	return (unsigned)(at / PAGE % m->facts->cpus);
-}
-
 static void check_words(struct machine *m, struct ml_space *s, ml_va va)
 {
 	for (uint64_t at = 0; at < BYTES; at += PAGE)
-		t_holds(m, s, cpu_of(m, at + PAGE), va + at, at + 1);
+		t_holds(m, s, space_cpu(m, at + PAGE), va + at, at + 1);
 }
 
 /* Every CPU has used the old place. */
@@ -40,7 +33,7 @@ static void live(struct machine *m, struct ml_space *s)
 
 	T_REQUIRE(space_map(s, 0, BYTES, ML_RW));
 	for (uint64_t at = 0; at < BYTES; at += PAGE)
-		t_stores(m, s, cpu_of(m, at), one + at, at + 1);
+		t_stores(m, s, space_cpu(m, at), one + at, at + 1);
 	move(m, s, one, other, 21);
 	move(m, s, other, one + OFF, 12);
 	move(m, s, one + OFF, other + OFF, 12);
@@ -54,16 +47,5 @@ static void live(struct machine *m, struct ml_space *s)
 
 TEST(what_moves_is_found_where_it_went)
 {
-	const struct machine_facts *facts;
-
-	FOR_EACH_MACHINE(facts) {
-		struct ml_space s;
-		struct machine m;
-
-		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &s, &all_sizes));
-		space_use(&m, &s);
-		live(&m, &s);
-		space_close(&m, &s);
-		spaces_end(&m);
-	}
+	in_space(&space_of_all_sizes, live);
 }

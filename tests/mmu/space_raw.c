@@ -5,13 +5,11 @@
 #define HEAD (3 * PAGE)
 #define BYTES (12 * MIB + 5 * PAGE)
 
-static const struct ml_region_ops device_ops;
-
 /* Every page on one CPU, a sample on all. */
 static void check_leads(struct machine *m, ml_va va, uint64_t bytes)
 {
 	for (uint64_t at = 0; at < bytes; at += PAGE)
-		t_leads(m, at / PAGE % m->facts->cpus, va + at, space_raw(m) + HEAD + at);
+		t_leads(m, space_cpu(m, at), va + at, space_raw(m) + HEAD + at);
 	t_all_lead(m, va, space_raw(m) + HEAD);
 	t_all_lead(m, va + bytes - 8, space_raw(m) + HEAD + bytes - 8);
 }
@@ -43,12 +41,14 @@ static void check_one_page(struct machine *m, struct ml_space *s, ml_va va)
 	check_leads(m, va, page - va);
 }
 
-static void remap(struct machine *m, struct ml_space *s, struct ml_mapping *device)
+static void remap(struct machine *m, struct ml_space *s)
 {
+	static const struct ml_region_ops nothing;
+	static struct ml_mapping device = { .ops = &nothing }; /* it outlives the space */
 	const struct ml_region_spec spec = { .prot = ML_RW,
 					     .may = ML_RW,
 					     .flags = ML_REGION_RAW | ML_REGION_SHARED,
-					     .mapping = device };
+					     .mapping = &device };
 	const ml_prot type = m->facts->any_type ? ML_NC : ML_WB;
 	const ml_pa pa = space_raw(m) + HEAD;
 	ml_va va;
@@ -60,24 +60,12 @@ static void remap(struct machine *m, struct ml_space *s, struct ml_mapping *devi
 	check_sizes(s, va);
 	check_leads(m, va, BYTES);
 	check_one_page(m, s, va);
-	t_eq(ml_unmap_mapping_range(device, 0, 0, false), ML_OK);
+	t_eq(ml_unmap_mapping_range(&device, 0, 0, false), ML_OK);
 	t_denied(m, s, MACHINE_LOAD, va, ML_FAULT_BUS);
 	t_denied(m, s, MACHINE_LOAD, va + BYTES - PAGE, ML_FAULT_BUS);
 }
 
 TEST(raw_frames_stand_in_the_largest_leaves)
 {
-	const struct machine_facts *facts;
-
-	FOR_EACH_MACHINE(facts) {
-		struct ml_mapping device = { .ops = &device_ops };
-		struct ml_space s;
-		struct machine m;
-
-		T_REQUIRE(spaces_begin(&m, facts) && space_open(&m, &s, NULL));
-		space_use(&m, &s);
-		remap(&m, &s, &device);
-		space_close(&m, &s);
-		spaces_end(&m);
-	}
+	in_space(NULL, remap);
 }

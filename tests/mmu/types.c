@@ -38,63 +38,52 @@ static void check_type(struct machine *m, const struct place *place, ml_prot typ
 	t_eq(machine_peek(m, place_pa(place, last)), place_va(place, last));
 	tells(m, place->va, place->pa, type);
 	tells(m, place->va + place->bytes - 8, place->pa + place->bytes - 8, type);
-	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+	place_unmap(m, place);
+}
+
+static void check_types(struct machine *m, unsigned rung)
+{
+	for (unsigned type = 0; type < ML_TYPE_COUNT; type++) {
+		const struct place place = place_of(m->facts, rung, type);
+
+		if (has_type(m->facts, ML_TYPE(type)))
+			check_type(m, &place, ML_TYPE(type));
+	}
 }
 
 TEST(each_memory_type_at_each_size)
 {
-	const struct machine_facts *facts;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts)
-			for (unsigned type = 0; type < ML_TYPE_COUNT; type++) {
-				const struct place place = place_of(facts, rung, type);
-
-				if (has_type(facts, ML_TYPE(type)))
-					check_type(&m, &place, ML_TYPE(type));
-			}
-		machine_close(&m);
-	}
+	on_each_rung(NULL, NULL, NULL, check_types);
 }
 
 /* A change of type reaches the hardware, and leaves the rest of a large leaf as it was. */
+static void change_a_part(struct machine *m, unsigned rung)
+{
+	const struct place place = place_of(m->facts, rung, 1);
+	const uint64_t at = place.readable / 2 & ~(PAGE - 1);
+	const ml_va va = place_va(&place, at);
+	const ml_pa pa = place_pa(&place, at);
+
+	T_REQUIRE(place_map(m, &place, USER_RW | ML_NC));
+	t_all_lead(m, va, pa);
+	t_eq(ml_protect(&m->table, va, PAGE, ML_TYPE_MASK, ML_DEV_STRICT, NULL), ML_OK);
+	tells(m, va, pa, ML_DEV_STRICT);
+	t_all_lead(m, va, pa);
+	if (rung) {
+		tells(m, va - 8, pa - 8, ML_NC);
+		tells(m, va + PAGE, pa + PAGE, ML_NC);
+	}
+	place_unmap(m, &place);
+}
+
+static bool has_types(const struct machine_facts *facts)
+{
+	return facts->any_type;
+}
+
 TEST(a_type_changes_in_a_part)
 {
-	const struct machine_facts *facts;
-	unsigned machines = 0;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		if (!facts->any_type)
-			continue;
-		machines++;
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 1);
-			const uint64_t at = place.readable / 2 & ~(PAGE - 1);
-
-			T_CONTEXT(facts->name, rung);
-			T_REQUIRE(place_map(&m, &place, USER_RW | ML_NC));
-			t_all_lead(&m, place_va(&place, at), place_pa(&place, at));
-			t_eq(ml_protect(&m.table, place_va(&place, at), PAGE, ML_TYPE_MASK,
-					ML_DEV_STRICT, NULL),
-			     ML_OK);
-			tells(&m, place_va(&place, at), place_pa(&place, at), ML_DEV_STRICT);
-			t_all_lead(&m, place_va(&place, at), place_pa(&place, at));
-			if (rung) {
-				tells(&m, place_va(&place, at - 8), place_pa(&place, at - 8),
-				      ML_NC);
-				tells(&m, place_va(&place, at + PAGE), place_pa(&place, at + PAGE),
-				      ML_NC);
-			}
-			t_eq(ml_unmap(&m.table, place.va, place.bytes, NULL), ML_OK);
-		}
-		machine_close(&m);
-	}
-	if (!machines)
-		T_SKIP("no machine here has types beside write-back");
+	on_each_rung(NULL, has_types, "no machine here has types beside write-back", change_a_part);
 }
 
 static void check_far(struct machine *m, const struct place *place, ml_pa pa)
@@ -107,33 +96,28 @@ static void check_far(struct machine *m, const struct place *place, ml_pa pa)
 	tells(m, place->va + inside, pa + inside, ML_NC);
 	t_eq(ml_translate(&m->table, place->va + inside, &found), ML_OK);
 	t_eq(found.pa, pa + inside);
-	t_eq(ml_unmap(&m->table, place->va, place->bytes, NULL), ML_OK);
+	place_unmap(m, place);
 }
 
 /* Every bit of a physical address arrives, up to the machine's width. */
+static void check_width(struct machine *m, unsigned rung)
+{
+	const struct place place = place_of(m->facts, rung, 0);
+	const ml_pa end = (ml_pa)1 << m->table.pa_bits;
+
+	for (ml_pa pa = place.bytes; pa < end; pa *= 2)
+		check_far(m, &place, pa);
+	check_far(m, &place, end - place.bytes);
+	t_eq(ml_map(&m->table, place.va, place.bytes, end, USER_RO, NULL), ML_ERR_PA_RANGE);
+}
+
+static bool tells_of_types(const struct machine_facts *facts)
+{
+	return facts->translates && facts->any_type;
+}
+
 TEST(frames_far_beyond_the_memory)
 {
-	const struct machine_facts *facts;
-	unsigned machines = 0;
-	struct machine m;
-
-	FOR_EACH_MACHINE(facts) {
-		if (!facts->translates || !facts->any_type)
-			continue;
-		machines++;
-		T_REQUIRE(machine_open(&m, facts, NULL));
-		FOR_EACH_RUNG(rung, facts) {
-			const struct place place = place_of(facts, rung, 0);
-			const ml_pa end = (ml_pa)1 << m.table.pa_bits;
-
-			for (ml_pa pa = place.bytes; pa < end; pa *= 2)
-				check_far(&m, &place, pa);
-			check_far(&m, &place, end - place.bytes);
-			t_eq(ml_map(&m.table, place.va, place.bytes, end, USER_RO, NULL),
-			     ML_ERR_PA_RANGE);
-		}
-		machine_close(&m);
-	}
-	if (!machines)
-		T_SKIP("no machine here tells where a translation leads");
+	on_each_rung(NULL, tells_of_types, "no machine here tells where a translation leads",
+		     check_width);
 }
