@@ -211,7 +211,7 @@ TEST(walkers_that_are_not_coherent_see_everything)
 {
 	struct source s = source_seeded(t_seed(20251204));
 	struct ml_trace trace = { .watch = watch, .forget = true };
-	uint64_t cases = source_amount(1000000) / 20000;
+	uint64_t cases = source_amount(1000000) / 20000 + 1;
 
 	for (uint64_t number = 0; number < cases && !t_state.complaints; number++) {
 		struct setting setting = sequence_setting(&s);

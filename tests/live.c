@@ -474,7 +474,7 @@ TEST(marks_reach_every_member)
 	}
 }
 
-/* 1024 * Karks spread over a group, but not where an end of the range cuts one of its blocks. */
+/* Marks spread over a group, but not where an end of the range cuts one of its blocks. */
 TEST(marks_of_a_part_of_a_block_broke_what_never_faults)
 {
 	const struct ml_table_config wish = { .live = true, .track_ad = true, .each_member = true };

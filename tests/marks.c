@@ -180,6 +180,49 @@ TEST(no_mark_is_lost)
 	t_ok(now.marks_in_all > cases);
 }
 
+static ml_va late; /* hardware writes there at the first store */
+
+static void mark_late(void *cookie, const struct ml_event *event)
+{
+	struct ml_model_result seen;
+	const ml_va va = late;
+
+	(void)cookie;
+	if (!va || event->kind > ML_EVENT_EXCHANGE)
+		return;
+	late = 0;
+	t_ok(rig_touch(&now.rig, va, true, &seen));
+}
+
+/* A leaf that was as asked when tables were counted is marked before its turn: it was not cut. */
+TEST(a_mark_after_the_count_finds_a_table)
+{
+	const ml_prot clean = ML_RW | ML_ACCESSED, dirty = clean | ML_DIRTY;
+	const struct ml_table_config wish = { .live = true, .track_ad = true, .hardware_ad = true };
+	struct ml_trace trace = { .watch = mark_late, .forget = true };
+	const uint64_t block = (uint64_t)2 << 20, page = 4096;
+
+	for (unsigned w = 0; w < 2; w++) {
+		struct ml_op op = { 0 };
+		struct rig *rig = &now.rig;
+
+		T_CONTEXT("arm64", w);
+		t_eq(rig_open(rig, w ? WORLD_ARM_LOW : WORLD_X86_4, &wish), ML_OK);
+		t_eq(ml_map(&rig->table, 0, block, 0, dirty, NULL), ML_OK);
+		t_eq(ml_map(&rig->table, block, block, block, clean, NULL), ML_OK);
+		late = block + 2 * page;
+		ml_trace_to(&trace);
+		t_eq(ml_protect(&rig->table, 0, block + page, ML_DIRTY, 0, &op), ML_OK);
+		ml_trace_to(NULL);
+		t_eq(late, 0);
+		t_eq(op.tables_needed, 1);
+		t_ok(mark_at(&(struct mark){ block + 2 * page, block + 2 * page },
+			     block + 2 * page));
+		t_ok(!mark_at(&(struct mark){ 0, 0 }, 0));
+		t_ok(rig_close(rig));
+	}
+}
+
 /* Between the load of an entry and its exchange there is no event: this is that moment. */
 TEST(a_mark_after_the_load_stays)
 {
