@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # docs/catalogue.md and tests/catalogue/ agree: every number once, every test that is named is
-# there, and every test that is there is named, in its file, by its number.
+# there, and every test that is there is named, in its file, by its number. The list of our own
+# mistakes names tests that are there, and all of tests/mended.c.
 . tests/support/tap.sh
 
 rows() {
@@ -40,10 +41,33 @@ strangers() {
 	grep -hn '^TEST(' tests/catalogue/*.c | grep -v 'TEST(b_[0-9][0-9]_'
 }
 
+# "01 tests/file.c name" of our own mistakes.
+own() {
+	sed -n 's/^| O-\([0-9][0-9]\) | .* | `\(tests\/[a-z0-9_/]*\.c\)` \([a-z0-9_]*\) |$/\1 \2 \3/p' \
+		docs/catalogue.md
+}
+
+missing_of_own() {
+	own | while read -r number file name; do
+		grep -qs "^TEST($name)" "$file" || echo "$number: $file $name"
+	done
+}
+
+unlisted_of_own() {
+	own >"$scratch/own"
+	sed -n 's/^TEST(\(.*\))$/\1/p' tests/mended.c | while read -r name; do
+		grep -q " tests/mended.c $name\$" "$scratch/own" || echo "$name"
+	done
+}
+
 ok "every number stands once, in order" test "$(rows | cut -d ' ' -f 1 | xargs)" = \
 	"$(seq -w 1 97 | xargs)"
 ok "the tests listed are those written" test "$(listed | sort)" = "$(all_written)"
 ok "what has no test has a reason" is_empty "$(unreasonable)"
 ok "every test has a number" is_empty "$(strangers)"
 ok "most of the catalogue is tested" test "$(listed | wc -l)" -ge 80
+ok "our own stand once each, in order" test "$(own | cut -d ' ' -f 1 | xargs)" = \
+	"$(seq -w 1 "$(grep -c '^| O-' docs/catalogue.md)" | xargs)"
+ok "the tests of our own are there" is_empty "$(missing_of_own)"
+ok "what was mended is listed" is_empty "$(unlisted_of_own)"
 done_testing

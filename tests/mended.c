@@ -85,6 +85,7 @@ TEST(no_protection_was_mapped_as_the_last_one)
 		t_eq(ml_map(&rig.table, va, 4 * K, 4 * K, 0, NULL), ML_ERR_PROT);
 		t_eq(ml_map(&rig.table, va + 16 * K, 16 * K, 16 * K, 0, NULL), ML_ERR_PROT);
 		t_eq(ml_map(&rig.table, va, 8 * K, 0, ML_RW, NULL), ML_OK);
+		t_eq(ml_map(&rig.table, va + 12 * K, 4 * K, 0, ML_RW, NULL), ML_OK);
 		picture_take(&picture, &rig);
 		t_eq(ml_map(&rig.table, va + 8 * K, 4 * K, 4 * K, 0, NULL), ML_ERR_PROT);
 		t_eq(ml_map(&rig.table, va + 8 * K, 4 * K, 0, 0, NULL), ML_ERR_PROT);
@@ -749,16 +750,17 @@ static void read_beside(void *cookie, const struct ml_event *event)
 		return;
 	reader->reads++;
 	if (ml_translate(&reader->rig->table, reader->va, &found) == ML_OK)
-		reader->astray += found.pa != reader->va;
+		reader->astray += found.pa != reader->va ||
+				  ml_translation_prot(&reader->rig->table, &found) & ML_DIRTY;
 	if (ml_run_next(&reader->rig->table, &cursor, &run))
-		reader->astray += run.va != run.pa || run.va < reader->va ||
+		reader->astray += run.va != run.pa || run.va < reader->va || run.prot & ML_DIRTY ||
 				  run.va + run.length > 64 * K || run.va + run.length <= run.va;
 }
 
 /* A reader of one member began where its group does, where a writer had been already. */
 TEST(readers_beside_a_writer_ran_past_the_group)
 {
-	const struct ml_table_config wish = { .live = true };
+	const struct ml_table_config wish = { .live = true, .track_ad = true };
 	static const ml_prot masks[] = { ML_WRITE, ML_USER, ML_WRITE | ML_USER, ML_GLOBAL };
 
 	for (unsigned i = 0; i < 4 * 16; i++) {
@@ -768,7 +770,7 @@ TEST(readers_beside_a_writer_ran_past_the_group)
 
 		T_CONTEXT("page and mask", i);
 		t_eq(rig_open(&rig, WORLD_ARM_LOW, &wish), ML_OK);
-		t_eq(ml_map(&rig.table, 0, 64 * K, 0, ML_RW, NULL), ML_OK);
+		t_eq(ml_map(&rig.table, 0, 64 * K, 0, ML_RW | ML_ACCESSED, NULL), ML_OK);
 		trace.arena = rig.arena;
 		ml_trace_to(&trace);
 		t_eq(ml_protect(&rig.table, 0, 64 * K, masks[i % 4], ~ML_RW & masks[i % 4], NULL),
