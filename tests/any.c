@@ -17,6 +17,7 @@
 
 /* One of the two, and what its last operation came to. */
 struct side {
+	struct setting setting;
 	struct rig rig;
 	struct ml_op op;
 	int error;
@@ -176,22 +177,12 @@ static bool same_readings(const struct side *own, const struct side *any, ml_va 
 	return same && (error == ML_ERR_CANONICAL || t_eq(walk_b.count, walk_a.count));
 }
 
-static bool open_sides(struct side *own, struct side *any, const struct setting *setting)
+static bool open_side(struct side *side, const struct setting *setting, bool any)
 {
-	struct ml_table_config wish = {
-		.rungs = setting->rungs,
-		.pa_bits = setting->pa_bits,
-		.fold = setting->fold,
-		.live = setting->live,
-		.guaranteed = setting->guaranteed,
-		.track_ad = setting->track_ad,
-		.hardware_ad = setting->hardware_ad,
-	};
-
-	if (!t_eq(rig_open(&own->rig, setting->world, &wish), ML_OK))
-		return false;
-	wish.ops = &ml_table_ops_any;
-	return t_eq(rig_open(&any->rig, setting->world, &wish), ML_OK);
+	side->setting = *setting;
+	side->setting.any = any;
+	side->error = ML_OK;
+	return t_eq(rig_open_setting(&side->rig, &side->setting), ML_OK);
 }
 
 static void run_case(struct source *s, uint64_t number)
@@ -200,8 +191,7 @@ static void run_case(struct source *s, uint64_t number)
 	static struct side own, any;
 
 	T_CONTEXT(worlds[setting.world].name, number);
-	T_REQUIRE(open_sides(&own, &any, &setting));
-	own.error = any.error = ML_OK;
+	T_REQUIRE(open_side(&own, &setting, false) && open_side(&any, &setting, true));
 	for (unsigned i = 0; i < CASE_LENGTH; i++) {
 		const struct action a = sequence_action(s, &setting);
 

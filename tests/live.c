@@ -58,16 +58,23 @@ static void put_up(struct rig *rig, const struct scene *s, const struct ml_table
 	t_eq(rig_open(rig, s->world, wish), ML_OK);
 }
 
+/* With the first large leaf in it. */
+static void put_up_block(struct rig *rig, const struct scene *s, unsigned bbm, unsigned errata)
+{
+	const struct ml_table_config wish = policy(bbm, errata);
+
+	put_up(rig, s, &wish);
+	t_eq(ml_map(&rig->table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
+}
+
 TEST(a_block_and_its_table)
 {
 	FOR_EACH_SCENE(s)
 	{
 		for (unsigned bbm = 0; bbm <= 2; bbm++) {
-			const struct ml_table_config wish = policy(bbm, 0);
 			struct rig rig;
 
-			put_up(&rig, s, &wish);
-			t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
+			put_up_block(&rig, s, bbm, 0);
 			story_begin(&rig);
 			t_eq(ml_split(&rig.table, s->at, s->block, s->step, NULL), ML_OK);
 			t_str(story_end(), of(s, bbm, "aFbiwl", "aFciwliw", "aFliw"));
@@ -86,13 +93,11 @@ TEST(a_part_of_a_block)
 	FOR_EACH_SCENE(s)
 	{
 		for (unsigned bbm = 0; bbm <= 2; bbm++) {
-			const struct ml_table_config wish = policy(bbm, 0);
 			const uint64_t half = s->block / 2;
 			struct ml_op op = { 0 };
 			struct rig rig;
 
-			put_up(&rig, s, &wish);
-			t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
+			put_up_block(&rig, s, bbm, 0);
 			story_begin(&rig);
 			t_eq(ml_protect(&rig.table, s->at, half, ML_WRITE, 0, &op), ML_OK);
 			t_str(story_end(), of(s, bbm, "aFbiwl", "aFciwlciw", "aFlciw"));
@@ -193,11 +198,9 @@ TEST(never_two_sizes_at_once)
 {
 	FOR_EACH_SCENE(s)
 	{
-		const struct ml_table_config wish = policy(2, ML_ERRATUM_ONE_SIZE);
 		struct rig rig;
 
-		put_up(&rig, s, &wish);
-		t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
+		put_up_block(&rig, s, 2, ML_ERRATUM_ONE_SIZE);
 		story_begin(&rig);
 		t_eq(ml_split(&rig.table, s->at, s->block, s->step, NULL), ML_OK);
 		t_str(story_end(), "aFbiwl");
@@ -212,11 +215,9 @@ TEST(every_invalidation_is_repeated)
 {
 	FOR_EACH_SCENE(s)
 	{
-		const struct ml_table_config wish = policy(0, ML_ERRATUM_REPEAT);
 		struct rig rig;
 
-		put_up(&rig, s, &wish);
-		t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
+		put_up_block(&rig, s, 0, ML_ERRATUM_REPEAT);
 		story_begin(&rig);
 		t_eq(ml_split(&rig.table, s->at, s->block, s->step, NULL), ML_OK);
 		t_str(story_end(), "aFbiwiwl");
@@ -232,11 +233,9 @@ TEST(no_groups)
 {
 	FOR_EACH_SCENE(s)
 	{
-		const struct ml_table_config wish = policy(0, ML_ERRATUM_NO_GROUPS);
 		struct rig rig;
 
-		put_up(&rig, s, &wish);
-		t_eq(ml_map(&rig.table, s->at, s->block, s->at, ML_RW, NULL), ML_OK);
+		put_up_block(&rig, s, 0, ML_ERRATUM_NO_GROUPS);
 		t_eq(ml_split(&rig.table, s->at, PAGE, 0, NULL), ML_OK);
 		t_ok(rig_maps(&rig, s->at, s->block, s->at, 0));
 		t_eq(ml_fold(&rig.table, s->at, s->block, s->step, NULL), ML_OK);

@@ -138,19 +138,11 @@ static void act(const struct action *a)
 static bool run_case(uint64_t number)
 {
 	struct setting setting = sequence_setting(&now.source);
-	const struct ml_table_config wish = {
-		.fold = setting.fold,
-		.live = true,
-		.guaranteed = setting.guaranteed,
-		.track_ad = true,
-		.hardware_ad = true,
-		.bbm = setting.bbm,
-		.ops = setting.any ? &ml_table_ops_any : NULL,
-	};
 	bool good = true;
 
+	setting.live = setting.track_ad = setting.hardware_ad = true;
 	T_CONTEXT(worlds[setting.world].name, number);
-	if (!t_eq(rig_open(&now.rig, setting.world, &wish), ML_OK))
+	if (!t_eq(rig_open_setting(&now.rig, &setting), ML_OK))
 		return false;
 	for (unsigned i = 0; good && i < CASE_LENGTH; i++) {
 		const struct action a = sequence_action(&now.source, &setting);

@@ -388,22 +388,13 @@ static void do_action(struct rig *rig, const struct action *a)
 static bool run_case(struct source *s, uint64_t number)
 {
 	struct setting setting = sequence_setting(s);
-	struct ml_table_config wish = {
-		.rungs = setting.rungs,
-		.fold = setting.fold,
-		.live = true,
-		.guaranteed = setting.guaranteed,
-		.hardware_ad = setting.hardware_ad,
-		.each_member = setting.each_member,
-		.bbm = setting.bbm,
-		.errata = setting.errata,
-	};
+	struct ml_table_config wish;
 	struct rig rig;
 
+	setting.live = true;
+	wish = setting_config(&setting);
 	T_CONTEXT(worlds[setting.world].name, number);
-	if (!t_eq(rig_open(&rig, setting.world, &wish), ML_OK))
-		return false;
-	if (setting.never.len && !t_eq(ml_never_fault(&rig.table, &setting.never), ML_OK))
+	if (!t_eq(rig_open_setting(&rig, &setting), ML_OK))
 		return false;
 	order_begin(&order, &rig, &wish);
 	for (unsigned i = 0; i < CASE_LENGTH; i++) {

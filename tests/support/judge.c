@@ -25,44 +25,8 @@ bool judge_fail(struct judge *j, const char *format, ...)
 	return false;
 }
 
-/* One function for each unit: the callback's cookie is the arena. */
-#define UNIT(shift)                                          \
-	static uint64_t unit_##shift(void *cookie, ml_pa pa) \
-	{                                                    \
-		(void)cookie;                                \
-		(void)pa;                                    \
-		return (uint64_t)1 << (shift);               \
-	}
-UNIT(12)
-UNIT(13)
-UNIT(14)
-UNIT(15)
-UNIT(16)
-UNIT(21)
-
 bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_seed)
 {
-	static uint64_t (*const units[])(void *, ml_pa) = {
-		[12] = unit_12, [13] = unit_13, [14] = unit_14,
-		[15] = unit_15, [16] = unit_16, [21] = unit_21,
-	};
-	const struct ml_table_config wish = {
-		.rungs = setting->rungs,
-		.pa_bits = setting->pa_bits,
-		.fold = setting->fold,
-		.live = setting->live,
-		.guaranteed = setting->guaranteed,
-		.deposit_one = setting->deposit_one,
-		.refaultable = setting->refaultable ? ML_SOFT(0) : 0,
-		.track_ad = setting->track_ad,
-		.hardware_ad = setting->hardware_ad,
-		.each_member = setting->each_member,
-		.bbm = setting->bbm,
-		.errata = setting->errata,
-		.ad_unit = setting->ad_shift ? units[setting->ad_shift] : NULL,
-		.lock_unit = setting->unit_shift ? (uint64_t)1 << setting->unit_shift : 0,
-		.ops = setting->any ? &ml_table_ops_any : NULL,
-	};
 	int error;
 
 	j->setting = *setting;
@@ -71,13 +35,9 @@ bool judge_open(struct judge *j, const struct setting *setting, uint64_t probe_s
 	j->failed = false;
 	j->run_count = 0;
 	reference_clear(&j->model);
-	error = setting->hooked ? rig_open_hooked(&j->rig, setting->world, &wish)
-				: rig_open(&j->rig, setting->world, &wish);
+	error = rig_open_setting(&j->rig, &j->setting);
 	if (error)
-		return judge_fail(j, "ml_table_init says %s", ml_error_name(error));
-	error = setting->never.len ? ml_never_fault(&j->rig.table, &j->setting.never) : ML_OK;
-	if (error)
-		return judge_fail(j, "ml_never_fault says %s", ml_error_name(error));
+		return judge_fail(j, "putting the table up says %s", ml_error_name(error));
 	if (j->watched) {
 		watch_begin(&j->watch, &j->rig, &j->setting);
 		watch_hardware(&j->watch, probe_seed, &j->before);

@@ -80,6 +80,15 @@ int rig_open_hooked(struct rig *rig, enum world world, const struct ml_table_con
 	return open_with(rig, world, wish, NULL);
 }
 
+int rig_open_setting(struct rig *rig, struct setting *setting)
+{
+	const struct ml_table_config wish = setting_config(setting);
+	const int error = setting->hooked ? rig_open_hooked(rig, setting->world, &wish)
+					  : rig_open(rig, setting->world, &wish);
+
+	return error || !setting->never.len ? error : ml_never_fault(&rig->table, &setting->never);
+}
+
 bool rig_close(struct rig *rig)
 {
 	const uint64_t own = rig->table.stats.tables + rig->table.spare.count;

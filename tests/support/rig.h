@@ -30,6 +30,9 @@ int rig_open(struct rig *rig, enum world world, const struct ml_table_config *wi
 /* The same, but every table is reached through the platform's hook: no base. */
 int rig_open_hooked(struct rig *rig, enum world world, const struct ml_table_config *wish);
 
+/* A table of this setting, which must stay: the table knows its `never`. */
+int rig_open_setting(struct rig *rig, struct setting *setting);
+
 /* Point the model MMU at the rig's table: rig_open() has done it. */
 void rig_model(struct rig *rig);
 

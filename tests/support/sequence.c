@@ -106,6 +106,48 @@ static void make_coarse(struct setting *setting)
 		setting->unit_shift = facts->coarse_shift;
 }
 
+/* One function for each unit: the callback's cookie is the arena. */
+#define UNIT(shift)                                          \
+	static uint64_t unit_##shift(void *cookie, ml_pa pa) \
+	{                                                    \
+		(void)cookie;                                \
+		(void)pa;                                    \
+		return (uint64_t)1 << (shift);               \
+	}
+UNIT(12)
+UNIT(13)
+UNIT(14)
+UNIT(15)
+UNIT(16)
+UNIT(21)
+
+struct ml_table_config setting_config(const struct setting *setting)
+{
+	static uint64_t (*const units[])(void *, ml_pa) = {
+		[12] = unit_12, [13] = unit_13, [14] = unit_14,
+		[15] = unit_15, [16] = unit_16, [21] = unit_21,
+	};
+	const struct ml_table_config config = {
+		.rungs = setting->rungs,
+		.pa_bits = setting->pa_bits,
+		.fold = setting->fold,
+		.live = setting->live,
+		.guaranteed = setting->guaranteed,
+		.deposit_one = setting->deposit_one,
+		.refaultable = setting->refaultable ? ML_SOFT(0) : 0,
+		.track_ad = setting->track_ad,
+		.hardware_ad = setting->hardware_ad,
+		.each_member = setting->each_member,
+		.bbm = setting->bbm,
+		.errata = setting->errata,
+		.ad_unit = setting->ad_shift ? units[setting->ad_shift] : NULL,
+		.lock_unit = setting->unit_shift ? (uint64_t)1 << setting->unit_shift : 0,
+		.ops = setting->any ? &ml_table_ops_any : NULL,
+	};
+
+	return config;
+}
+
 bool setting_is_hitless(const struct setting *setting)
 {
 	return setting->bbm == 2 && !(setting->errata & ML_ERRATUM_ONE_SIZE);

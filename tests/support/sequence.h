@@ -56,6 +56,9 @@ struct setting {
 	struct ml_never_fault never; /* declared before anything is mapped; len 0: not */
 };
 
+/* What of it is ml_table_init()'s. */
+struct ml_table_config setting_config(const struct setting *setting);
+
 /* Whether walkers of such a table bear every change of size. */
 bool setting_is_hitless(const struct setting *setting);
 
