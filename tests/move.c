@@ -302,6 +302,41 @@ TEST(the_nth_allocation_fails)
 	picture_release(&picture);
 }
 
+/* What a dry move would take if everything had gone from where it goes. */
+static uint64_t taken_if_emptied(ml_va to, uint64_t bytes)
+{
+	struct ml_op op = { .flags = ML_OP_DRY | ML_OP_EMPTIED };
+
+	t_eq(ml_move(&rig.table, AT - PAGE, to, bytes, &op), ML_OK);
+	return op.tables_needed;
+}
+
+/* It is told before the place is cleared, and is what a move takes when even its tables are gone */
+TEST(a_place_that_will_be_empty_is_counted_so)
+{
+	static const struct ml_table_config *const wishes[] = { NULL, &guaranteed };
+	static const ml_va places[] = { TO - PAGE, TO + M, TO };
+	struct picture picture = { 0 };
+
+	for (unsigned n = 0; n < 3 * 2 * 3; n++) {
+		const ml_va to = places[n % 3];
+		uint64_t taken;
+
+		put_up(wide[n / 3 % 3], wishes[n / 9]);
+		map(AT - M, 8 * M, AT - M);
+		map(TO - M, 8 * M, AT - M + PAGE);
+		picture_take(&picture, &rig);
+		taken = taken_if_emptied(to, 5 * M);
+		t_ok(!picture_difference(&picture, &rig));
+		t_eq(ml_unmap(&rig.table, TO - M, 8 * M, NULL), ML_OK);
+		rig.arena->allocs = 0;
+		t_eq(move(AT - PAGE, to, 5 * M), ML_OK);
+		t_ok(rig.arena->allocs <= taken && taken <= rig.arena->allocs + 2);
+		take_down();
+	}
+	picture_release(&picture);
+}
+
 /* What a leaf owns goes with it; what comes apart gives it back, and has what its pieces own. */
 TEST(deposits_follow)
 {

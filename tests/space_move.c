@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Moving, growing, shrinking: whole leaves stay whole where the new place is congruent (S4.12). */
 #include "support/home.h"
+#include "support/raw.h"
 #include "t.h"
 
 static void open_home(struct home *home, enum world world)
@@ -149,6 +150,56 @@ TEST(a_place_that_becomes_empty_gets_its_table_again)
 		t_eq(home_read(&home, to), 2);
 		t_eq(home_read(&home, to + page), 0);
 		t_ok(is_gone(&home, from));
+		home_leave(&home);
+	}
+}
+
+/* It is freed when the rest of the old place is cleared, which is all that it held. */
+TEST(a_place_that_becomes_empty_with_the_rest_gets_its_table_again)
+{
+	FOR_EACH_WORLD(world)
+	{
+		struct home home;
+		ml_va to, from;
+		uint64_t page;
+
+		T_CONTEXT(worlds[world].name, 0);
+		open_home(&home, world);
+		page = home_page(&home);
+		to = home.space.first + home_large(&home) + 2 * page;
+		from = to - 3 * page;
+		home_map(&home, from, 2 * page, &home_memory);
+		t_ok(home_store(&home, from, 1));
+		t_ok(home_store(&home, from + page, 2));
+		home_move(&home, from, 2 * page, page, to);
+		t_eq(home_read(&home, to), 1);
+		t_ok(is_gone(&home, from));
+		t_ok(is_gone(&home, from + page));
+		home_leave(&home);
+	}
+}
+
+/* Whole leaves take the tables on their way, and those of base pages go along with them. */
+TEST(what_goes_over_something_asks_for_few_tables)
+{
+	FOR_EACH_WORLD(world)
+	{
+		struct home home;
+		uint64_t bytes, limit;
+		ml_va from, to;
+
+		open_home(&home, world);
+		bytes = (world == WORLD_TOY ? 1 : 300) * home_large(&home);
+		from = raw_va(&home);
+		to = from + 3 * bytes;
+		home_map_raw(&home, from, bytes, home.raw->first);
+		home_map_raw(&home, to, bytes, home.raw->first + bytes);
+		limit = home.arena->in_use + 2 * home.space.table.levels;
+		home.arena->in_use_limit = limit;
+		home_move(&home, from, bytes, bytes, to);
+		home.arena->in_use_limit = 0;
+		t_ok(raw_shows(&home, to, bytes, home.raw->first, ML_NC, 0));
+		t_ok(home.arena->in_use <= limit);
 		home_leave(&home);
 	}
 }

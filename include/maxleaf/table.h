@@ -97,6 +97,11 @@ struct ml_reserve {
  * never take tables, ml_fold() among them, are never dry.
  */
 #define ML_OP_DRY 2u
+/*
+ * A dry ml_move(): count as if everything at the new place had gone, tables too. It takes no more
+ * then, whatever is unmapped before, and is never ML_ERR_EXISTS.
+ */
+#define ML_OP_EMPTIED 4u
 
 /* What one operation brings and gets back. Zero is a plain operation. */
 struct ml_op {

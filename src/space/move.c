@@ -34,33 +34,6 @@ static bool may_grow(const struct ml_region *region)
 	       (!region_is_raw(region) || ml_region_refaultable(region));
 }
 
-/* Tables that cover the new place, if it has none. */
-static uint64_t tables_over(const struct ml_space *s, const struct moving *m, uint64_t len)
-{
-	const uint8_t *shifts = s->table.format->level_shift;
-	uint64_t tables = 0;
-	unsigned level;
-
-	for (level = 1; level < s->table.levels; level++)
-		tables += ((m->to + (len - 1)) >> shifts[level]) - (m->to >> shifts[level]) + 1;
-	return tables;
-}
-
-/*
- * And the splits at both ends of the old one, at most: a table for each level, and one for each
- * piece that stays large where a leaf owns the table of its first step alone.
- */
-static uint64_t tables_most(const struct ml_space *s, const struct moving *m, uint64_t len)
-{
-	const uint8_t *bits = s->table.format->index_bits;
-	uint64_t tables = tables_over(s, m, len);
-	unsigned level;
-
-	for (level = 1; level < s->table.levels; level++)
-		tables += 2 + (s->table.deposit_one ? (uint64_t)2 << bits[level] : 0);
-	return tables;
-}
-
 static ml_va last_of(ml_va va, uint64_t len)
 {
 	return va + (len - 1);
@@ -72,13 +45,17 @@ static uint64_t moved_length(const struct moving *m)
 	return ml_min(m->from_len, m->to_len);
 }
 
-/* Unmap the new place, or what stays behind of the old one; or count the tables of that. */
+/*
+ * Unmap the new place, or what stays behind of the old one; or count the tables of that. Tables
+ * that are at the new place now may be gone then.
+ */
 static int clear(struct ml_space *s, ml_va va, uint64_t len, struct ml_op *op, uint64_t *tables)
 {
 	int error;
 
 	if (!len || !ml_region_in(s, va, last_of(va, len)))
 		return ML_OK;
+	op->flags |= ML_OP_EMPTIED;
 	error = ml_unmap(&s->table, va, len, op);
 	*tables += op->tables_needed;
 	return error;
@@ -97,14 +74,7 @@ static int move_leaves(void *what, struct ml_op *op, uint64_t *tables)
 	if (error)
 		return error;
 	error = ml_move(&m->s->table, m->from, m->to, len, op);
-	if (error == ML_ERR_EXISTS && op->flags & ML_OP_DRY) {
-		*tables += tables_most(m->s, m, len);
-		return ML_OK;
-	}
 	*tables += op->tables_needed;
-	/* The tables that are there now may go when the place is cleared. */
-	if (op->flags & ML_OP_DRY && ml_region_in(m->s, m->to, last_of(m->to, m->to_len)))
-		*tables += tables_over(m->s, m, len);
 	return error;
 }
 

@@ -27,6 +27,7 @@ struct carrier {
 	ml_va first, last;
 	uint64_t delta;         /* from where things are to where they go */
 	unsigned relink;        /* the highest level whose tables go as they are; 0: none do */
+	bool emptied;           /* counting: nothing will be where things go, not even tables */
 	struct supply cut;      /* tables for splits where things are, */
 	struct supply land;     /* and for where they go */
 	struct carry_step step; /* set by counting: the first one, often the only one */
@@ -47,7 +48,9 @@ ML_INLINE bool entries_are_empty(const struct ml_format *f, const ml_pte *p, uns
 ML_INLINE bool carries_table(const struct ml_format *f, const struct carrier *c, struct place at,
 			     ml_va va)
 {
-	return at.level <= c->relink && !descend(f, c->to, va + c->delta, at.level).pte;
+	if (at.level > c->relink)
+		return false;
+	return c->emptied || !descend(f, c->to, va + c->delta, at.level).pte;
 }
 
 /* Whether the leaf at `at` goes whole: it lies in the range, and is aligned where it goes. */
@@ -86,7 +89,9 @@ ML_INLINE unsigned before_table(const struct ml_format *f, const struct carrier 
 	for (i = 1; at.level && i < most; i++) {
 		if (!codec_is_table(f, entry_load(f, at.entry + i), at.level))
 			continue;
-		if (!relinks || (to.level == at.level && entry_load(f, to.entry + i)))
+		if (!relinks)
+			return i;
+		if (!c->emptied && to.level == at.level && entry_load(f, to.entry + i))
 			return i;
 	}
 	return most;
@@ -219,10 +224,11 @@ ML_PART int count_entries(const struct ml_format *f, const struct carrier *c,
 {
 	const ml_va va = step->va + c->delta;
 	const struct place to = descend(f, c->to, va, step->at.level);
+	const unsigned above = c->emptied ? root_level(c->to) : to.level;
 	unsigned i;
 
-	if (to.level > step->at.level) {
-		plan_count_span(f, sum, va, step->end + c->delta, step->at.level, to.level);
+	if (c->emptied || above > step->at.level) {
+		plan_count_span(f, sum, va, step->end + c->delta, step->at.level, above);
 		return ML_OK;
 	}
 	if (entries_are_empty(f, to.entry, step->count))
@@ -268,7 +274,11 @@ ML_PART int count_pieces(const struct ml_format *f, const struct carrier *c,
 		const struct mapping_run run = next_pieces(f, rungs, va, pa, left);
 		const uint64_t bytes = run.last - va + 1;
 
-		error = count_run(f, c->to, &run, sum);
+		if (c->emptied)
+			plan_count_span(f, sum, run.va, run.last, f->rungs[run.rung].level,
+					root_level(c->to));
+		else
+			error = count_run(f, c->to, &run, sum);
 		*owed += run_owed(f, c->to, step->at.pte, &run);
 		va += bytes;
 		pa += bytes;
@@ -336,7 +346,7 @@ ML_PART int count_carried(const struct ml_format *f, struct carrier *c, struct d
 	ml_va va = c->first;
 	int error;
 
-	if (!range_is_free(f, c->to, va + c->delta, c->last + c->delta))
+	if (!c->emptied && !range_is_free(f, c->to, va + c->delta, c->last + c->delta))
 		return ML_ERR_EXISTS;
 	do {
 		error = carry_next(f, c, va, &step);

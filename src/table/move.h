@@ -150,6 +150,7 @@ ML_INLINE int table_move(const struct ml_format *f, struct ml_table *t, ml_va fr
 	if (error)
 		return error;
 	c.relink = relink_level(f, t, &c);
+	c.emptied = is_dry(op) && op->flags & ML_OP_EMPTIED;
 	error = count_carried(f, &c, &demand);
 	if (error)
 		return error;

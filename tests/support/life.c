@@ -84,7 +84,9 @@ struct life_action life_draw(struct source *s, const struct life_rules *rules)
 	a.skew = (uint32_t)source_below(s, 4096);
 	a.new_pages = source_chance(s, 1, 2) ? a.pages : draw_length(s, pages - a.at);
 	a.to = draw_page(s, pages - a.new_pages + 1);
-	a.offset = a.at; /* congruent, */
+	if (source_chance(s, 1, 4) && a.at + a.pages <= pages - a.new_pages)
+		a.to = a.at + a.pages; /* right behind the old place */
+	a.offset = a.at;               /* congruent, */
 	if (source_chance(s, 1, 3))
 		a.offset = draw_page(s, pages - a.pages + 1); /* or not */
 	a.flags = (uint8_t)source_below(s, 4);
