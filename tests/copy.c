@@ -13,6 +13,7 @@
 
 #include "support/judge.h"
 #include "support/story.h"
+#include "support/strike.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
@@ -523,23 +524,6 @@ TEST(children_have_deposits_of_their_own)
 
 /* ---- hardware that marks: S1.15 ------------------------------------------------------ */
 
-/* Hardware writes a page right before the n-th time that the entry which maps it is written. */
-static struct {
-	uint64_t n;
-	ml_va va;
-	bool marked;
-} hardware;
-
-static void strike(const void *entry, bool writes)
-{
-	struct ml_model_result seen;
-
-	if (!writes || ml_model_walk(&first.model, hardware.va, ML_MODEL_READ, false, &seen) ||
-	    entry != ml_arena_pointer(first.arena, seen.entry_pa, sizeof(ml_pte)) || hardware.n--)
-		return;
-	hardware.marked = rig_touch(&first, hardware.va, true, &seen) && seen.prot & ML_WRITE;
-}
-
 TEST(marks_that_come_meanwhile_stay_in_the_source)
 {
 	const struct ml_table_config wish = { .live = true, .track_ad = true, .hardware_ad = true };
@@ -550,23 +534,22 @@ TEST(marks_that_come_meanwhile_stay_in_the_source)
 		for (unsigned place = 0; place < 15; place++)
 			for (uint64_t n = 0; n < 3; n++) {
 				const ml_pa pa = AT + (place < 5 ? 0 : place < 10 ? PAGE : GROUP);
+				const ml_va va = AT + places[place % 5];
 				struct ml_translation found;
+				bool marked;
 
 				put_up(wide[w], &wish);
 				t_eq(ml_map(&first.table, AT, 4 * M, pa, ML_RW | ML_ACCESSED, NULL),
 				     ML_OK);
-				hardware.n = n;
-				hardware.va = AT + places[place % 5];
-				hardware.marked = false;
-				ml_doors.turn = strike;
+				strike_begin(&first, va, n);
 				t_eq(ml_copy(&second.table, &first.table, AT + 3 * PAGE,
 					     4 * M - 5 * PAGE, ML_WRITE, ML_WRITE, NULL),
 				     ML_OK);
-				ml_doors.turn = NULL;
-				t_eq(ml_translate(&first.table, hardware.va, &found), ML_OK);
-				if (hardware.marked)
+				marked = strike_end();
+				t_eq(ml_translate(&first.table, va, &found), ML_OK);
+				if (marked)
 					t_ok(ml_translation_prot(&first.table, &found) & ML_DIRTY);
-				marks += hardware.marked;
+				marks += marked;
 				take_down();
 			}
 	t_ok(marks > 20);
@@ -576,9 +559,8 @@ TEST(marks_that_come_meanwhile_stay_in_the_source)
 struct writer {
 	atomic_bool stop;
 	atomic_uint marks, looks;
+	const struct ml_format *format;
 	ml_pte *p;
-	ml_pte write, dirty; /* dirty is set, or on arm64 cleared, where write is set */
-	bool clears;
 };
 
 static void *write_on(void *cookie)
@@ -586,11 +568,7 @@ static void *write_on(void *cookie)
 	struct writer *w = cookie;
 
 	while (!atomic_load(&w->stop)) {
-		ml_pte old = __atomic_load_n(w->p, __ATOMIC_RELAXED);
-
-		if (old & 1 && old & w->write && !(old & w->dirty) != w->clears &&
-		    __atomic_compare_exchange_n(w->p, &old, old ^ w->dirty, false, __ATOMIC_SEQ_CST,
-						__ATOMIC_RELAXED))
+		if (strike_entry(w->format, w->p))
 			atomic_fetch_add(&w->marks, 1);
 		atomic_fetch_add(&w->looks, 1);
 	}
@@ -612,10 +590,7 @@ TEST(a_walker_that_writes_all_the_time)
 	const struct ml_table_config wish = { .live = true, .track_ad = true, .hardware_ad = true };
 
 	for (unsigned w = 0; w < 3; w++) {
-		const bool arm = wide[w] == WORLD_ARM_LOW;
-		struct writer writer = { .write = arm ? (ml_pte)1 << 51 : 2,
-					 .dirty = arm ? (ml_pte)1 << 7 : (ml_pte)1 << 6,
-					 .clears = arm };
+		struct writer writer = { .format = worlds[wide[w]].format };
 		struct ml_translation found;
 		unsigned before = 0;
 		pthread_t thread;

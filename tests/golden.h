@@ -71,4 +71,27 @@ static inline void golden_tables(const struct ml_format *format, ml_pte pte, ml_
 	}
 }
 
+/* Leaves of levels up to `top`, of 1 << (12 + level * step) bytes, on frames below 1 << pa_bits. */
+static inline void golden_frames(const struct ml_format *format, unsigned top, unsigned step,
+				 unsigned pa_bits)
+{
+	struct ml_types types;
+	ml_pte pte = 1;
+
+	ml_types_init(&types, format, 0);
+	for (unsigned level = 0; level <= top; level++) {
+		const ml_pa bytes = (ml_pa)0x1000 << (step * level);
+
+		T_CONTEXT("level", level);
+		for (ml_pa bit = 1; bit < bytes; bit <<= 1)
+			t_eq(ml_format_encode(format, &types, bytes | bit, ML_READ, level, false,
+					      &pte),
+			     ML_ERR_ALIGN);
+		for (ml_pa bit = (ml_pa)1 << pa_bits; bit; bit <<= 1)
+			t_eq(ml_format_encode(format, &types, bit, ML_READ, level, false, &pte),
+			     ML_ERR_PA_RANGE);
+	}
+	t_eq(pte, 1);
+}
+
 #endif

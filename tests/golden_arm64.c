@@ -201,20 +201,5 @@ TEST(levels_without_leaves)
 
 TEST(frames_that_do_not_fit)
 {
-	struct ml_types types;
-	ml_pte pte = 1;
-
-	ml_types_init(&types, FORMAT, 0);
-	for (unsigned level = 0; level <= 2; level++) {
-		const ml_pa bytes = (ml_pa)0x1000 << (9 * level);
-
-		for (ml_pa bit = 1; bit < bytes; bit <<= 1)
-			t_eq(ml_format_encode(FORMAT, &types, bytes | bit, ML_READ, level, false,
-					      &pte),
-			     ML_ERR_ALIGN);
-		for (ml_pa bit = (ml_pa)1 << 48; bit; bit <<= 1)
-			t_eq(ml_format_encode(FORMAT, &types, bit, ML_READ, level, false, &pte),
-			     ML_ERR_PA_RANGE);
-	}
-	t_eq(pte, 1);
+	golden_frames(FORMAT, 2, 9, 48);
 }

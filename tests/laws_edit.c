@@ -4,6 +4,8 @@
  * with every foreign bit carried; going to another level, gathering accessed/dirty and
  * comparing members do what the protection says.
  */
+#include <string.h>
+
 #include "format/edit.h"
 
 #include "laws.h"
@@ -78,72 +80,95 @@ static ml_pte edited(const struct ml_format *format, const struct ml_types *type
 			  pte, level);
 }
 
-TEST(an_edit_is_decode_change_encode)
-{
+/* A leaf, a change of its protection, and what that comes to. */
+struct trial {
 	const struct ml_format *format;
-	uint64_t seed = t_seed(50);
+	struct ml_types types;
+	uint64_t seed;
+	struct leaf leaf;
+	ml_prot mask, prot;
+	struct ml_edit edit;
+	unsigned count[4]; /* of what a law is about */
+};
+
+static void draw(struct trial *t)
+{
+	t->leaf = random_leaf(t->format, &t->types, &t->seed);
+	t->mask = random_mask(t->format, &t->seed);
+	t->prot = random_prot(t->format, &t->types, &t->seed) & t->mask;
+	t->edit = edit_make(t->format, t->mask, t->prot);
+	t->prot |= t->leaf.prot & ~t->mask;
+}
+
+static bool is_expressible(const struct trial *t)
+{
+	return ml_format_expressible(t->format, &t->types, t->prot);
+}
+
+/*
+ * A law of every format's leaves, with these layouts of types (NULL: the formats' own). So many
+ * counts become large; all but the first may be about what toy has not.
+ */
+static void hold(bool (*law)(struct trial *t), uint64_t seed, const uint64_t *layouts,
+		 unsigned counts)
+{
+	struct trial t = { .seed = t_seed(seed) };
+	const struct ml_format *format;
 
 	FOR_EACH_FORMAT(format) {
-		unsigned kinds[4] = { 0 };
-		struct ml_types types;
-
-		ml_types_init(&types, format, 0);
+		t.format = format;
+		memset(t.count, 0, sizeof(t.count));
+		ml_types_init(&t.types, format, layouts ? layouts[format->encoding] : 0);
 		for (unsigned i = 0; i < ROUNDS; i++) {
-			const struct leaf leaf = random_leaf(format, &types, &seed);
-			const ml_prot mask = random_mask(format, &seed);
-			const ml_prot value = random_prot(format, &types, &seed) & mask;
-			const ml_prot want = (leaf.prot & ~mask) | value;
-			const struct ml_edit edit = edit_make(format, mask, value);
-
-			if (edit_is_closed(&edit))
-				t_ok(ml_format_expressible(format, &types, want));
-			if (!ml_format_expressible(format, &types, want))
-				continue;
-			kinds[edit.kind]++;
-			T_REQUIRE(t_eq(edited(format, &types, &edit, leaf.pte, leaf.place.level),
-				       code(format, &types, leaf.place, want) | leaf.foreign));
+			draw(&t);
+			T_REQUIRE(law(&t));
 		}
-		for (unsigned kind = 0; kind < 4; kind++)
-			if (format->encoding != ML_ENCODING_TOY || kind == ML_EDIT_MASK)
-				t_ok(kinds[kind] > 100);
+		for (unsigned i = 0; i < counts; i++)
+			t_ok(t.count[i] > 100 || (i && format->encoding == ML_ENCODING_TOY));
 	}
+}
+
+static bool is_decode_change_encode(struct trial *t)
+{
+	const unsigned level = t->leaf.place.level;
+
+	if (edit_is_closed(&t->edit))
+		t_ok(is_expressible(t));
+	if (!is_expressible(t))
+		return true;
+	t->count[t->edit.kind]++;
+	return t_eq(edited(t->format, &t->types, &t->edit, t->leaf.pte, level),
+		    code(t->format, &t->types, t->leaf.place, t->prot) | t->leaf.foreign);
+}
+
+TEST(an_edit_is_decode_change_encode)
+{
+	hold(is_decode_change_encode, 50, NULL, 4);
 }
 
 /*
  * The form that changes several alike leaves at once: whatever it takes for alike is a leaf,
  * changes, and comes to the same as the edit. Of the library's leaves and of any bits.
  */
+static bool alike_is_edited(struct trial *t)
+{
+	const struct ml_edit_alike alike =
+		edit_alike(t->format, t->edit.kind, edit_bits(t->format, &t->types, &t->edit, 0));
+	const ml_pte any = t->leaf.pte ^ (t_random(&t->seed) & t_random(&t->seed));
+	const ml_pte pte = t->leaf.place.level || t_random(&t->seed) & 1 ? any : t->leaf.pte;
+	const ml_pte flipped = pte ^ alike.flip;
+
+	if (!alike.need || (flipped & alike.need) != alike.need)
+		return true;
+	t->count[0]++;
+	t_ok((flipped & alike.keep) != pte);
+	t_ok(codec_is_leaf(t->format, pte, 0));
+	return t_eq(flipped & alike.keep, edited(t->format, &t->types, &t->edit, pte, 0));
+}
+
 TEST(alike_leaves_are_edited_alike)
 {
-	const struct ml_format *format;
-	uint64_t seed = t_seed(58);
-
-	FOR_EACH_FORMAT(format) {
-		unsigned taken = 0;
-		struct ml_types types;
-
-		ml_types_init(&types, format, 0);
-		for (unsigned i = 0; i < ROUNDS; i++) {
-			const struct leaf leaf = random_leaf(format, &types, &seed);
-			const ml_prot mask = random_mask(format, &seed);
-			const ml_prot value = random_prot(format, &types, &seed) & mask;
-			const struct ml_edit edit = edit_make(format, mask, value);
-			const struct ml_edit_alike alike =
-				edit_alike(format, edit.kind, edit_bits(format, &types, &edit, 0));
-			const ml_pte any = leaf.pte ^ (t_random(&seed) & t_random(&seed));
-			const ml_pte pte = leaf.place.level || i & 1 ? any : leaf.pte;
-			const ml_pte flipped = pte ^ alike.flip;
-
-			if (!alike.need || (flipped & alike.need) != alike.need)
-				continue;
-			taken++;
-			t_ok((flipped & alike.keep) != pte);
-			t_ok(codec_is_leaf(format, pte, 0));
-			T_REQUIRE(
-				t_eq(flipped & alike.keep, edited(format, &types, &edit, pte, 0)));
-		}
-		t_ok(taken > 100);
-	}
+	hold(alike_is_edited, 58, NULL, 1);
 }
 
 /* What other code wrote: writable by AP[2] alone. Cleaning it must not take writing away. */
@@ -162,161 +187,120 @@ TEST(cleaning_what_has_no_dbm)
 }
 
 /* Between any two leaf levels, with every foreign bit that both have. */
+static bool goes_to_another_level(struct trial *t)
+{
+	const struct leaf *leaf = &t->leaf;
+	struct place places[ML_RUNG_MAX];
+	const struct place to = places[t_random(&t->seed) % leaf_places(t->format, places)];
+	const unsigned large = to.level > leaf->place.level ? to.level : leaf->place.level;
+	const ml_pa pa = some_frame(t->format, large);
+	const uint64_t kept = leaf->foreign & foreign_bits(t->format, to.level);
+	ml_pte from_pte, to_pte;
+
+	t_eq(ml_format_encode(t->format, &t->types, pa, leaf->prot, leaf->place.level, false,
+			      &from_pte),
+	     ML_OK);
+	t_eq(ml_format_encode(t->format, &t->types, pa, leaf->prot, to.level, false, &to_pte),
+	     ML_OK);
+	return t_eq(codec_relevel(t->format, from_pte | leaf->foreign, leaf->place.level, to.level),
+		    to_pte | kept);
+}
+
 TEST(another_level)
 {
-	const struct ml_format *format;
-	uint64_t seed = t_seed(51);
-
-	FOR_EACH_FORMAT(format) {
-		struct ml_types types;
-
-		ml_types_init(&types, format, 0);
-		for (unsigned i = 0; i < ROUNDS; i++) {
-			const struct leaf leaf = random_leaf(format, &types, &seed);
-			struct place places[ML_RUNG_MAX];
-			const struct place to =
-				places[t_random(&seed) % leaf_places(format, places)];
-			const unsigned large =
-				to.level > leaf.place.level ? to.level : leaf.place.level;
-			const ml_pa pa = some_frame(format, large);
-			const uint64_t kept = leaf.foreign & foreign_bits(format, to.level);
-			ml_pte from_pte, to_pte;
-
-			t_eq(ml_format_encode(format, &types, pa, leaf.prot, leaf.place.level,
-					      false, &from_pte),
-			     ML_OK);
-			t_eq(ml_format_encode(format, &types, pa, leaf.prot, to.level, false,
-					      &to_pte),
-			     ML_OK);
-			T_REQUIRE(t_eq(codec_relevel(format, from_pte | leaf.foreign,
-						     leaf.place.level, to.level),
-				       to_pte | kept));
-		}
-	}
+	hold(goes_to_another_level, 51, NULL, 0);
 }
 
 /* The OR of both, and nothing else changes. */
+static bool gathers(struct trial *t)
+{
+	const struct leaf *leaf = &t->leaf;
+	const ml_prot ad = t_random(&t->seed) & ML_PROT_AD;
+	const ml_pte other =
+		code(t->format, &t->types, leaf->place, (leaf->prot & ~ML_PROT_AD) | ad);
+	const ml_pte differ = leaf->pte ^ other ^ leaf->foreign;
+
+	return t_eq(codec_merge_ad(t->format, leaf->pte, differ),
+		    code(t->format, &t->types, leaf->place, leaf->prot | ad) | leaf->foreign);
+}
+
 TEST(gathering_accessed_and_dirty)
 {
-	const struct ml_format *format;
-	uint64_t seed = t_seed(52);
-
-	FOR_EACH_FORMAT(format) {
-		struct ml_types types;
-
-		ml_types_init(&types, format, 0);
-		for (unsigned i = 0; i < ROUNDS; i++) {
-			const struct leaf leaf = random_leaf(format, &types, &seed);
-			const ml_prot ad = t_random(&seed) & ML_PROT_AD;
-			const ml_pte other =
-				code(format, &types, leaf.place, (leaf.prot & ~ML_PROT_AD) | ad);
-			const ml_pte differ = leaf.pte ^ other ^ leaf.foreign;
-
-			T_REQUIRE(t_eq(codec_merge_ad(format, leaf.pte, differ),
-				       code(format, &types, leaf.place, leaf.prot | ad) |
-					       leaf.foreign));
-		}
-	}
+	hold(gathers, 52, NULL, 0);
 }
 
 /* Members are equal exactly when they differ in nothing but accessed, dirty and the hint. */
+static bool tells_members_apart(struct trial *t)
+{
+	const struct leaf *leaf = &t->leaf;
+	const ml_prot flip = t_random(&t->seed) & t_random(&t->seed) & t_random(&t->seed) &
+			     (t->format->prot_mask & ~ML_TYPE_MASK);
+	const uint64_t foreign = t_random(&t->seed) % 4 ? leaf->foreign : 0;
+	const bool same = !(flip & ~ML_PROT_AD) && foreign == leaf->foreign;
+	const ml_pte hint = codec_group(t->format);
+	ml_pte pte, differ;
+
+	t->prot = leaf->prot ^ flip;
+	if (!is_expressible(t))
+		return true;
+	pte = code(t->format, &t->types, leaf->place, t->prot) ^
+	      (t_random(&t->seed) & 1 ? hint : 0);
+	differ = (leaf->pte ^ (pte | foreign)) & ~hint;
+	t->count[0] += same;
+	return t_eq(!(differ & ~codec_ad_bits(t->format, leaf->pte)), same);
+}
+
 TEST(identity_of_members)
 {
-	const struct ml_format *format;
-	uint64_t seed = t_seed(53);
-
-	FOR_EACH_FORMAT(format) {
-		unsigned equal = 0;
-		struct ml_types types;
-
-		ml_types_init(&types, format, 0);
-		for (unsigned i = 0; i < ROUNDS; i++) {
-			const struct leaf leaf = random_leaf(format, &types, &seed);
-			const ml_prot flip = t_random(&seed) & t_random(&seed) & t_random(&seed) &
-					     (format->prot_mask & ~ML_TYPE_MASK);
-			const ml_prot prot = leaf.prot ^ flip;
-			const uint64_t foreign = t_random(&seed) % 4 ? leaf.foreign : 0;
-			const bool same = !(flip & ~ML_PROT_AD) && foreign == leaf.foreign;
-			ml_pte pte, differ;
-
-			if (!ml_format_expressible(format, &types, prot))
-				continue;
-			pte = code(format, &types, leaf.place, prot) ^
-			      (t_random(&seed) & 1 ? codec_group(format) : 0);
-			differ = (leaf.pte ^ (pte | foreign)) & ~codec_group(format);
-			T_REQUIRE(t_eq(!(differ & ~codec_ad_bits(format, leaf.pte)), same));
-			equal += same;
-		}
-		t_ok(equal > 100);
-	}
+	hold(tells_members_apart, 53, NULL, 1);
 }
 
 /* Software's bits need no flush; whatever the hardware sees does (X11, A12). */
-TEST(what_needs_a_flush)
+static bool is_flushed_where_it_must(struct trial *t)
 {
 	const ml_prot software = ML_SPECIAL | ML_DEVICE_MARK | ML_SOFT_MASK;
-	const struct ml_format *format;
-	uint64_t seed = t_seed(54);
+	const ml_prot told =
+		(t->leaf.prot ^ t->prot) & ~software & ~(t->mask & t->prot & ML_ACCESSED);
+	ml_pte pte;
 
-	FOR_EACH_FORMAT(format) {
-		struct ml_types types;
+	if (!is_expressible(t) || told == ML_DIRTY)
+		return true; /* dirty may be software's or hardware's */
+	pte = code(t->format, &t->types, t->leaf.place, t->prot) | t->leaf.foreign;
+	return t_eq(((t->leaf.pte ^ pte) & ~edit_silent(t->format, &t->edit)) != 0, told != 0);
+}
 
-		ml_types_init(&types, format, 0);
-		for (unsigned i = 0; i < ROUNDS; i++) {
-			const struct leaf leaf = random_leaf(format, &types, &seed);
-			const ml_prot mask = random_mask(format, &seed);
-			const ml_prot prot =
-				(leaf.prot & ~mask) | (random_prot(format, &types, &seed) & mask);
-			const struct ml_edit edit = edit_make(format, mask, prot & mask);
-			const ml_prot told =
-				(leaf.prot ^ prot) & ~software & ~(mask & prot & ML_ACCESSED);
-			ml_pte pte;
-
-			if (!ml_format_expressible(format, &types, prot) || told == ML_DIRTY)
-				continue; /* dirty may be software's or hardware's */
-			pte = code(format, &types, leaf.place, prot) | leaf.foreign;
-			T_REQUIRE(t_eq(((leaf.pte ^ pte) & ~edit_silent(format, &edit)) != 0,
-				       told != 0));
-		}
-	}
+TEST(what_needs_a_flush)
+{
+	hold(is_flushed_where_it_must, 54, NULL, 0);
 }
 
 /*
  * Where a live entry must be broken first: the type, global gained (A11), and any right of a
  * group's member but writing (A12).
  */
+static bool is_broken_where_it_must(struct trial *t)
+{
+	const ml_prot differ = t->leaf.prot ^ t->prot;
+	const bool type = differ & ML_TYPE_MASK;
+	const bool global = ~t->leaf.prot & t->prot & ML_GLOBAL;
+	const bool group = t->leaf.place.group && differ & ~(ML_WRITE | ML_PROT_AD | ML_SPECIAL |
+							     ML_DEVICE_MARK | ML_SOFT_MASK);
+	const bool want = t->format->encoding == ML_ENCODING_ARM64 ? type || global || group
+			  : t->format->encoding == ML_ENCODING_TOY ? type || group
+								   : false;
+
+	if (!is_expressible(t))
+		return true;
+	return t_eq(
+		edit_breaks(t->format, t->leaf.pte,
+			    code(t->format, &t->types, t->leaf.place, t->prot) | t->leaf.foreign,
+			    t->leaf.place.level),
+		want);
+}
+
 TEST(what_needs_a_break)
 {
-	const struct ml_format *format;
-	uint64_t seed = t_seed(55);
-
-	FOR_EACH_FORMAT(format) {
-		struct ml_types types;
-
-		ml_types_init(&types, format, 0);
-		for (unsigned i = 0; i < ROUNDS; i++) {
-			const struct leaf leaf = random_leaf(format, &types, &seed);
-			const ml_prot mask = random_mask(format, &seed);
-			const ml_prot prot =
-				(leaf.prot & ~mask) | (random_prot(format, &types, &seed) & mask);
-			bool type = (leaf.prot ^ prot) & ML_TYPE_MASK;
-			bool global = ~leaf.prot & prot & ML_GLOBAL;
-			bool group = leaf.place.group &&
-				     (leaf.prot ^ prot) & ~(ML_WRITE | ML_PROT_AD | ML_SPECIAL |
-							    ML_DEVICE_MARK | ML_SOFT_MASK);
-			bool want = format->encoding == ML_ENCODING_ARM64 ? type || global || group
-				    : format->encoding == ML_ENCODING_TOY ? type || group
-									  : false;
-
-			if (!ml_format_expressible(format, &types, prot))
-				continue;
-			T_REQUIRE(t_eq(
-				edit_breaks(format, leaf.pte,
-					    code(format, &types, leaf.place, prot) | leaf.foreign,
-					    leaf.place.level),
-				want));
-		}
-	}
+	hold(is_broken_where_it_must, 55, NULL, 0);
 }
 
 /* A leaf whose type stands in this slot, whatever the type is. */
@@ -336,6 +320,25 @@ static ml_pte with_slot(const struct ml_format *format, ml_pte pte, unsigned slo
 }
 
 /* Slots that repeat a type or have none stay as they are when something else changes. */
+static bool keeps_its_slot(struct trial *t)
+{
+	const struct leaf *leaf = &t->leaf;
+	const unsigned level = leaf->place.level;
+	const unsigned slots = t->format->encoding == ML_ENCODING_TOY ? 4 : 8;
+	const unsigned slot = (unsigned)(t_random(&t->seed) % slots);
+
+	t->mask &= ~ML_TYPE_MASK;
+	t->edit = edit_make(t->format, t->mask, t->prot & t->mask);
+	t->prot = (leaf->prot & ~t->mask) | (t->prot & t->mask);
+	if (!is_expressible(t))
+		return true;
+	return t_eq(edited(t->format, &t->types, &t->edit,
+			   with_slot(t->format, leaf->pte, slot, level), level),
+		    with_slot(t->format,
+			      code(t->format, &t->types, leaf->place, t->prot) | leaf->foreign,
+			      slot, level));
+}
+
 TEST(slots_stay_when_the_type_does_not_change)
 {
 	static const uint64_t layouts[] = {
@@ -343,34 +346,8 @@ TEST(slots_stay_when_the_type_does_not_change)
 		[ML_ENCODING_ARM64] = 0x0c00ff00ff0cff00,  /* nGnRnE, WB, and GRE */
 		[ML_ENCODING_TOY] = 0,
 	};
-	const struct ml_format *format;
-	uint64_t seed = t_seed(56);
 
-	FOR_EACH_FORMAT(format) {
-		struct ml_types types;
-
-		ml_types_init(&types, format, layouts[format->encoding]);
-		for (unsigned i = 0; i < ROUNDS; i++) {
-			const struct leaf leaf = random_leaf(format, &types, &seed);
-			const unsigned level = leaf.place.level;
-			const unsigned slot =
-				(unsigned)(t_random(&seed) %
-					   (format->encoding == ML_ENCODING_TOY ? 4 : 8));
-			const ml_prot mask = random_mask(format, &seed) & ~ML_TYPE_MASK;
-			const ml_prot value = random_prot(format, &types, &seed) & mask;
-			const ml_prot want = (leaf.prot & ~mask) | value;
-			const struct ml_edit edit = edit_make(format, mask, value);
-
-			if (!ml_format_expressible(format, &types, want))
-				continue;
-			T_REQUIRE(t_eq(
-				edited(format, &types, &edit,
-				       with_slot(format, leaf.pte, slot, level), level),
-				with_slot(format,
-					  code(format, &types, leaf.place, want) | leaf.foreign,
-					  slot, level)));
-		}
-	}
+	hold(keeps_its_slot, 56, layouts, 0);
 }
 
 /* The quick questions a walk asks agree with the kind, for any bits. */

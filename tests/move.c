@@ -9,6 +9,7 @@
 #include <maxleaf/pte.h>
 
 #include "support/story.h"
+#include "support/strike.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
@@ -556,23 +557,6 @@ TEST(ranges_that_make_no_sense)
 
 /* ---- hardware that marks ------------------------------------------------------------- */
 
-/* Hardware writes a page right before the n-th time that the entry which maps it is written. */
-static struct {
-	uint64_t n;
-	ml_va va;
-	bool marked;
-} hardware;
-
-static void strike(const void *entry, bool writes)
-{
-	struct ml_model_result seen;
-
-	if (!writes || ml_model_walk(&rig.model, hardware.va, ML_MODEL_READ, false, &seen) ||
-	    entry != ml_arena_pointer(rig.arena, seen.entry_pa, sizeof(ml_pte)) || hardware.n--)
-		return;
-	hardware.marked = rig_touch(&rig, hardware.va, true, &seen) && seen.prot & ML_WRITE;
-}
-
 TEST(marks_that_come_meanwhile_go_along)
 {
 	static const uint64_t places[] = { 0, 5 * PAGE, 40 * PAGE, 2 * M - PAGE, 3 * M };
@@ -585,21 +569,20 @@ TEST(marks_that_come_meanwhile_go_along)
 			const ml_pa pa = AT + (i / 15 % 2 ? 0 : PAGE);
 			const uint64_t delta = distances[i / 5 % 3];
 			struct ml_translation found;
+			ml_va va = AT + places[i % 5];
+			bool marked;
 
 			put_up(wide[w], &wish);
 			t_eq(ml_map(&rig.table, AT, 4 * M, pa, ML_RW | ML_ACCESSED, NULL), ML_OK);
-			hardware.n = i / 30;
-			hardware.va = AT + places[i % 5];
-			hardware.marked = false;
-			ml_doors.turn = strike;
+			strike_begin(&rig, va, i / 30);
 			t_eq(move(AT + 3 * PAGE, AT + 3 * PAGE + delta, 4 * M - 5 * PAGE), ML_OK);
-			ml_doors.turn = NULL;
+			marked = strike_end();
 			if (i % 5)
-				hardware.va += delta;
-			t_eq(ml_translate(&rig.table, hardware.va, &found), ML_OK);
-			if (hardware.marked)
+				va += delta;
+			t_eq(ml_translate(&rig.table, va, &found), ML_OK);
+			if (marked)
 				t_ok(ml_translation_prot(&rig.table, &found) & ML_DIRTY);
-			marks += hardware.marked;
+			marks += marked;
 			take_down();
 		}
 	t_ok(marks > 40);

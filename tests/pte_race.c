@@ -9,6 +9,7 @@
 
 #include "support/entries.h"
 #include "support/source.h"
+#include "support/strike.h"
 #include "t.h"
 
 #define ROUNDS 2000
@@ -37,26 +38,12 @@ struct writer {
 	ml_pte *p;
 };
 
-/* Dirty, in one atomic step, if the entry may be written and is not dirty; whether it was so. */
-static bool mark_dirty(const struct ml_format *f, ml_pte *p)
-{
-	const bool arm = f->encoding == ML_ENCODING_ARM64;
-	const ml_pte write = arm ? (ml_pte)1 << 51 : f->encoding == ML_ENCODING_TOY ? 8 : 2;
-	const ml_pte dirty = arm ? (ml_pte)1 << 7 : (ml_pte)1 << 6;
-	ml_pte old = __atomic_load_n(p, __ATOMIC_RELAXED);
-
-	if (!(old & 1) || !(old & write) || !(old & dirty) == arm)
-		return false;
-	return __atomic_compare_exchange_n(p, &old, old ^ dirty, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED);
-}
-
 static void *write_on(void *cookie)
 {
 	struct writer *w = cookie;
 
 	while (!atomic_load(&w->stop))
-		if (mark_dirty(w->e->rig.facts->format, w->p))
+		if (strike_entry(w->e->rig.facts->format, w->p))
 			atomic_fetch_add(&w->marks, 1);
 	return NULL;
 }

@@ -13,21 +13,12 @@ agrees() {
 
 # Of the addresses and of the leaves, one each.
 catches_a_liar() {
-	agrees "$1" "$2" judge-lie >"$scratch/lie"
-	status=$?
-	cat "$scratch/lie"
-	[ $status -eq 1 ] && tail -n 1 "$scratch/lie" | grep -q ': 2 differ'
+	catches 2 agrees "$1" "$2" judge-lie
 }
 
-# judge FUNCTION BOARD CPU
 judge() {
-	reason=$(missing "$2")
-	if [ -n "$reason" ]; then
-		skip "the monitor $1: $2 $3" "$reason"
-		return
-	fi
-	ok "the monitor $1: $2 $3" "$@"
-	[ "$1" = agrees ] && tail -n 1 "$scratch/tap-output" | sed 's/^/# /'
+	on_board "the monitor" "$@" && [ "$1" = agrees ] &&
+		tail -n 1 "$scratch/tap-output" | sed 's/^/# /'
 }
 
 judge agrees arm64 max

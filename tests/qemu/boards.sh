@@ -46,3 +46,25 @@ run_parallel() {
 	shift 3
 	run_board "$board" "$cpu" --thread-per-cpu "ML_TEST_STEPS=$steps" "$@"
 }
+
+# on_board WHAT FUNCTION BOARD CPU: a test of FUNCTION, skipped where the board cannot run.
+on_board() {
+	what=$1
+	shift
+	reason=$(missing "$2")
+	if [ -n "$reason" ]; then
+		skip "$what $1: $2 $3" "$reason"
+		return 1
+	fi
+	ok "$what $1: $2 $3" "$@"
+}
+
+# catches COUNT COMMAND...: it fails, and says last that so many things differ.
+catches() {
+	count=$1
+	shift
+	"$@" >"$scratch/lie"
+	status=$?
+	cat "$scratch/lie"
+	[ $status -eq 1 ] && tail -n 1 "$scratch/lie" | grep -q ": $count differ\$"
+}

@@ -131,26 +131,6 @@ static void marked(void *cookie, ml_va va, uint64_t length, ml_pa pa, ml_prot bi
 	w->marks[w->mark_count++] = (struct life_mark){ va, length, pa, bits };
 }
 
-/* ---- promises ---------------------------------------------------------------------- */
-
-static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
-{
-	const struct reference *r = map;
-	const size_t index = reference_index(r, va);
-	const struct reference_span *span = &r->spans[index];
-
-	if (index == r->count)
-		return;
-	if (span->first > va) { /* nothing up to there */
-		page->last = span->first - 1;
-		return;
-	}
-	page->mapped = true;
-	page->last = span->last;
-	page->pa = span->pa + (va - span->first);
-	page->prot = span->prot;
-}
-
 /* What the table says now, of any size. */
 static void look(const struct life_watch *w, unsigned process, struct reference *r)
 {
@@ -210,7 +190,7 @@ static void end(struct life_watch *w, unsigned process)
 {
 	look(w, process, &w->after);
 	resolve_marks(w);
-	ml_oracle_end(w->oracle, promise, &w->before, &w->after);
+	ml_oracle_end(w->oracle, watch_promise, &w->before, &w->after);
 }
 
 static void change_begins(struct ml_notifier *notifier, ml_va va, uint64_t len)

@@ -124,8 +124,9 @@ static void promise_never(const struct ml_never_fault *never, ml_va va, struct m
 		page->last = never->va - 1;
 }
 
-static void promise_page(const struct reference *r, ml_va va, struct ml_oracle_page *page)
+void watch_promise(const void *map, ml_va va, struct ml_oracle_page *page)
 {
+	const struct reference *r = map;
 	const size_t index = reference_index(r, va);
 	const struct reference_span *span = &r->spans[index];
 
@@ -145,7 +146,7 @@ static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
 {
 	const struct promised *promised = map;
 
-	promise_page(promised->reference, va, page);
+	watch_promise(promised->reference, va, page);
 	promise_never(promised->never, va, page);
 }
 

@@ -65,4 +65,7 @@ void watch_live(struct watch *watch, bool live);
 /* Nobody walks the table any more, and nobody listens. */
 void watch_end(struct watch *watch);
 
+/* What a flat model (struct reference) promises about a page, for ml_oracle_end(). */
+void watch_promise(const void *map, ml_va va, struct ml_oracle_page *page);
+
 #endif
