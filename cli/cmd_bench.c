@@ -36,8 +36,8 @@ static const struct argp_option options[] = {
 };
 
 static const char documentation[] =
-	"Measure what larger leaves give on this CPU: loads and copies over the same physical\n"
-	"pages, mapped by 4K leaves and by the largest.\n"
+	"Measure what larger leaves give on this CPU: loads and copies over the same "
+	"physical pages, mapped by 4K leaves and by the largest.\n"
 	"\n"
 	"  maxleaf bench\n"
 	"  maxleaf bench --max 1G --seconds 20\n"

@@ -96,7 +96,8 @@ static const struct argp_option options[] = {
 };
 
 static const char documentation[] =
-	"Boot a board under QEMU: a small kernel whose page tables are maxleaf's, on up to four CPUs.\n"
+	"Boot a board under QEMU: a small kernel whose page tables are maxleaf's, on up to "
+	"four CPUs.\n"
 	"\n"
 	"  maxleaf qemu arm64\n"
 	"  maxleaf qemu arm64 --cpu cortex-a72\n"

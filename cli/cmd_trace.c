@@ -40,7 +40,7 @@ static const struct argp_option options[] = {
 	{ "largest", KEY_LARGEST, "SIZE", 0, "Allow no leaf larger than this", 2 },
 	{ "levels", KEY_LEVELS, "N", 0, "Levels of the table (default: the format's usual number)",
 	  2 },
-	{ "fold", KEY_FOLD, "POLICY", 0, "When leaves grow: map (default), complete or block", 2 },
+	{ "fold", KEY_FOLD, "POLICY", 0, "When leaves grow: map (default), complete, block", 2 },
 	{ "guaranteed", KEY_GUARANTEED, NULL, 0, "Every large leaf owns the tables its split needs",
 	  2 },
 	{ "track-ad", KEY_TRACK, NULL, 0, "Somebody reads accessed and dirty: map as PROT says",
@@ -69,7 +69,7 @@ static const char documentation[] =
 	"  maxleaf trace -f x86-64 --json -e 'map 0 2M 0; protect 0x1000 4K -w'\n"
 	"  maxleaf trace -f arm64-4k --fold complete script.txt\n"
 	"  maxleaf trace -f toy --bbm 2 -e 'map 0 16K 0x8000; unmap 0x1000 4K'\n"
-	"  maxleaf trace -f toy --never-fault 0+16K,8K -e 'map 0 16K 0x8000; split 0 4K'\n"
+	"  maxleaf trace -f toy --never-fault 0+16K,8K -e 'map 0 16K 0; split 0 4K'\n"
 	"\v"
 	"Operations, between semicolons or ends of lines:\n"
 	"  map VA SIZE PA [PROT]      replace VA SIZE PA [PROT]\n"

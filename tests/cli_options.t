@@ -38,6 +38,10 @@ for command in $commands bench-space; do
 	comm -23 "$scratch/options" "$scratch/help" >"$scratch/missing"
 	[ -s "$scratch/options" ] || echo "no options at all" >"$scratch/missing"
 	verdict "maxleaf $command --help tells every option" "$scratch/missing"
+	# shellcheck disable=SC2086
+	"$MAXLEAF" $words --help | awk -v quote="'" '
+		/ +$/ || (/^  maxleaf .* -e / && gsub(quote, quote) % 2)' >"$scratch/broken"
+	verdict "maxleaf $command --help breaks no example, and ends no line with blanks" "$scratch/broken"
 	comm -3 "$scratch/options" "$scratch/page" >"$scratch/different"
 	verdict "$page tells every option and no other" "$scratch/different"
 	for section in 'EXIT STATUS' ENVIRONMENT EXAMPLES; do
