@@ -45,24 +45,18 @@ static const char documentation[] =
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
-	uint64_t number;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &a->common;
 		return 0;
 	case KEY_SIZE:
-		a->bytes = cli_number_or_die(WHERE ": --size", arg);
-		if (a->bytes < SPACE_LEAF || a->bytes > BYTES_MOST)
-			cli_die(WHERE ": --size", "%s is not from 2M to 64G", arg);
+		a->bytes = cli_number_within_or_die(WHERE ": --size", arg, SPACE_LEAF, BYTES_MOST);
 		cli_check_aligned(WHERE ": --size", a->bytes, SPACE_LEAF);
 		return 0;
 	case KEY_ROUNDS:
-		number = cli_number_or_die(WHERE ": --rounds", arg);
-		if (number < ROUNDS_LEAST || number > SPACE_ROUNDS_MOST)
-			cli_die(WHERE ": --rounds", "%s is not from %d to %d", arg, ROUNDS_LEAST,
-				SPACE_ROUNDS_MOST);
-		a->rounds = (unsigned)number;
+		a->rounds = (unsigned)cli_number_within_or_die(WHERE ": --rounds", arg,
+							       ROUNDS_LEAST, SPACE_ROUNDS_MOST);
 		return 0;
 	case ARGP_KEY_ARG:
 		cli_die(WHERE, "unexpected argument '%s'", arg);

@@ -61,6 +61,10 @@ _Noreturn void cli_die(const char *where, const char *text, ...)
 /* Parse an option's number or die, naming where and the text. */
 uint64_t cli_number_or_die(const char *where, const char *text);
 
+/* One that is from `least` to `most`. */
+uint64_t cli_number_within_or_die(const char *where, const char *text, uint64_t least,
+				  uint64_t most);
+
 /* Flush stdout; CLI_TROUBLE with a message when that fails, else status. */
 int cli_finish(int status);
 
@@ -145,15 +149,23 @@ struct cli_text cli_ladder(const struct ml_format *format);
 /* The rung of that leaf size, or die with the ladder. */
 unsigned cli_rung_or_die(const char *where, const struct ml_format *format, const char *size);
 
-/* The number of levels a command's --levels asks for (NULL: the format's usual one), or die. */
-unsigned cli_levels_or_die(const char *command, const struct ml_format *format, const char *levels);
+/* What a command's --levels, --rungs and --largest say of a table; NULL: not given. */
+struct cli_shape {
+	const char *levels;
+	const char *rungs;
+	const char *largest;
+};
 
-/*
- * The leaf sizes that a command's --rungs or --largest allow (NULL: not given), or die; a bit for
- * each rung.
- */
-uint32_t cli_rungs_or_die(const char *command, const struct ml_format *format, const char *list,
-			  const char *largest);
+/* Those options, for a command's argp: a child whose input is a struct cli_shape. */
+extern const struct argp cli_shape_argp;
+
+/* The number of levels, the format's usual one if none is given, or die. */
+unsigned cli_levels_or_die(const char *command, const struct ml_format *format,
+			   const struct cli_shape *shape);
+
+/* The leaf sizes that are allowed, a bit for each rung, or die. */
+uint32_t cli_rungs_or_die(const char *command, const struct ml_format *format,
+			  const struct cli_shape *shape);
 
 /* The register that defines the memory types: "IA32_PAT", "MAIR_EL1"; NULL: none does. */
 const char *cli_types_register(const struct ml_format *format);

@@ -69,14 +69,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &a->common;
 		return 0;
 	case KEY_MAX:
-		a->largest = cli_number_or_die("bench: --max", arg);
-		if (a->largest < BENCH_SMALLEST || a->largest > LARGEST_MOST)
-			cli_die("bench: --max", "%s is not from 16M to 4T", arg);
+		a->largest =
+			cli_number_within_or_die("bench: --max", arg, BENCH_SMALLEST, LARGEST_MOST);
 		return 0;
 	case 's':
-		a->seconds = cli_number_or_die("bench: --seconds", arg);
-		if (a->seconds == 0 || a->seconds > SECONDS_MOST)
-			cli_die("bench: --seconds", "%s is not from 1 to %d", arg, SECONDS_MOST);
+		a->seconds = cli_number_within_or_die("bench: --seconds", arg, 1, SECONDS_MOST);
 		return 0;
 	case KEY_PORT:
 		a->port = port_or_die(arg);

@@ -11,24 +11,17 @@
 struct arguments {
 	struct cli_common common;
 	struct plan_request request;
-	const char *rungs;
-	const char *largest;
-	const char *levels;
+	struct cli_shape shape;
 	bool has_va, has_pa, has_size;
 };
 
-enum { KEY_VA = 0x100, KEY_PA, KEY_SIZE, KEY_RUNGS, KEY_LARGEST, KEY_LEVELS };
+enum { KEY_VA = 0x100, KEY_PA, KEY_SIZE };
 
 static const struct argp_option options[] = {
 	{ "format", 'f', "NAME", 0, "Page-table format; `maxleaf formats` lists them", 1 },
 	{ "va", KEY_VA, "ADDRESS", 0, "Virtual address of the mapping", 1 },
 	{ "pa", KEY_PA, "ADDRESS", 0, "Physical address it leads to", 1 },
 	{ "size", KEY_SIZE, "BYTES", 0, "Its length", 1 },
-	{ "rungs", KEY_RUNGS, "SIZE,...", 0,
-	  "Allow these leaf sizes alone (the base page is always allowed)", 2 },
-	{ "largest", KEY_LARGEST, "SIZE", 0, "Allow no leaf larger than this", 2 },
-	{ "levels", KEY_LEVELS, "N", 0, "Levels of the table (default: the format's usual number)",
-	  2 },
 	{ 0 },
 };
 
@@ -47,7 +40,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &a->common;
+		state->child_inputs[0] = &a->shape;
+		state->child_inputs[1] = &a->common;
 		return 0;
 	case 'f':
 		a->request.format = cli_format_or_die("plan: --format", arg);
@@ -64,15 +58,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->request.size = cli_number_or_die("plan: --size", arg);
 		a->has_size = true;
 		return 0;
-	case KEY_RUNGS:
-		a->rungs = arg;
-		return 0;
-	case KEY_LARGEST:
-		a->largest = arg;
-		return 0;
-	case KEY_LEVELS:
-		a->levels = arg;
-		return 0;
 	case ARGP_KEY_ARG:
 		cli_die("plan", "unexpected argument '%s'", arg);
 	default:
@@ -80,7 +65,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &cli_shape_argp, 0, NULL, 0 },
+					      { &cli_common_argp, 0, NULL, 0 },
+					      { 0 } };
 static const struct argp argp = { options, parse, NULL, documentation, children, NULL, NULL };
 
 static void require(bool given, const char *option)
@@ -151,8 +138,8 @@ static void check(struct arguments *a)
 	require(a->has_pa, "--pa");
 	require(a->has_size, "--size");
 	page = UINT64_C(1) << r->format->page_shift;
-	r->levels = cli_levels_or_die("plan", r->format, a->levels);
-	r->rungs = cli_rungs_or_die("plan", r->format, a->rungs, a->largest);
+	r->levels = cli_levels_or_die("plan", r->format, &a->shape);
+	r->rungs = cli_rungs_or_die("plan", r->format, &a->shape);
 	if (!r->size)
 		cli_die("plan: --size", "there is nothing to map");
 	cli_check_aligned("plan: --va", r->va, page);

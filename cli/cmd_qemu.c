@@ -4,7 +4,6 @@
  * emulator's exit status says.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -148,15 +147,6 @@ static void append(struct arguments *a, const char *word)
 	sprintf(a->append + length, "%s%s", length ? " " : "", word);
 }
 
-static unsigned number_or_die(const char *option, const char *text, unsigned most)
-{
-	const uint64_t number = cli_number_or_die(option, text);
-
-	if (number < 1 || number > most)
-		cli_die(option, "%" PRIu64 " is not between 1 and %u", number, most);
-	return (unsigned)number;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
@@ -169,7 +159,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->cpu = arg;
 		return 0;
 	case KEY_CPUS:
-		a->cpus = number_or_die("qemu: --cpus", arg, CPUS);
+		a->cpus = (unsigned)cli_number_within_or_die("qemu: --cpus", arg, 1, CPUS);
 		return 0;
 	case KEY_DISPLAY:
 		a->display = true;
@@ -188,7 +178,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->print = true;
 		return 0;
 	case KEY_TIMEOUT:
-		a->seconds = number_or_die("qemu: --timeout", arg, MAX_SECONDS);
+		a->seconds =
+			(unsigned)cli_number_within_or_die("qemu: --timeout", arg, 1, MAX_SECONDS);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->board)

@@ -9,18 +9,13 @@ struct arguments {
 	struct cli_common common;
 	struct trace_request request;
 	struct trace_policy_text policy;
-	const char *rungs;
-	const char *largest;
-	const char *levels;
+	struct cli_shape shape;
 	const char *file;
 	char *text; /* of -e */
 };
 
 enum {
-	KEY_RUNGS = 0x100,
-	KEY_LARGEST,
-	KEY_LEVELS,
-	KEY_FOLD,
+	KEY_FOLD = 0x100,
 	KEY_GUARANTEED,
 	KEY_TRACK,
 	KEY_HARDWARE,
@@ -35,11 +30,6 @@ static const struct argp_option options[] = {
 	{ "format", 'f', "NAME", 0, "Page-table format; `maxleaf formats` lists them", 1 },
 	{ "expression", 'e', "TEXT", 0, "Take the script from here; may be repeated", 1 },
 	{ "each", KEY_EACH, NULL, 0, "Show every entry by itself, no runs", 1 },
-	{ "rungs", KEY_RUNGS, "SIZE,...", 0,
-	  "Allow these leaf sizes alone (the base page is always allowed)", 2 },
-	{ "largest", KEY_LARGEST, "SIZE", 0, "Allow no leaf larger than this", 2 },
-	{ "levels", KEY_LEVELS, "N", 0, "Levels of the table (default: the format's usual number)",
-	  2 },
 	{ "fold", KEY_FOLD, "POLICY", 0, "When leaves grow: map (default), complete, block", 2 },
 	{ "guaranteed", KEY_GUARANTEED, NULL, 0, "Every large leaf owns the tables its split needs",
 	  2 },
@@ -113,7 +103,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &a->common;
+		state->child_inputs[0] = &a->shape;
+		state->child_inputs[1] = &a->common;
 		return 0;
 	case 'f':
 		a->request.format = cli_format_or_die("trace: --format", arg);
@@ -123,15 +114,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_EACH:
 		a->request.each = true;
-		return 0;
-	case KEY_RUNGS:
-		a->rungs = arg;
-		return 0;
-	case KEY_LARGEST:
-		a->largest = arg;
-		return 0;
-	case KEY_LEVELS:
-		a->levels = arg;
 		return 0;
 	case KEY_FOLD:
 		a->request.fold = fold_or_die(arg);
@@ -168,7 +150,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &cli_shape_argp, 0, NULL, 0 },
+					      { &cli_common_argp, 0, NULL, 0 },
+					      { 0 } };
 static const struct argp argp = { options, parse, "SCRIPT\n-e TEXT", documentation, children,
 				  NULL,    NULL };
 
@@ -188,8 +172,8 @@ static void check(struct arguments *a)
 	require(a->file || a->text, "a script");
 	if (a->file && a->text)
 		cli_die("trace", "-e and a file exclude each other");
-	a->request.levels = cli_levels_or_die("trace", a->request.format, a->levels);
-	a->request.rungs = cli_rungs_or_die("trace", a->request.format, a->rungs, a->largest);
+	a->request.levels = cli_levels_or_die("trace", a->request.format, &a->shape);
+	a->request.rungs = cli_rungs_or_die("trace", a->request.format, &a->shape);
 	trace_policy_parse(&a->request, &a->policy);
 	a->request.json = a->common.json;
 }

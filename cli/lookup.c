@@ -61,6 +61,38 @@ unsigned cli_rung_or_die(const char *where, const struct ml_format *format, cons
 	exit(CLI_TROUBLE);
 }
 
+enum { KEY_RUNGS = 0x2000, KEY_LARGEST, KEY_LEVELS };
+
+static const struct argp_option shape_options[] = {
+	{ "rungs", KEY_RUNGS, "SIZE,...", 0,
+	  "Allow these leaf sizes alone (the base page is always allowed)", 2 },
+	{ "largest", KEY_LARGEST, "SIZE", 0, "Allow no leaf larger than this", 2 },
+	{ "levels", KEY_LEVELS, "N", 0, "Levels of the table (default: the format's usual number)",
+	  2 },
+	{ 0 },
+};
+
+static error_t parse_shape(int key, char *arg, struct argp_state *state)
+{
+	struct cli_shape *shape = state->input;
+
+	switch (key) {
+	case KEY_RUNGS:
+		shape->rungs = arg;
+		return 0;
+	case KEY_LARGEST:
+		shape->largest = arg;
+		return 0;
+	case KEY_LEVELS:
+		shape->levels = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp cli_shape_argp = { .options = shape_options, .parser = parse_shape };
+
 /* "plan: --levels", for messages. */
 struct option_name {
 	char text[32];
@@ -74,14 +106,15 @@ static struct option_name name_of(const char *command, const char *option)
 	return name;
 }
 
-unsigned cli_levels_or_die(const char *command, const struct ml_format *format, const char *text)
+unsigned cli_levels_or_die(const char *command, const struct ml_format *format,
+			   const struct cli_shape *shape)
 {
 	const struct option_name where = name_of(command, "levels");
 	uint64_t levels;
 
-	if (!text)
+	if (!shape->levels)
 		return format->levels_default;
-	levels = cli_number_or_die(where.text, text);
+	levels = cli_number_or_die(where.text, shape->levels);
 	if (levels < format->levels_min || levels > format->levels_max)
 		cli_die(where.text, "%s has %u to %u levels, not %" PRIu64, format->name,
 			format->levels_min, format->levels_max, levels);
@@ -104,19 +137,19 @@ static uint32_t rungs_of_list(const char *command, const struct ml_format *forma
 	return rungs;
 }
 
-uint32_t cli_rungs_or_die(const char *command, const struct ml_format *format, const char *list,
-			  const char *largest)
+uint32_t cli_rungs_or_die(const char *command, const struct ml_format *format,
+			  const struct cli_shape *shape)
 {
 	unsigned rung;
 
-	if (list && largest)
+	if (shape->rungs && shape->largest)
 		cli_die(command, "--rungs and --largest exclude each other");
-	if (list)
-		return rungs_of_list(command, format, list);
-	if (!largest)
+	if (shape->rungs)
+		return rungs_of_list(command, format, shape->rungs);
+	if (!shape->largest)
 		return ml_format_default_rungs(format);
 	/* A size that is off by default is named here, so it is on. */
-	rung = cli_rung_or_die(name_of(command, "largest").text, format, largest);
+	rung = cli_rung_or_die(name_of(command, "largest").text, format, shape->largest);
 	return (ml_format_default_rungs(format) & ((UINT32_C(1) << rung) - 1)) | UINT32_C(1)
 											 << rung;
 }

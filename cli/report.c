@@ -64,6 +64,17 @@ uint64_t cli_number_or_die(const char *where, const char *text)
 	exit(CLI_TROUBLE);
 }
 
+uint64_t cli_number_within_or_die(const char *where, const char *text, uint64_t least,
+				  uint64_t most)
+{
+	const uint64_t value = cli_number_or_die(where, text);
+
+	if (value < least || value > most)
+		cli_die(where, "%s is not from %s to %s", text, cli_size_exact(least).text,
+			cli_size_exact(most).text);
+	return value;
+}
+
 int cli_finish(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
