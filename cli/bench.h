@@ -181,6 +181,9 @@ struct bench_report {
 void bench_print_text(const struct bench_report *report);
 void bench_print_json(const struct bench_report *report);
 
+/* An object of that name: q1, median, q3. */
+void bench_json_spread(struct cli_json *json, const char *name, const struct bench_spread *spread);
+
 /* Whether gnuplot can be had, and the file's name is one of a chart; dies if not. */
 void bench_plot_check(const char *file);
 

@@ -5,7 +5,7 @@
  */
 #include "bench.h"
 
-static void put_spread(struct cli_json *json, const char *name, const struct bench_spread *spread)
+void bench_json_spread(struct cli_json *json, const char *name, const struct bench_spread *spread)
 {
 	cli_json_object(json, name);
 	cli_json_real(json, "q1", spread->low);
@@ -64,11 +64,11 @@ static void put_result(const struct bench_row *row, enum bench_work work)
 		cli_json_integer(&json, "chunk", result->amount);
 		cli_json_object(&json, "ns");
 		for (view = 0; view < BENCH_VIEWS; view++)
-			put_spread(&json, bench_view_names[view], &result->time[view]);
+			bench_json_spread(&json, bench_view_names[view], &result->time[view]);
 		cli_json_up(&json);
 		cli_json_object(&json, "saved");
 		for (view = 0; view < BENCH_LARGE; view++)
-			put_spread(&json, bench_view_names[view], &result->gain[view]);
+			bench_json_spread(&json, bench_view_names[view], &result->gain[view]);
 		cli_json_up(&json);
 		cli_json_bool(&json, "sure", bench_is_sure(&result->gain[BENCH_SMALL]));
 	}
@@ -117,7 +117,7 @@ static void put_cost(const struct bench_cost *cost, uint64_t bytes)
 	cli_json_up(&json);
 	cli_json_integer(&json, "tables", cost->tables);
 	cli_json_integer(&json, "table_bytes", cost->table_bytes);
-	put_spread(&json, "map_ns", &cost->map_ns);
+	bench_json_spread(&json, "map_ns", &cost->map_ns);
 	cli_json_close(&json);
 }
 

@@ -11,19 +11,6 @@ static const char *const call_names[SPACE_CALLS] = {
 
 /* --- text --------------------------------------------------------------------------- */
 
-static struct cli_text time_text(double ns)
-{
-	struct cli_text out;
-
-	if (ns < 10e3)
-		snprintf(out.text, sizeof(out.text), "%.0f ns", ns);
-	else if (ns < 10e6)
-		snprintf(out.text, sizeof(out.text), "%.1f us", ns / 1e3);
-	else
-		snprintf(out.text, sizeof(out.text), "%.1f ms", ns / 1e6);
-	return out;
-}
-
 static struct cli_text ratio_text(double ratio)
 {
 	struct cli_text out;
@@ -57,8 +44,8 @@ static void print_row(const struct space_report *report, unsigned call, unsigned
 
 	printf("%-9s%-11s%-5s%9s%11s%9s%10s .. %-8s%5" PRIu64 "+%-4" PRIu64 "%9s%10" PRIu64 "\n",
 	       kind ? "" : call_names[call], space_kinds[kind].memory, space_kinds[kind].policy,
-	       time_text(row->library_ns.middle).text,
-	       kind ? "" : time_text(report->kernel_ns[call].middle).text,
+	       cli_time_human(row->library_ns.middle).text,
+	       kind ? "" : cli_time_human(report->kernel_ns[call].middle).text,
 	       ratio_text(row->ratio.middle).text, ratio_text(row->ratio.low).text,
 	       ratio_text(row->ratio.high).text, row->counts.invalidations, row->counts.completions,
 	       cli_size_human(row->counts.table_bytes).text, row->counts.deposits);
@@ -75,8 +62,8 @@ static void print_legend(const struct space_report *report)
 	     "frames have no memory behind them; anonymous ones are counted one by one.");
 	printf("The kernel's map zeroes the memory (a memset() of it, afterwards, takes %s); its\n"
 	       "fork is that of a process (which takes %s without the memory).\n",
-	       time_text(report->zeroing_ns.middle).text,
-	       time_text(report->fork_alone_ns.middle).text);
+	       cli_time_human(report->zeroing_ns.middle).text,
+	       cli_time_human(report->fork_alone_ns.middle).text);
 }
 
 void space_print_text(const struct space_report *report)
@@ -94,15 +81,6 @@ void space_print_text(const struct space_report *report)
 }
 
 /* --- records ------------------------------------------------------------------------- */
-
-static void put_spread(struct cli_json *json, const char *name, const struct bench_spread *spread)
-{
-	cli_json_object(json, name);
-	cli_json_real(json, "q1", spread->low);
-	cli_json_real(json, "median", spread->middle);
-	cli_json_real(json, "q3", spread->high);
-	cli_json_up(json);
-}
 
 static void put_machine(const struct space_report *report)
 {
@@ -131,9 +109,9 @@ static void put_row(const struct space_report *report, unsigned call, unsigned k
 	cli_json_text(&json, "call", call_names[call]);
 	cli_json_text(&json, "memory", space_kinds[kind].memory);
 	cli_json_text(&json, "own", space_kinds[kind].policy);
-	put_spread(&json, "library_ns", &row->library_ns);
-	put_spread(&json, "kernel_ns", &report->kernel_ns[call]);
-	put_spread(&json, "ratio", &row->ratio);
+	bench_json_spread(&json, "library_ns", &row->library_ns);
+	bench_json_spread(&json, "kernel_ns", &report->kernel_ns[call]);
+	bench_json_spread(&json, "ratio", &row->ratio);
 	cli_json_integer(&json, "invalidations", row->counts.invalidations);
 	cli_json_integer(&json, "completions", row->counts.completions);
 	cli_json_integer(&json, "table_bytes", row->counts.table_bytes);
@@ -152,7 +130,7 @@ void space_print_json(const struct space_report *report)
 			put_row(report, call, kind);
 	cli_json_open(&json, stdout);
 	cli_json_object(&json, "summary");
-	put_spread(&json, "zeroing_ns", &report->zeroing_ns);
-	put_spread(&json, "fork_alone_ns", &report->fork_alone_ns);
+	bench_json_spread(&json, "zeroing_ns", &report->zeroing_ns);
+	bench_json_spread(&json, "fork_alone_ns", &report->fork_alone_ns);
 	cli_json_close(&json);
 }

@@ -200,19 +200,6 @@ static void format_leaves(const struct bench_cost *cost, char *text, size_t size
 	}
 }
 
-static struct cli_text time_text(double ns)
-{
-	struct cli_text out;
-
-	if (ns < 10e3)
-		snprintf(out.text, sizeof(out.text), "%.0f ns", ns);
-	else if (ns < 10e6)
-		snprintf(out.text, sizeof(out.text), "%.0f us", ns / 1e3);
-	else
-		snprintf(out.text, sizeof(out.text), "%.0f ms", ns / 1e6);
-	return out;
-}
-
 static void print_costs(const struct bench_report *report)
 {
 	const char *before = "";
@@ -231,7 +218,8 @@ static void print_costs(const struct bench_report *report)
 		printf("  %-10s%-22s%-24s%8" PRIu64 "%12s%10s\n",
 		       strcmp(before, cost->format->name) ? cost->format->name : "",
 		       view_labels[cost->view], leaves, cost->tables,
-		       cli_size_human(cost->table_bytes).text, time_text(cost->map_ns.middle).text);
+		       cli_size_human(cost->table_bytes).text,
+		       cli_time_human(cost->map_ns.middle).text);
 		before = cost->format->name;
 	}
 }

@@ -43,6 +43,9 @@ struct cli_text cli_size_exact(uint64_t bytes);
 /* For people: 512 B, 16 KiB, 1.03 GiB. */
 struct cli_text cli_size_human(uint64_t bytes);
 
+/* For people: 512 ns, 16.3 us, 103.0 ms. */
+struct cli_text cli_time_human(double ns);
+
 /* --- report.c: errors ------------------------------------------------------------- */
 
 /*

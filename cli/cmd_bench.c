@@ -2,7 +2,6 @@
 /*
  * maxleaf bench: its options, how large working sets become, and the order of things.
  */
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

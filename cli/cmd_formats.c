@@ -4,7 +4,6 @@
  * the library; nothing here is known of a format that the library does not publish.
  */
 #include <inttypes.h>
-#include <string.h>
 
 #include "cli.h"
 

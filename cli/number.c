@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * Numbers and sizes as text, both ways. Owns the syntax of every number the tool
- * reads; knows no option and prints nothing.
+ * Numbers and sizes as text, both ways, and times. Owns the syntax of every number the
+ * tool reads; knows no option and prints nothing.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -96,5 +96,18 @@ struct cli_text cli_size_human(uint64_t bytes)
 		snprintf(out.text, sizeof(out.text), "%.0f %ciB", scaled, units[i - 1]);
 	else
 		snprintf(out.text, sizeof(out.text), "%.2f %ciB", scaled, units[i - 1]);
+	return out;
+}
+
+struct cli_text cli_time_human(double ns)
+{
+	struct cli_text out;
+
+	if (ns < 10e3)
+		snprintf(out.text, sizeof(out.text), "%.0f ns", ns);
+	else if (ns < 10e6)
+		snprintf(out.text, sizeof(out.text), "%.1f us", ns / 1e3);
+	else
+		snprintf(out.text, sizeof(out.text), "%.1f ms", ns / 1e6);
 	return out;
 }

@@ -5,7 +5,6 @@
  * printable text of a limited length before anything else looks at it.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
