@@ -84,6 +84,7 @@ struct ml_process_stats {
 
 /* The caller allocates it; the fields are the port's, those under "to read" may be read. */
 struct ml_process {
+	struct ml_pool pool; /* of table memory: the port's */
 	/* to read */
 	char *window;    /* the first address of the window, as a pointer, */
 	ml_va window_va; /* and as the table has it */
@@ -95,7 +96,6 @@ struct ml_process {
 	struct ml_process_stats stats;
 	/* the port's */
 	const struct ml_table *table;
-	struct ml_pool pool;
 	char *pool_memory;
 	size_t pool_bytes;
 	void *spare; /* a mapping to give up where the kernel has none left */

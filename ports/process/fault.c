@@ -246,38 +246,32 @@ static bool install(void)
 /* The lock covers the handler too: another thread's first object may come as the last one goes. */
 bool ml_process_register(struct ml_process *p)
 {
-	sigset_t all, before;
+	sigset_t before;
 	bool installed;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	ml_process_lock(&windows_lock);
+	ml_process_lock_outside(&windows_lock, &before);
 	installed = windows || install();
 	if (installed) {
 		p->next = windows;
 		windows = p;
 	}
-	ml_process_unlock(&windows_lock);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	ml_process_unlock_outside(&windows_lock, &before);
 	return installed;
 }
 
 void ml_process_unregister(struct ml_process *p)
 {
 	struct ml_process **link = &windows;
-	sigset_t all, before;
+	sigset_t before;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	ml_process_lock(&windows_lock);
+	ml_process_lock_outside(&windows_lock, &before);
 	while (*link && *link != p)
 		link = &(*link)->next;
 	if (*link)
 		*link = p->next;
 	if (!windows)
 		uninstall();
-	ml_process_unlock(&windows_lock);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	ml_process_unlock_outside(&windows_lock, &before);
 }
 
 /* --- probing ---------------------------------------------------------------------- */

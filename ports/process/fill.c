@@ -31,10 +31,7 @@ int ml_process_range_check(const struct ml_process *p, ml_va va, uint64_t len)
 static bool refuse(struct ml_process_refusal *refusal, const char *what, int error,
 		   const struct ml_run *run)
 {
-	refusal->what = what;
-	refusal->error = error;
-	refusal->va = run->va;
-	refusal->length = run->length;
+	*refusal = (struct ml_process_refusal){ what, error, run->va, run->length };
 	return false;
 }
 

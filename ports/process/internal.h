@@ -7,6 +7,8 @@
 #ifndef ML_PROCESS_INTERNAL_H
 #define ML_PROCESS_INTERNAL_H
 
+#include <signal.h>
+
 #include <maxleaf/process.h>
 
 #define PROCESS_PAGE_SHIFT 12
@@ -16,6 +18,10 @@
 /* A spin lock that a signal handler may take: holders keep every signal blocked. */
 void ml_process_lock(int *lock);
 void ml_process_unlock(int *lock);
+
+/* The same outside a handler: every signal is blocked for so long. */
+void ml_process_lock_outside(int *lock, sigset_t *before);
+void ml_process_unlock_outside(int *lock, const sigset_t *before);
 
 /*
  * fill.c: let the kernel map a run as the table says; leaf: bytes of one leaf. False: *refusal

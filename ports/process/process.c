@@ -31,6 +31,21 @@ void ml_process_unlock(int *lock)
 	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 }
 
+void ml_process_lock_outside(int *lock, sigset_t *before)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, before);
+	ml_process_lock(lock);
+}
+
+void ml_process_unlock_outside(int *lock, const sigset_t *before)
+{
+	ml_process_unlock(lock);
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 const struct ml_format *ml_process_format(void)
 {
 #if defined(__aarch64__)
@@ -41,27 +56,6 @@ const struct ml_format *ml_process_format(void)
 }
 
 /* --- platform --------------------------------------------------------------------- */
-
-static void *table_alloc(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
-{
-	struct ml_process *p = cookie;
-
-	return ml_pool_alloc(&p->pool, op, bytes, pa);
-}
-
-static void table_free(void *cookie, struct ml_op *op, void *table, ml_pa pa, size_t bytes)
-{
-	struct ml_process *p = cookie;
-
-	ml_pool_free(&p->pool, op, table, pa, bytes);
-}
-
-static void *table_pointer(void *cookie, ml_pa pa, size_t bytes)
-{
-	struct ml_process *p = cookie;
-
-	return ml_pool_pointer(&p->pool, pa, bytes);
-}
 
 /* The part of an invalidation that lies in the window. */
 static bool clip(const struct ml_process *p, const struct ml_invalidation *what, ml_va *va,
@@ -89,7 +83,7 @@ static bool clip(const struct ml_process *p, const struct ml_invalidation *what,
 static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
 {
 	struct ml_process *p = cookie;
-	sigset_t all, before;
+	sigset_t before;
 	ml_va va;
 	uint64_t len;
 	bool dropped;
@@ -97,9 +91,7 @@ static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidat
 	(void)op;
 	if (!clip(p, what, &va, &len))
 		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	ml_process_lock(&p->locked);
+	ml_process_lock_outside(&p->locked, &before);
 	dropped = ml_process_drop(p, va, len);
 	if (!dropped) {
 		/* A part needs mappings that the kernel may not have left; the whole frees some. */
@@ -107,8 +99,7 @@ static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidat
 		dropped = ml_process_drop_all(p);
 	}
 	p->stats.drops++;
-	ml_process_unlock(&p->locked);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	ml_process_unlock_outside(&p->locked, &before);
 	if (!dropped) {
 		/* Going on would leave an entry usable that the caller was told is gone. */
 		perror("maxleaf: process: cannot drop an invalidated range");
@@ -123,10 +114,13 @@ static void complete(void *cookie, struct ml_op *op)
 	(void)op;
 }
 
+/* A cookie is a process to this file, and its first member to the pool. */
+_Static_assert(offsetof(struct ml_process, pool) == 0, "of one address");
+
 static const struct ml_platform platform = {
-	.table_alloc = table_alloc,
-	.table_free = table_free,
-	.table_pointer = table_pointer,
+	.table_alloc = ml_pool_alloc,
+	.table_free = ml_pool_free,
+	.table_pointer = ml_pool_pointer,
 	.invalidate = invalidate,
 	.complete = complete,
 };
@@ -135,10 +129,7 @@ static const struct ml_platform platform = {
 
 static int refused(struct ml_process *p, const char *what, int error, uint64_t length)
 {
-	p->refusal.what = what;
-	p->refusal.error = error;
-	p->refusal.va = p->window_va;
-	p->refusal.length = length;
+	p->refusal = (struct ml_process_refusal){ what, error, p->window_va, length };
 	return ML_ERR_REFUSED;
 }
 

@@ -17,15 +17,10 @@
 #define PIECE_BYTES ((uint64_t)32 << 20)
 
 /* The first refusal is the one told. */
-static void keep_refusal(struct ml_process *p, const char *what, int error, ml_va va,
-			 uint64_t length)
+static void keep_refusal(struct ml_process *p, struct ml_process_refusal refusal)
 {
-	if (p->refusal.what)
-		return;
-	p->refusal.what = what;
-	p->refusal.error = error;
-	p->refusal.va = va;
-	p->refusal.length = length;
+	if (!p->refusal.what)
+		p->refusal = refusal;
 }
 
 /* For kernels before 5.14, which cannot be asked to populate. */
@@ -50,7 +45,7 @@ static bool populate(struct ml_process *p, ml_va va, uint64_t length, ml_prot pr
 		touch(start, length);
 		return true;
 	}
-	keep_refusal(p, "populate", errno, va, length);
+	keep_refusal(p, (struct ml_process_refusal){ "populate", errno, va, length });
 	return false;
 }
 
@@ -93,7 +88,7 @@ static void bring_in(struct ml_process *p, ml_va va, uint64_t length, ml_prot pr
 	if (populate(p, va, length, prot) && large)
 		error = collapse(p, va, length);
 	if (error)
-		keep_refusal(p, "MADV_COLLAPSE", error, va, length);
+		keep_refusal(p, (struct ml_process_refusal){ "MADV_COLLAPSE", error, va, length });
 }
 
 /* A part of a large leaf is synchronised with the rest of its 2 MiB: the kernel needs it whole. */
@@ -138,7 +133,7 @@ static bool sync_run(struct ml_process *p, struct ml_run *run)
 	if (large)
 		widen(run);
 	if (!ml_process_fill(p, run, leaf, &refusal)) {
-		keep_refusal(p, refusal.what, refusal.error, refusal.va, refusal.length);
+		keep_refusal(p, refusal);
 		return refusal.error == 0;
 	}
 	end = run->va + run->length;
