@@ -14,7 +14,7 @@ here=$(dirname "$0")
 
 trouble() {
 	echo "maxleaf: bench: $1" >&2
-	echo "$2" >&2
+	echo "hint: $2" >&2
 	exit 2
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# A floor includes only the floors below it: base < format < table < space, and inst beside it. The public
-# headers keep the order of the floors; tool and ports see the public headers and their
-# own folder. No floor above format names an ISA.
+# A floor includes only the floors below it: base < format < table, and inst beside it; space sees
+# base, and of the table what is public. The public headers keep the order of the floors; tool and
+# ports see the public headers and their own folder. No floor above format names an ISA.
 . tests/support/tap.sh
 
 # included FILES: "file header" for every include, standard headers of the compiler left out.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * The constants of isa.h for x86-64 on QEMU's `microvm` and `q35`. The kernel owns the last root
+ * The constants of isa.h for x86-64 on QEMU's `microvm`. The kernel owns the last root
  * entry of every table, whose reach is a matter of the levels.
  */
 #ifndef QEMU_ISA_FACTS_H
