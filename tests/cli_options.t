@@ -53,6 +53,31 @@ for command in $commands bench-space; do
 	verdict "man/maxleaf.1.scd lists $command" "$scratch/unlisted"
 done
 
+# records COMMAND ARGUMENT...: every field of what it prints is told of in its page, or in the page
+# that it refers to.
+records() {
+	page=man/maxleaf-$1.1.scd
+	words=$(echo "$1" | tr - ' ')
+	command=$1
+	shift
+	# shellcheck disable=SC2086
+	"$MAXLEAF" $words --json "$@" >"$scratch/records" 2>/dev/null
+	grep -oE '"[a-z][a-z0-9_]*":' "$scratch/records" | tr -d '":' | sort -u | while read -r field; do
+		grep -q "\*$field\*" "$page" && continue
+		[ "$command" = trace ] && grep -q "\*$field\*" man/maxleaf-pte.1.scd && continue
+		grep -q "\"$field\"" man/maxleaf.1.scd || echo "$field"
+	done >"$scratch/unknown"
+	[ -s "$scratch/records" ] || echo "no records" >"$scratch/unknown"
+	verdict "$page tells of every field of: maxleaf $words $*" "$scratch/unknown"
+}
+records plan -f arm64-4k --va 0x40210000 --pa 0x80010000 --size 70M
+records formats
+records pte -f arm64-4k 0x60000000000743 0xffffffffffffffff@1 0
+records pte -f x86-64 --encode --pa 4K --prot rw
+records trace -f toy -e 'map 0 16K 0x8000; unmap 0 4K; touch 0x2000 write; fold 0 16K; map 0x1000 4K 0'
+records bench-space --size 4M --rounds 3
+records qemu arm64 --image README.md --print
+
 if command -v bash >/dev/null 2>&1; then
 	ln -s "$(realpath "$MAXLEAF")" "$scratch/maxleaf"
 	PATH=$scratch:$PATH bash -c '
