@@ -130,7 +130,7 @@ $(O)/plain/tests/mmu_kvm: $(MMU_BODIES:%=$(O)/plain/%) $(O)/plain/tests/mmu/mach
 
 ALL_TESTS := $(sort $(wildcard tests/*.t)) $(HOSTED_TESTS) $(PROCESS_TESTS) $(SANITIZED)
 QEMU_TESTS := $(sort $(wildcard tests/qemu*.t))
-SLOW := %/random %/toy %/interleave %/interleave_units %/oracle_toy %/oracle_random %/space_random %/space_oracle tests/symbols.t tests/cross.t $(QEMU_TESTS) # first, so that the others run beside them
+SLOW := %/random %/toy %/interleave %/interleave_units %/oracle_toy %/oracle_random %/oracle_lent %/space_random %/space_oracle tests/symbols.t tests/cross.t $(QEMU_TESTS) # first, so that the others run beside them
 EXAMPLES := $(patsubst %.c,$(O)/plain/%,$(wildcard examples/*.c))
 $(EXAMPLES): $(O)/plain/%: $(O)/plain/%.o $(LIBRARIES)
 	$(call link,$(CC) -pthread)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Borrowed root entries: walked, seen at once, never changed through the borrower. */
-#include <maxleaf/table.h>
+#include <maxleaf/pte.h>
 
 #include "support/rig.h"
 #include "t.h"
@@ -170,6 +170,40 @@ TEST(lent_tables_stay)
 	t_eq(ml_map(&kernel.table, KERNEL, G, G, ML_RW, NULL), ML_OK);
 	t_ok(sees(&user, KERNEL + G - 1, 2 * G - 1));
 	take_down(&user, &kernel);
+}
+
+/* One call empties tables that are lent, and others beside them: those go. */
+TEST(tables_beside_lent_ones_go)
+{
+	const ml_va va = KERNEL - 4 * K;
+
+	for (unsigned way = 0; way < 3; way++) {
+		struct rig user, kernel;
+		uint64_t tables;
+
+		T_CONTEXT("way", way);
+		put_up(&user, &kernel, true);
+		t_eq(ml_table_share(&user.table, &kernel.table, KERNEL, 2 * SLOT, NULL), ML_OK);
+		tables = kernel.table.stats.tables;
+		t_eq(ml_map(&kernel.table, va, 8 * K, 0, ML_RW, NULL), ML_OK);
+		t_ok(sees(&user, KERNEL, 4 * K));
+		if (way == 0) {
+			t_eq(ml_unmap(&kernel.table, va, 8 * K, NULL), ML_OK);
+		} else if (way == 1) {
+			t_eq(ml_move(&kernel.table, va, 0, 8 * K, NULL), ML_OK);
+			t_eq(ml_unmap(&kernel.table, 0, 8 * K, NULL), ML_OK);
+		} else {
+			for (unsigned i = 0; i < 2; i++)
+				ml_pte_clear(&kernel.table, va + i * 4 * K,
+					     ml_pte_pointer(&kernel.table, va + i * 4 * K, 0), 0);
+			ml_flush_range(&kernel.table, va, 8 * K, 0, true);
+			t_eq(ml_table_trim(&kernel.table, KERNEL - SLOT, 3 * SLOT, NULL), ML_OK);
+		}
+		t_eq(kernel.table.stats.tables, tables);
+		t_eq(ml_map(&kernel.table, KERNEL, 4 * K, 0, ML_RW, NULL), ML_OK);
+		t_ok(sees(&user, KERNEL, 0));
+		take_down(&user, &kernel);
+	}
 }
 
 TEST(many_borrow_from_one)

@@ -670,10 +670,11 @@ ML_API ML_MUST_CHECK bool ml_run_next(const struct ml_table *t, struct ml_cursor
  * does not know those below the root) unless both have one base; t must be empty there; lender
  * must hold no leaf in its root there (ML_ERR_EXISTS). A table lends and borrows one range at
  * most; a lender must outlive its borrowers, and be live while one of them is (else
- * ML_ERR_CONFIG). Changing the lender must invalidate for all borrowers: map it global, or do so
- * in the platform. The caller holds both tables' locks. Flushes nothing: only empty entries
- * change. Errors: range errors, ML_ERR_ALIGN (no whole root entries), ML_ERR_CONFIG,
- * ML_ERR_EXISTS, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
+ * ML_ERR_CONFIG). Changing the lender must invalidate for all borrowers, in the platform. Where all
+ * that is lent is mapped global, what is leaves_only reaches them anyhow; links of tables do not:
+ * walkers hold those under the number of an address space. The caller holds both tables' locks.
+ * Flushes nothing: only empty entries change. Errors: range errors, ML_ERR_ALIGN (no whole root
+ * entries), ML_ERR_CONFIG, ML_ERR_EXISTS, ML_ERR_NO_MEMORY, ML_ERR_SHORT.
  */
 ML_API ML_MUST_CHECK int ml_table_share(struct ml_table *t, struct ml_table *lender, ml_va va,
 					uint64_t len, struct ml_op *op);

@@ -45,7 +45,7 @@ struct oracle_place {
 struct oracle_table {
 	ml_pa pa;
 	uint64_t stored; /* when an entry was stored last, */
-	uint64_t left;   /* when it was unlinked, whole as it has been since; 0: it was not */
+	uint64_t left;   /* when it was unlinked last, whole as it has been since; 0: never */
 	uint32_t next;   /* of the bucket: index + 1 */
 	uint32_t holes;  /* entries of a new table not yet filled */
 	uint8_t writer;  /* and by whom */

@@ -277,7 +277,6 @@ static void place_table(struct ml_oracle *o, struct oracle_table *table, unsigne
 	if (table->holes)
 		memset(table->hole, 0, sizeof(table->hole));
 	table->holes = 0;
-	table->left = 0;
 	table->level = (uint8_t)level;
 	table->places[table->place_count++] = *place;
 }

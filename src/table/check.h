@@ -171,7 +171,7 @@ ML_INLINE bool may_be_empty(const struct ml_table *t, const struct check_frame *
 {
 	if (level >= t->top || t->foreign || t->hollow)
 		return true;
-	return level + 1 == root_level(t) && frame[1].index - t->pinned_first < t->pinned_count;
+	return level + 1 == root_level(t) && is_lent(t, frame[1].index);
 }
 
 ML_INLINE int table_check(const struct ml_format *f, const struct ml_table *t, uint64_t most,

@@ -70,6 +70,12 @@ ML_INLINE bool is_borrowed(const struct ml_table *t, unsigned index)
 	return index - t->shared_first < t->shared_count;
 }
 
+/* Whether the root's entry belongs to others, too. */
+ML_INLINE bool is_lent(const struct ml_table *t, unsigned index)
+{
+	return index - t->pinned_first < t->pinned_count;
+}
+
 /* An entry found on the way down. */
 struct place {
 	ml_pte *entry;

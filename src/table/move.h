@@ -102,7 +102,6 @@ ML_PART void move_pieces(const struct ml_format *f, struct carrier *c, struct ga
  */
 ML_PART void move_prune(const struct ml_format *f, struct carrier *c, struct gather *g)
 {
-	const unsigned top = top_level(f, c->from, c->first, c->last);
 	ml_va va = c->first;
 
 	for (;; va++) {
@@ -112,7 +111,8 @@ ML_PART void move_prune(const struct ml_format *f, struct carrier *c, struct gat
 		const ml_va start = ml_align_down(va, f->level_shift[at.level]);
 		const unsigned count = (unsigned)((end - start) >> f->level_shift[at.level]) + 1;
 
-		prune(f, g, va, at.entry - index, index, index + count, at.level, top);
+		prune(f, g, va, at.entry - index, index, index + count, at.level,
+		      top_level(f, c->from, va, va));
 		va = end;
 		if (va == c->last)
 			return;

@@ -25,8 +25,10 @@ ML_INLINE unsigned enclosed_level(const struct ml_format *f, unsigned top, ml_va
  * last address of it.
  */
 ML_PART ml_va trim_some(const struct ml_format *f, struct gather *g, ml_va va, ml_va first,
-			ml_va last, unsigned low, unsigned top)
+			ml_va last, unsigned low)
 {
+	const unsigned root = root_level(g->t);
+	const unsigned top = root - (is_lent(g->t, index_of(f, va, root)) ? 1u : 0u);
 	const struct place at = descend(f, g->t, va, low);
 	const unsigned index = index_of(f, va, at.level);
 	ml_va end = entry_last(f, va, at.level);
@@ -34,7 +36,7 @@ ML_PART ml_va trim_some(const struct ml_format *f, struct gather *g, ml_va va, m
 	if (!at.pte)
 		prune(f, g, va, at.entry - index, index, index + 1, at.level,
 		      enclosed_level(f, top, va, first, last));
-	if (at.level == low && low < root_level(g->t))
+	if (at.level == low && low < root)
 		end = entry_last(f, va, low + 1);
 	return ml_min(last, end);
 }
@@ -44,7 +46,6 @@ ML_INLINE int table_trim(const struct ml_format *f, struct ml_table *t, ml_va va
 {
 	const ml_va first = va, last = va + len - 1;
 	const unsigned low = t->hollow || t->foreign ? 0 : t->top;
-	const bool lent = root_range_meets(f, t, va, last, t->pinned_first, t->pinned_count);
 	struct gather g;
 	int error = check_change(f, t, va, len);
 
@@ -53,7 +54,7 @@ ML_INLINE int table_trim(const struct ml_format *f, struct ml_table *t, ml_va va
 	begin(t, op);
 	gather_open(&g, t, op);
 	for (; low < root_level(t); va++) {
-		va = trim_some(f, &g, va, first, last, low, root_level(t) - (lent ? 1u : 0u));
+		va = trim_some(f, &g, va, first, last, low);
 		if (va == last)
 			break;
 	}

@@ -234,7 +234,7 @@ ML_PART ml_va unmap_some(const struct ml_format *f, struct gather *g, ml_va va, 
 	unmap_entries(f, g, at.entry, va, count, stop);
 	ML_PORT_PUBLISH();
 	index = index_of(f, va, stop);
-	prune(f, g, va, at.entry - index, index, index + count, stop, top);
+	prune(f, g, va, at.entry - index, index, index + count, stop, top_level(f, g->t, va, end));
 	return end;
 }
 

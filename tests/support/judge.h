@@ -35,6 +35,7 @@ struct judge {
 	struct watch watch;
 	uint64_t copied;           /* bytes that the last judge_copy() brought */
 	const struct judge *other; /* its table has memory of the same arena, too; or NULL */
+	uint64_t lodgers;          /* tables of the arena that are no judge's */
 };
 
 /* Put up the table; false if that failed. The judge is large: keep it static. */

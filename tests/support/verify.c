@@ -182,7 +182,7 @@ static bool probe_some(struct judge *j)
 
 uint64_t judge_strays(const struct judge *j)
 {
-	uint64_t own = j->rig.table.stats.tables + j->rig.table.spare.count;
+	uint64_t own = j->rig.table.stats.tables + j->rig.table.spare.count + j->lodgers;
 
 	if (j->other)
 		own += j->other->rig.table.stats.tables + j->other->rig.table.spare.count;
