@@ -193,15 +193,6 @@ static void take_down(void)
 	t_ok(rig_close(&second));
 }
 
-static ml_pte *entry_at(struct rig *rig, ml_va va, unsigned level)
-{
-	ml_pte *entry = ml_pte_pointer(&rig->table, va, level);
-
-	if (!entry)
-		exit(2);
-	return entry;
-}
-
 static uint64_t count(const struct ml_table *t, ml_pte bit)
 {
 	struct ml_cursor cursor = { .last = UINT64_MAX };
@@ -367,14 +358,14 @@ TEST(a_mixed_run_keeps_what_is_each_entrys_own)
 
 				t_eq(ml_map(&first.table, at + i * PAGE, PAGE, 0, prot, NULL),
 				     ML_OK);
-				*entry_at(&first, at + i * PAGE, 0) |= residue(&first, i);
+				*rig_entry(&first, at + i * PAGE, 0) |= residue(&first, i);
 			}
 			t_eq(ml_copy(&second.table, &first.table, at, pages * PAGE, ML_WRITE, gone,
 				     NULL),
 			     ML_OK);
 			for (unsigned i = 0; i < pages; i++) {
-				const ml_pte from = *entry_at(&first, at + i * PAGE, 0);
-				const ml_pte to = *entry_at(&second, at + i * PAGE, 0);
+				const ml_pte from = *rig_entry(&first, at + i * PAGE, 0);
+				const ml_pte to = *rig_entry(&second, at + i * PAGE, 0);
 				const ml_prot prot = protections[i % kinds] &
 						     worlds[world].format->prot_mask &
 						     (world == WORLD_TOY ? ~ML_TYPE_MASK : ~0ull);
@@ -394,27 +385,16 @@ TEST(software_entries_are_copied_as_they_are)
 	for (unsigned w = 0; w < 3; w++)
 		for (unsigned level = 0; level < 2; level++) {
 			const uint64_t step = level ? 2 * M : PAGE;
-			ml_pte leaf, entries[6] = { 0 };
+			ml_pte entries[RIG_ENTRIES];
 
 			put_up(wide[w], NULL);
-			t_eq(ml_pte_ensure(&first.table, AT, 6 * step, level, NULL), ML_OK);
-			t_eq(ml_pte_make(&first.table, 0, ML_RW, level, &leaf), ML_OK);
-			for (unsigned kind = ML_SOFTWARE_SWAP; kind <= ML_SOFTWARE_OWNER; kind++)
-				t_eq(ml_software_make(&first.table, (enum ml_software)kind, 77,
-						      &entries[kind]),
-				     ML_OK);
-			t_eq(ml_pte_prot_none(&first.table, leaf, level, &entries[4]), ML_OK);
-			entries[5] = leaf;
-			for (unsigned i = 1; i < 6; i++)
-				ml_set_pte_at(&first.table, AT + i * step,
-					      entry_at(&first, AT + i * step, level), level,
-					      entries[i]);
+			rig_put_each(&first, AT, level, entries);
 			t_eq(ml_copy(&second.table, &first.table, AT, 6 * step, ML_WRITE, 0, NULL),
 			     ML_OK);
 			for (unsigned i = 0; i < 6; i++)
-				t_eq(*entry_at(&second, AT + i * step, level), entries[i]);
+				t_eq(*rig_entry(&second, AT + i * step, level), entries[i]);
 			for (unsigned i = 0; i < 5; i++)
-				t_eq(*entry_at(&first, AT + i * step, level), entries[i]);
+				t_eq(*rig_entry(&first, AT + i * step, level), entries[i]);
 			t_eq(ml_copy(&second.table, &first.table, AT + 4 * step, step, 0, 0, NULL),
 			     ML_ERR_EXISTS);
 			t_eq(ml_unmap(&second.table, AT, 6 * step, NULL), ML_OK);
@@ -440,7 +420,7 @@ TEST(what_others_tables_limit_stays_limited)
 
 		put_up(wide[w], &wish);
 		t_eq(ml_map(&first.table, AT, PAGE, 0, ML_RW | ML_USER | ML_EXEC, NULL), ML_OK);
-		link = entry_at(&first, AT, 1);
+		link = rig_entry(&first, AT, 1);
 		*link = arm ? *link | (ml_pte)5 << 60 : (*link & ~(ml_pte)2) | (ml_pte)1 << 63;
 		config.platform = &first.arena->platform;
 		config.cookie = first.arena;
@@ -597,7 +577,7 @@ TEST(a_walker_that_writes_all_the_time)
 
 		put_up(wide[w], &wish);
 		t_eq(ml_map(&first.table, AT, 4 * PAGE, PAGE, ML_READ | ML_ACCESSED, NULL), ML_OK);
-		writer.p = entry_at(&first, AT + PAGE, 0);
+		writer.p = rig_entry(&first, AT + PAGE, 0);
 		T_REQUIRE(t_eq(pthread_create(&thread, NULL, write_on, &writer), 0));
 		for (unsigned round = 0; round < 300; round++) {
 			unsigned now;

@@ -54,15 +54,6 @@ static uint64_t leaves(unsigned shift)
 	return rig_leaves(&rig, rig_rung(&rig, shift));
 }
 
-static ml_pte *entry_at(ml_va va, unsigned level)
-{
-	ml_pte *entry = ml_pte_pointer(&rig.table, va, level);
-
-	if (!entry)
-		exit(2);
-	return entry;
-}
-
 /* The one invalidation since story_begin(); stores and exchanges, and no other calls. */
 static const struct ml_invalidation *told_once(uint64_t stores)
 {
@@ -224,7 +215,8 @@ TEST(marks_of_a_group_go_with_all_its_pages)
 	t_ok(rig_touch(&rig, AT + 7 * PAGE, true, &seen));
 	t_eq(move(AT, TO + PAGE, GROUP), ML_OK);
 	for (unsigned i = 0; i < 16; i++)
-		t_eq(ml_pte_prot(&rig.table, *entry_at(TO + PAGE + i * PAGE, 0), 0) & ML_PROT_AD,
+		t_eq(ml_pte_prot(&rig.table, *rig_entry(&rig, TO + PAGE + i * PAGE, 0), 0) &
+			     ML_PROT_AD,
 		     ML_PROT_AD);
 	t_ok(ml_run_next(&rig.table, &cursor, &run) && run.length == GROUP && run.rung == 0);
 	take_down();
@@ -389,17 +381,17 @@ TEST(what_is_each_entrys_own_goes_along)
 					(i & 16 ? ML_SOFT(1) : 0);
 
 				t_eq(ml_map(&rig.table, AT + i * PAGE, PAGE, 0, prot, NULL), ML_OK);
-				*entry_at(AT + i * PAGE, 0) |= (ml_pte)(i & 7) << 59;
-				own[i] = *entry_at(AT + i * PAGE, 0);
+				*rig_entry(&rig, AT + i * PAGE, 0) |= (ml_pte)(i & 7) << 59;
+				own[i] = *rig_entry(&rig, AT + i * PAGE, 0);
 			}
 			t_eq(ml_map(&rig.table, AT + 2 * M, 2 * M, 2 * M, ML_READ | ML_SPECIAL,
 				    NULL),
 			     ML_OK);
-			*entry_at(AT + 2 * M, 1) |= (ml_pte)5 << 59;
+			*rig_entry(&rig, AT + 2 * M, 1) |= (ml_pte)5 << 59;
 			t_eq(move(AT, AT + distances[d], 4 * M), ML_OK);
 			for (unsigned i = 0; i < 512; i++)
-				t_eq(*entry_at(AT + distances[d] + i * PAGE, 0), own[i]);
-			t_eq(*entry_at(AT + distances[d] + 2 * M, d < 2 ? 1 : 0) >> 59,
+				t_eq(*rig_entry(&rig, AT + distances[d] + i * PAGE, 0), own[i]);
+			t_eq(*rig_entry(&rig, AT + distances[d] + 2 * M, d < 2 ? 1 : 0) >> 59,
 			     5 | (w < 2) << 4);
 			take_down();
 		}
@@ -410,23 +402,13 @@ TEST(software_entries_go_along)
 	for (unsigned w = 0; w < 3; w++)
 		for (unsigned level = 0; level < 2; level++) {
 			const uint64_t step = level ? 2 * M : PAGE;
-			ml_pte leaf, entries[6] = { 0 };
+			ml_pte entries[RIG_ENTRIES];
 
 			put_up(wide[w], NULL);
-			t_eq(ml_pte_ensure(&rig.table, AT, 6 * step, level, NULL), ML_OK);
-			t_eq(ml_pte_make(&rig.table, 0, ML_RW, level, &leaf), ML_OK);
-			for (unsigned kind = ML_SOFTWARE_SWAP; kind <= ML_SOFTWARE_OWNER; kind++)
-				t_eq(ml_software_make(&rig.table, (enum ml_software)kind, 77,
-						      &entries[kind]),
-				     ML_OK);
-			t_eq(ml_pte_prot_none(&rig.table, leaf, level, &entries[4]), ML_OK);
-			entries[5] = leaf;
-			for (unsigned i = 1; i < 6; i++)
-				ml_set_pte_at(&rig.table, AT + i * step,
-					      entry_at(AT + i * step, level), level, entries[i]);
+			rig_put_each(&rig, AT, level, entries);
 			t_eq(move(AT, TO + 16 * step, 6 * step), ML_OK);
 			for (unsigned i = 0; i < 6; i++)
-				t_eq(*entry_at(TO + (16 + i) * step, level), entries[i]);
+				t_eq(*rig_entry(&rig, TO + (16 + i) * step, level), entries[i]);
 			t_ok(ml_pte_pointer(&rig.table, AT, level) == NULL);
 			if (level) {
 				t_eq(move(TO + 33 * M, AT, 4 * M), ML_ERR_ARGUMENT);
@@ -454,7 +436,7 @@ TEST(tables_of_others_stay)
 		put_up(wide[w], NULL);
 		map(AT, 2 * M, AT + PAGE);
 		boot = rig;
-		link = entry_at(AT, 2);
+		link = rig_entry(&rig, AT, 2);
 		*link = arm ? *link | (ml_pte)5 << 60 : (*link & ~(ml_pte)2) | (ml_pte)1 << 63;
 		config.platform = &rig.arena->platform;
 		config.cookie = rig.arena;

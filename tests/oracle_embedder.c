@@ -10,10 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <maxleaf/hosted.h>
-#include <maxleaf/pool.h>
 #include <maxleaf/pte.h>
 
+#include "support/heard_pool.h"
 #include "t.h"
 
 #define PAGE ((uint64_t)0x1000)
@@ -45,7 +44,7 @@ struct flat {
 static struct {
 	struct ml_table tables[SPACES];
 	struct ml_pool pool;
-	struct ml_oracle *oracle;
+	struct ml_platform platform; /* heard_pool_platform, but for what may be neglected */
 	struct ml_trace trace;
 	struct flat before[SPACES], maps[SPACES];
 	enum neglect neglect;
@@ -55,21 +54,6 @@ static struct {
 } world;
 
 /* ---- the world --------------------------------------------------------------------- */
-
-static void hear(void *cookie, const struct ml_event *event)
-{
-	struct ml_event placed = *event;
-
-	(void)cookie;
-	if (event->pointer)
-		placed.address = POOL_PA + (ml_pa)((const char *)event->pointer - world.memory);
-	ml_oracle_event(world.oracle, &placed);
-}
-
-static void tell(enum ml_event_kind kind, const void *table)
-{
-	hear(NULL, &(struct ml_event){ .kind = kind, .pointer = table, .value = TABLE_BYTES });
-}
 
 static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
 {
@@ -83,46 +67,7 @@ static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidat
 	(void)cookie;
 	(void)op;
 	if (world.neglect != NO_BROADCAST)
-		ml_oracle_invalidate(world.oracle, &invalidation);
-}
-
-static void complete(void *cookie, struct ml_op *op)
-{
-	(void)cookie;
-	(void)op;
-	tell(ML_EVENT_COMPLETE, NULL);
-}
-
-static void *take(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
-{
-	void *table = ml_pool_alloc(cookie, op, bytes, pa);
-
-	if (table)
-		tell(ML_EVENT_ALLOC, table);
-	return table;
-}
-
-static void give_back(void *cookie, struct ml_op *op, void *table, ml_pa pa, size_t bytes)
-{
-	tell(ML_EVENT_FREE, table);
-	ml_pool_free(cookie, op, table, pa, bytes);
-}
-
-static const struct ml_platform platform = {
-	.table_alloc = take,
-	.table_free = give_back,
-	.table_pointer = ml_pool_pointer,
-	.invalidate = invalidate,
-	.complete = complete,
-};
-
-static bool read_memory(void *cookie, ml_pa pa, uint64_t *memory)
-{
-	(void)cookie;
-	if (pa - POOL_PA >= sizeof(world.memory))
-		return false;
-	memcpy(memory, world.memory + (pa - POOL_PA), sizeof(*memory));
-	return true;
+		ml_oracle_invalidate(heard_pool.oracle, &invalidation);
 }
 
 static uint64_t one_unit(void *cookie, ml_pa pa)
@@ -135,7 +80,7 @@ static uint64_t one_unit(void *cookie, ml_pa pa)
 static void open_space(unsigned space, bool hardware)
 {
 	const struct ml_table_config wish = {
-		.platform = &platform,
+		.platform = &world.platform,
 		.cookie = &world.pool,
 		.base = ml_pool_base(&world.pool),
 		.fold = ML_FOLD_COMPLETE,
@@ -148,11 +93,11 @@ static void open_space(unsigned space, bool hardware)
 				  .levels = 2,
 				  .hardware_accessed = hardware,
 				  .hardware_dirty = hardware,
-				  .read = read_memory };
+				  .read = heard_pool_read };
 
 	t_eq(ml_table_init(&world.tables[space], &ml_format_toy, &wish), ML_OK);
 	model.root = ml_table_root(&world.tables[space]);
-	ml_oracle_enter(world.oracle, space, &model, true);
+	ml_oracle_enter(heard_pool.oracle, space, &model, true);
 }
 
 static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
@@ -173,7 +118,7 @@ static void begin(unsigned space, ml_prot may_lose)
 {
 	world.space = space;
 	memcpy(world.before, world.maps, sizeof(world.maps));
-	ml_oracle_begin(world.oracle, 0, space, may_lose);
+	ml_oracle_begin(heard_pool.oracle, 0, space, may_lose);
 }
 
 /* The letter of what was found first, in this space and what the others hold; '-': nothing. */
@@ -185,10 +130,10 @@ static char verdict(void)
 		const unsigned space = (world.space + i) % SPACES;
 
 		if (i)
-			ml_oracle_begin(world.oracle, 0, space, 0);
-		ml_oracle_end(world.oracle, promise, &world.before[space], &world.maps[space]);
+			ml_oracle_begin(heard_pool.oracle, 0, space, 0);
+		ml_oracle_end(heard_pool.oracle, promise, &world.before[space], &world.maps[space]);
 	}
-	fault = ml_oracle_fault(world.oracle);
+	fault = ml_oracle_fault(heard_pool.oracle);
 	return fault ? fault[1] : '-';
 }
 
@@ -219,11 +164,14 @@ static void put_up(enum neglect neglect, bool hardware)
 						       ML_ORACLE_NOBODY };
 
 	memset(&world, 0, sizeof(world));
-	world.oracle = ml_oracle_new(ML_ORACLE_ARM64_BBM0, agents);
-	if (!world.oracle)
+	heard_pool.oracle = ml_oracle_new(ML_ORACLE_ARM64_BBM0, agents);
+	if (!heard_pool.oracle)
 		exit(2);
-	world.trace = (struct ml_trace){ .watch = hear, .forget = true };
+	world.trace = (struct ml_trace){ .watch = heard_pool_hear, .forget = true };
 	ml_trace_to(&world.trace);
+	world.platform = heard_pool_platform;
+	world.platform.invalidate = invalidate;
+	heard_pool.pool = &world.pool;
 	t_eq(ml_pool_init(&world.pool, world.memory, POOL_PA, sizeof(world.memory), TABLE_BYTES),
 	     ML_OK);
 	for (unsigned space = 0; space < SPACES; space++)
@@ -237,7 +185,7 @@ static void put_up(enum neglect neglect, bool hardware)
 static void take_down(void)
 {
 	ml_trace_to(NULL);
-	ml_oracle_free(world.oracle);
+	ml_oracle_free(heard_pool.oracle);
 }
 
 static ml_pte *entry(unsigned page)
@@ -257,9 +205,9 @@ static void flush(unsigned first, unsigned pages)
 		       (pages - (world.neglect == SHORT_FLUSH)) * PAGE, level, wait);
 	if (world.neglect != OTHER_WAITS)
 		return;
-	ml_oracle_issuer(world.oracle, 1, 0);
+	ml_oracle_issuer(heard_pool.oracle, 1, 0);
 	ml_flush_wait(&world.tables[0]);
-	ml_oracle_issuer(world.oracle, 0, 0);
+	ml_oracle_issuer(heard_pool.oracle, 0, 0);
 }
 
 /* ---- flushing after calls of pte.h -------------------------------------------------- */
@@ -315,7 +263,7 @@ static void reuse_entry(void)
 static void reuse_frame(void)
 {
 	clear_page();
-	ml_oracle_told(world.oracle, 2 * PAGE, PAGE, FRAMES + 2 * PAGE, ML_RW | ML_PROT_AD);
+	ml_oracle_told(heard_pool.oracle, 2 * PAGE, PAGE, FRAMES + 2 * PAGE, ML_RW | ML_PROT_AD);
 }
 
 /* All of a table goes, and the table with it: trim has the link forgotten, not the leaves. */
@@ -332,7 +280,7 @@ static void age(void)
 {
 	t_eq(ml_ptep_test_and_clear_young(&world.tables[0], 0, entry(0), 0), 1);
 	note(0, 0, 2, FRAMES, ML_RW | ML_DIRTY);
-	tell(ML_EVENT_PUBLISH, NULL);
+	heard_pool_tell(ML_EVENT_PUBLISH, NULL);
 	flush(0, 2);
 }
 
@@ -436,7 +384,7 @@ TEST(what_the_caller_of_an_entry_owes)
 			begin(0, 0);
 			duties[i].play();
 			if (!t_eq(verdict(), duties[i].verdict))
-				printf("# %s\n", ml_oracle_fault(world.oracle));
+				printf("# %s\n", ml_oracle_fault(heard_pool.oracle));
 			take_down();
 		}
 }
@@ -547,7 +495,7 @@ TEST(what_the_platform_of_a_lender_owes)
 		lend(loans[i].neglect);
 		loans[i].play();
 		if (!t_eq(verdict(), loans[i].verdict))
-			printf("# %s\n", ml_oracle_fault(world.oracle));
+			printf("# %s\n", ml_oracle_fault(heard_pool.oracle));
 		take_down();
 	}
 }

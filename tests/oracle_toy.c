@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <maxleaf/hosted.h>
-#include <maxleaf/pool.h>
 #include <maxleaf/table.h>
 
+#include "support/heard_pool.h"
 #include "support/search.h"
 #include "support/source.h"
 #include "t.h"
@@ -64,86 +63,15 @@ struct config {
 static struct ml_format formats[HOLES_PASSING + 1];
 
 static struct state now;
-static struct ml_oracle *oracle;
 static struct operation operations[OPERATIONS_MOST];
 static unsigned operation_count;
 
 /* ---- the world: all events go to the oracle ------------------------------------------ */
 
-static ml_pa address_of(const void *pointer)
-{
-	return POOL_PA + (ml_pa)((const char *)pointer - now.memory);
-}
-
-static void hear(void *cookie, const struct ml_event *event)
-{
-	struct ml_event placed = *event;
-
-	(void)cookie;
-	if (event->pointer)
-		placed.address = address_of(event->pointer);
-	ml_oracle_event(oracle, &placed);
-}
-
-static void tell(enum ml_event_kind kind, const void *table, const struct ml_invalidation *what)
-{
-	struct ml_event event = { .kind = kind, .pointer = table, .value = TABLE_BYTES };
-
-	if (what)
-		event.what = *what;
-	hear(NULL, &event);
-}
-
-static void invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
-{
-	(void)cookie;
-	(void)op;
-	tell(ML_EVENT_INVALIDATE, NULL, what);
-}
-
-static void complete(void *cookie, struct ml_op *op)
-{
-	(void)cookie;
-	(void)op;
-	tell(ML_EVENT_COMPLETE, NULL, NULL);
-}
-
-static void *take(void *cookie, struct ml_op *op, size_t bytes, ml_pa *pa)
-{
-	void *table = ml_pool_alloc(cookie, op, bytes, pa);
-
-	if (table)
-		tell(ML_EVENT_ALLOC, table, NULL);
-	return table;
-}
-
-static void give_back(void *cookie, struct ml_op *op, void *table, ml_pa pa, size_t bytes)
-{
-	tell(ML_EVENT_FREE, table, NULL);
-	ml_pool_free(cookie, op, table, pa, bytes);
-}
-
-static const struct ml_platform platform = {
-	.table_alloc = take,
-	.table_free = give_back,
-	.table_pointer = ml_pool_pointer,
-	.invalidate = invalidate,
-	.complete = complete,
-};
-
 static void removed(void *cookie, const struct ml_run *run)
 {
 	(void)cookie;
-	ml_oracle_told(oracle, run->va, run->length, run->pa, run->prot);
-}
-
-static bool read_memory(void *cookie, ml_pa pa, uint64_t *memory)
-{
-	(void)cookie;
-	if (pa - POOL_PA >= sizeof(now.memory))
-		return false;
-	memcpy(memory, now.memory + (pa - POOL_PA), sizeof(*memory));
-	return true;
+	ml_oracle_told(heard_pool.oracle, run->va, run->length, run->pa, run->prot);
 }
 
 static const struct ml_format *format_of(const struct config *config)
@@ -160,7 +88,7 @@ static const struct ml_format *format_of(const struct config *config)
 static void begin_space(unsigned space, const struct config *config)
 {
 	const struct ml_table_config wish = {
-		.platform = &platform,
+		.platform = &heard_pool_platform,
 		.cookie = &now.pool,
 		.base = ml_pool_base(&now.pool),
 		.fold = config->fold,
@@ -175,12 +103,12 @@ static void begin_space(unsigned space, const struct config *config)
 		.levels = 2,
 		.hardware_accessed = config->hardware_ad,
 		.hardware_dirty = config->hardware_ad,
-		.read = read_memory,
+		.read = heard_pool_read,
 	};
 
 	t_eq(ml_table_init(&now.tables[space], format_of(config), &wish), ML_OK);
 	model.root = ml_table_root(&now.tables[space]);
-	ml_oracle_enter(oracle, space, &model, true);
+	ml_oracle_enter(heard_pool.oracle, space, &model, true);
 }
 
 static void begin(const struct config *config)
@@ -189,11 +117,12 @@ static void begin(const struct config *config)
 						       ML_ORACLE_NOBODY };
 
 	memset(&now, 0, sizeof(now));
-	ml_oracle_free(oracle);
-	oracle = ml_oracle_new(config->holes ? ML_ORACLE_RISCV : ML_ORACLE_ARM64_BBM0 + config->bbm,
-			       agents);
-	if (!oracle)
+	ml_oracle_free(heard_pool.oracle);
+	heard_pool.oracle = ml_oracle_new(
+		config->holes ? ML_ORACLE_RISCV : ML_ORACLE_ARM64_BBM0 + config->bbm, agents);
+	if (!heard_pool.oracle)
 		exit(2);
+	heard_pool.pool = &now.pool;
 	t_eq(ml_pool_init(&now.pool, now.memory, POOL_PA, sizeof(now.memory), TABLE_BYTES), ML_OK);
 	for (unsigned space = 0; space < SPACES; space++)
 		begin_space(space, config);
@@ -299,11 +228,11 @@ static bool do_operation(const struct operation *o, unsigned step)
 	const int want = o->kind == MAP && maps_something(o) ? ML_ERR_EXISTS : ML_OK;
 	const struct map before = now.maps[o->space];
 
-	ml_oracle_begin(oracle, step % 2, o->space, may_lose(o));
+	ml_oracle_begin(heard_pool.oracle, step % 2, o->space, may_lose(o));
 	t_eq(call(o), want);
 	if (!want)
 		model_change(o);
-	t_ok(ml_oracle_end(oracle, promise, &before, &now.maps[o->space]));
+	t_ok(ml_oracle_end(heard_pool.oracle, promise, &before, &now.maps[o->space]));
 	return !want;
 }
 
@@ -335,7 +264,7 @@ static uint64_t table_hash(const struct ml_table *t)
 /* The tables with their addresses left out, and what may be held of them. */
 static uint64_t state_hash(void)
 {
-	uint64_t hash = ml_oracle_hash(oracle);
+	uint64_t hash = ml_oracle_hash(heard_pool.oracle);
 
 	for (unsigned space = 0; space < SPACES; space++)
 		hash = mix(hash, table_hash(&now.tables[space]));
@@ -347,7 +276,8 @@ static void print_path(const struct path *path, unsigned last)
 	static const char *const names[KINDS] = { "map",     "replace", "unmap", "unmap told",
 						  "protect", "allow",   "split", "fold" };
 
-	printf("# %s\n", ml_oracle_fault(oracle) ? ml_oracle_fault(oracle) : "no fault");
+	printf("# %s\n", ml_oracle_fault(heard_pool.oracle) ? ml_oracle_fault(heard_pool.oracle)
+							    : "no fault");
 	for (unsigned i = 0; i <= SEARCH_STEPS; i++) {
 		const unsigned number = i < SEARCH_STEPS ? path->steps[i] : last + 1;
 		const struct operation *o = &operations[number - 1];
@@ -377,13 +307,13 @@ static void keep(struct spot *spot)
 	if (!spot->oracle)
 		exit(2);
 	spot->state = now;
-	ml_oracle_copy(spot->oracle, oracle);
+	ml_oracle_copy(spot->oracle, heard_pool.oracle);
 }
 
 static void go_to(const struct spot *spot)
 {
 	now = spot->state;
-	ml_oracle_copy(oracle, spot->oracle);
+	ml_oracle_copy(heard_pool.oracle, spot->oracle);
 }
 
 /* Everything one operation further than `path`; the first is on space 0, by symmetry. */
@@ -420,7 +350,7 @@ static void explore(const struct config *config, unsigned depth)
 	struct frontier frontier = { 0 };
 	struct set seen = { 0 };
 	static struct spot start;
-	struct ml_trace trace = { .watch = hear, .forget = true };
+	struct ml_trace trace = { .watch = heard_pool_hear, .forget = true };
 	uint64_t transitions = 0;
 
 	ml_trace_to(&trace);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <maxleaf/pte.h>
+
 #include "rig.h"
 
 #define RIG_ARENA_BYTES ((size_t)64 << 20)
@@ -147,6 +149,33 @@ bool rig_maps(const struct rig *rig, ml_va va, uint64_t len, ml_pa pa, unsigned 
 			return false;
 	}
 	return true;
+}
+
+ml_pte *rig_entry(struct rig *rig, ml_va va, unsigned level)
+{
+	ml_pte *entry = ml_pte_pointer(&rig->table, va, level);
+
+	if (!entry)
+		trouble("no entry");
+	return entry;
+}
+
+void rig_put_each(struct rig *rig, ml_va va, unsigned level, ml_pte entries[RIG_ENTRIES])
+{
+	const uint64_t step = (uint64_t)1 << rig->facts->format->level_shift[level];
+	struct ml_table *t = &rig->table;
+
+	entries[0] = 0;
+	if (ml_pte_ensure(t, va, RIG_ENTRIES * step, level, NULL) ||
+	    ml_software_make(t, ML_SOFTWARE_SWAP, 77, &entries[1]) ||
+	    ml_software_make(t, ML_SOFTWARE_MIGRATION, 77, &entries[2]) ||
+	    ml_software_make(t, ML_SOFTWARE_OWNER, 77, &entries[3]) ||
+	    ml_pte_make(t, 0, ML_RW, level, &entries[5]) ||
+	    ml_pte_prot_none(t, entries[5], level, &entries[4]))
+		trouble("an entry that cannot be made");
+	for (unsigned i = 1; i < RIG_ENTRIES; i++)
+		ml_set_pte_at(t, va + i * step, rig_entry(rig, va + i * step, level), level,
+			      entries[i]);
 }
 
 uint64_t rig_leaves(const struct rig *rig, unsigned rung)

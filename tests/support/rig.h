@@ -51,6 +51,14 @@ unsigned rig_rung(const struct rig *rig, unsigned shift);
 /* Whether [va, va + len) translates to pa on, at every base page, in leaves of this rung. */
 bool rig_maps(const struct rig *rig, ml_va va, uint64_t len, ml_pa pa, unsigned rung);
 
+/* The entry of this level for va, which must be there. */
+ml_pte *rig_entry(struct rig *rig, ml_va va, unsigned level);
+
+#define RIG_ENTRIES 6
+
+/* One entry of every sort from va on: nothing, each of software's, a hidden leaf, and a leaf. */
+void rig_put_each(struct rig *rig, ml_va va, unsigned level, ml_pte entries[RIG_ENTRIES]);
+
 /* Leaves of this rung in the whole table. */
 uint64_t rig_leaves(const struct rig *rig, unsigned rung);
 

@@ -176,14 +176,5 @@ const struct ml_invalidation *scene_invalidation(size_t number)
 
 ml_pte *scene_entry(ml_va va, unsigned level)
 {
-	struct ml_walk walk;
-
-	if (ml_walk(&scene.judge.rig.table, va, &walk))
-		exit(2);
-	for (unsigned i = 0; i < walk.count; i++)
-		if (walk.entries[i].level == level)
-			return ml_arena_pointer(scene.judge.rig.arena,
-						walk.entries[i].table + 8 * walk.entries[i].index,
-						8);
-	exit(2);
+	return rig_entry(&scene.judge.rig, va, level);
 }
