@@ -79,7 +79,7 @@ void isa_use(ml_pa kernel, ml_pa root)
 }
 
 /*
- * Forms for every ASID, on all CPUs: tables of user addresses share one, whichever a CPU has loaded.
+ * Forms for every ASID, on all CPUs: tables of user addresses share one, whoever has loaded which.
  * QEMU 7.2 takes one range of 4 GiB or more for none; without range forms so much is everything.
  */
 void isa_invalidate(void *cookie, struct ml_op *op, const struct ml_invalidation *what)
