@@ -31,34 +31,31 @@ ML_DOOR ml_pte ml_door_load(const ml_pte *entry)
 	return __atomic_load_n(entry, __ATOMIC_RELAXED);
 }
 
+ML_DOOR void ml_door_put(enum ml_event_kind kind, ml_pte *entry, ml_pte value, int order)
+{
+	ml_door_turn(entry, true);
+	if (ML_DOOR_TRACED)
+		ml_trace_exchange(kind, entry, value);
+	else
+		__atomic_store_n(entry, value, order);
+}
+
 ML_DOOR void ml_door_store(ml_pte *entry, ml_pte value)
 {
 	ml_doors.stores++;
-	ml_door_turn(entry, true);
-	if (ML_DOOR_TRACED)
-		ml_trace_exchange(ML_EVENT_STORE, entry, value);
-	else
-		__atomic_store_n(entry, value, __ATOMIC_RELAXED);
+	ml_door_put(ML_EVENT_STORE, entry, value, __ATOMIC_RELAXED);
 }
 
 ML_DOOR void ml_door_fill(ml_pte *entry, ml_pte value)
 {
 	ml_doors.fills++;
-	ml_door_turn(entry, true);
-	if (ML_DOOR_TRACED)
-		ml_trace_exchange(ML_EVENT_FILL, entry, value);
-	else
-		__atomic_store_n(entry, value, __ATOMIC_RELAXED);
+	ml_door_put(ML_EVENT_FILL, entry, value, __ATOMIC_RELAXED);
 }
 
 ML_DOOR void ml_door_link(ml_pte *entry, ml_pte value)
 {
 	ml_doors.links++;
-	ml_door_turn(entry, true);
-	if (ML_DOOR_TRACED)
-		ml_trace_exchange(ML_EVENT_LINK, entry, value);
-	else
-		__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+	ml_door_put(ML_EVENT_LINK, entry, value, __ATOMIC_RELEASE);
 }
 
 ML_DOOR ml_pte ml_door_exchange(ml_pte *entry, ml_pte value)
