@@ -6,6 +6,7 @@
 #include <maxleaf/hosted.h>
 #include <maxleaf/table.h>
 
+#include "support/rig.h"
 #include "t.h"
 
 #define PAGE ((uint64_t)0x1000)
@@ -163,6 +164,79 @@ TEST(runs_between_tables_and_large_leaves)
 		t_eq(ml_unmap(&table, PAGE, 100 * TABLE_BYTES, &op), ML_OK);
 		check_heard(&heard, runs, 20 * 514);
 		ml_table_fini(&table, NULL);
+	}
+}
+
+/* ---- dirty ----------------------------------------------------------------------------- */
+
+#define LEAVES 4
+#define WRITTEN 2 /* the one of them that was written to */
+
+static struct ml_run told[LEAVES];
+static unsigned told_count;
+
+static void keep_run(void *cookie, const struct ml_run *run)
+{
+	(void)cookie;
+	if (told_count < LEAVES)
+		told[told_count] = *run;
+	told_count++;
+}
+
+static bool is_told(unsigned number, ml_va va, uint64_t length, bool dirty)
+{
+	return told[number].va == va && told[number].length == length &&
+	       !(told[number].prot & ML_DIRTY) == !dirty;
+}
+
+/* Leaves side by side, one of them written to at its middle; with or without their whole table. */
+static void unmap_written(enum world world, unsigned rung, unsigned flags, bool whole)
+{
+	const struct ml_format *f = worlds[world].format;
+	const struct ml_table_config wish = {
+		.rungs = (2u << rung) - 1, .track_ad = true, .hardware_ad = true, .live = true
+	};
+	const uint64_t bytes = (uint64_t)1 << f->rungs[rung].shift;
+	const uint64_t span = (uint64_t)1 << f->level_shift[f->rungs[rung].level + 1];
+	const ml_va va = worlds[world].windows[0].first & ~(span - 1);
+	struct ml_op op = { .sink = keep_run, .flags = flags };
+	struct ml_model_result seen;
+	struct rig rig;
+
+	if (span < LEAVES * bytes)
+		return;
+	told_count = 0;
+	T_REQUIRE(t_eq(rig_open(&rig, world, &wish), ML_OK));
+	t_eq(ml_map(&rig.table, va, LEAVES * bytes, 0, ML_RW, NULL), ML_OK);
+	t_ok(rig_touch(&rig, va + WRITTEN * bytes + bytes / 2, true, &seen));
+	t_eq(ml_unmap(&rig.table, va, whole ? span : LEAVES * bytes, &op), ML_OK);
+	if (flags) {
+		t_eq(told_count, 3);
+		t_ok(is_told(0, va, WRITTEN * bytes, false));
+		t_ok(is_told(1, va + WRITTEN * bytes, bytes, true));
+		t_ok(is_told(2, va + (WRITTEN + 1) * bytes, bytes, false));
+	} else {
+		t_eq(told_count, 1);
+		t_ok(is_told(0, va, LEAVES * bytes, true));
+	}
+	t_ok(rig_close(&rig));
+}
+
+TEST(dirty_is_told_leaf_by_leaf_to_who_asks)
+{
+	FOR_EACH_WORLD(world)
+	{
+		const struct ml_format *f = worlds[world].format;
+
+		for (unsigned rung = 0; rung < f->rung_count; rung++) {
+			if (f->rungs[rung].level + 1u >= worlds[world].levels)
+				continue;
+			T_CONTEXT(worlds[world].name, rung);
+			unmap_written(world, rung, 0, false);
+			unmap_written(world, rung, 0, true);
+			unmap_written(world, rung, ML_OP_EXACT_DIRTY, false);
+			unmap_written(world, rung, ML_OP_EXACT_DIRTY, true);
+		}
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/life_dirty.h"
 #include "support/life_homes.h"
 #include "support/rig.h"
 #include "t.h"
@@ -21,7 +22,7 @@
 
 static struct life_model model;
 static struct life_homes homes;
-static uint64_t short_calls;
+static uint64_t short_calls, told_pages;
 
 static struct ml_space_config draw_config(struct source *s)
 {
@@ -36,6 +37,8 @@ static struct ml_space_config draw_config(struct source *s)
 	config.table.fold = source_chance(s, 1, 2) ? ML_FOLD_COMPLETE : ML_FOLD_MAP;
 	config.table.track_ad = source_chance(s, 1, 2);
 	config.table.hardware_ad = !config.table.track_ad || source_chance(s, 1, 2);
+	if (source_chance(s, 3, 4))
+		life_dirty_wish(&config);
 	return config;
 }
 
@@ -98,10 +101,11 @@ static const char *step(const struct life_action *a)
 	uint32_t to = 0, model_to;
 	uint8_t byte = 0, model_byte = 0;
 	const int found = a->fails ? do_short(a, &to, &byte) : life_homes_do(&homes, a, &to, &byte);
+	const char *lost = life_dirty_check(a, found);
 	int want;
 
-	if (homes.what)
-		return homes.what;
+	if (homes.what || lost)
+		return homes.what ? homes.what : lost;
 	if (a->kind == LIFE_REVOKE && found == ML_ERR_REFUSED && !homes.wish.table.refaultable)
 		return NULL; /* copies look like the file's own pages, and were to stay */
 	model_to = to;
@@ -158,6 +162,7 @@ static bool open_both(const struct program *p)
 
 	if (!life_homes_open(&homes, p->world, &p->config, &bytes))
 		return false;
+	life_dirty_begin(&homes);
 	life_model_open(&model, &homes.rules, malloc(homes.file_bytes), malloc(homes.file_bytes));
 	memcpy(model.file, life_homes_file(&homes), homes.file_bytes);
 	memcpy(model.device, life_homes_device(&homes), homes.file_bytes);
@@ -193,6 +198,7 @@ static const char *run_program(const struct program *p, uint64_t *done)
 		what = homes.what;
 	if (!what && !life_homes_sound(&homes))
 		what = "soundness at the end";
+	told_pages += life_dirty_heard();
 	if (!close_both() && !what)
 		what = "something was not given back";
 	return what;
@@ -261,8 +267,10 @@ TEST(random_programs_see_what_a_flat_picture_shows)
 			return;
 		}
 	}
-	printf("# %llu operations, %llu programs; %llu calls failed for want of memory\n",
+	printf("# %llu operations, %llu programs; %llu calls failed for want of memory; %llu pages "
+	       "told dirty\n",
 	       (unsigned long long)count, (unsigned long long)number,
-	       (unsigned long long)short_calls);
+	       (unsigned long long)short_calls, (unsigned long long)told_pages);
 	t_ok(short_calls * 500 >= count);
+	t_ok(told_pages * 100 >= count);
 }

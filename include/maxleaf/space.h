@@ -66,6 +66,14 @@ struct ml_frames {
 	/* One reference more, or less, on every page of [pa, pa + length). */
 	void (*get)(void *cookie, ml_pa pa, uint64_t length);
 	void (*put)(void *cookie, ml_pa pa, uint64_t length);
+	/*
+	 * A leaf that these counted pages were written to through, as far as its dirty mark tells,
+	 * has gone: heard before each put() of a leaf's references, when the invalidation is
+	 * complete and nobody can write through it any more. Leaf by leaf; where the table does not
+	 * track accessed and dirty, every leaf that was ever writable is dirty. Leaves that stay
+	 * tell ml_harvest(); who writes through a pin knows. NULL: nobody asks.
+	 */
+	void (*dirty)(void *cookie, ml_pa pa, uint64_t length);
 	/* Whether each page has one reference only: a private page may then be written in place. */
 	bool (*exclusive)(void *cookie, ml_pa pa, uint64_t length);
 	/* Copy contents. `from` may be raw. */

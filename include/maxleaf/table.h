@@ -73,7 +73,7 @@ struct ml_run {
 	ml_va va;
 	ml_pa pa;
 	uint64_t length; /* bytes */
-	ml_prot prot;    /* accessed and dirty OR-ed over the run */
+	ml_prot prot;    /* accessed and dirty OR-ed over the run (ML_OP_EXACT_DIRTY) */
 	uint8_t rung;    /* index into format->rungs of every leaf of the run */
 };
 
@@ -102,6 +102,11 @@ struct ml_reserve {
  * then, whatever is unmapped before, and is never ML_ERR_EXISTS.
  */
 #define ML_OP_EMPTIED 4u
+/*
+ * Runs that the sink hears of end where dirty begins or ends, too: all leaves of a run are dirty,
+ * or none is. Else dirty is OR-ed over a run, as accessed always is.
+ */
+#define ML_OP_EXACT_DIRTY 8u
 
 /* What one operation brings and gets back. Zero is a plain operation. */
 struct ml_op {

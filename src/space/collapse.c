@@ -13,6 +13,7 @@ struct unit {
 	uint64_t bytes;
 	uint64_t present; /* bytes mapped now */
 	ml_prot marks;    /* of any of its leaves */
+	ml_pa pa;         /* of the frames that take the place of all others */
 };
 
 static struct ml_cursor unit_cursor(const struct unit *unit)
@@ -40,14 +41,14 @@ static bool unit_is_movable(struct unit *unit)
 	return true;
 }
 
-static void copy_unit(const struct unit *unit, ml_pa to)
+static void copy_unit(const struct unit *unit)
 {
 	struct ml_cursor cursor = unit_cursor(unit);
 	struct ml_run run;
 
 	while (ml_run_next(&unit->s->table, &cursor, &run))
-		unit->s->frames->copy(unit->s->frames_cookie, to + (run.va - unit->va), run.pa,
-				      run.length);
+		unit->s->frames->copy(unit->s->frames_cookie, unit->pa + (run.va - unit->va),
+				      run.pa, run.length);
 }
 
 /* The new frames hold what nothing else does: they are dirty where they may be written. */
@@ -61,48 +62,41 @@ static ml_prot unit_prot(const struct unit *unit)
 
 /*
  * Nobody writes to what is copied until it has gone: the right to write goes first, from whole
- * leaves, which takes no table. What the new leaf takes is in the operation's reserve.
+ * leaves, which takes no table.
  */
-static int replace_unit(const struct unit *unit, struct ml_op *op, ml_pa pa)
+static int replace_unit(void *what, struct ml_op *op, uint64_t *tables)
 {
+	const struct unit *unit = what;
 	struct ml_table *t = &unit->s->table;
-	const ml_va last = unit->va + (unit->bytes - 1);
-	int error;
+	int error = ml_protect(t, unit->va, unit->bytes, ML_WRITE, 0, op);
 
-	ml_space_begin(unit->s, unit->va, last);
-	error = ml_protect(t, unit->va, unit->bytes, ML_WRITE, 0, op);
-	if (!error) {
-		copy_unit(unit, pa);
+	if (error)
+		return error;
+	if (!(op->flags & ML_OP_DRY)) {
+		copy_unit(unit);
 		publish_frames();
-		error = ml_map(t, unit->va, unit->bytes, pa, unit_prot(unit), op);
 	}
-	ml_space_end(unit->s, unit->va, last);
+	error = ml_map(t, unit->va, unit->bytes, unit->pa, unit_prot(unit), op);
+	*tables += op->tables_needed;
 	return error;
 }
 
-static int move_unit(const struct unit *unit)
+static int move_unit(struct unit *unit)
 {
-	struct ml_table *t = &unit->s->table;
-	const struct ml_frames *frames = unit->s->frames;
-	struct ml_op op = ml_space_op(unit->s);
-	struct ml_reserve reserve = { NULL, 0 };
-	ml_pa pa;
+	struct ml_space *s = unit->s;
+	const ml_va last = unit->va + (unit->bytes - 1);
+	struct ml_op op = ml_space_op(s);
 	int error;
 
-	if (!frames->alloc(unit->s->frames_cookie, unit->bytes, unit->present < unit->bytes, &pa))
+	if (!s->frames->alloc(s->frames_cookie, unit->bytes, unit->present < unit->bytes,
+			      &unit->pa))
 		return ML_ERR_NO_MEMORY;
-	op.flags = ML_OP_REPLACE | ML_OP_DRY;
-	error = ml_map(t, unit->va, unit->bytes, pa, unit_prot(unit), &op);
-	if (!error)
-		error = ml_reserve_fill(t, &reserve, op.tables_needed, &op);
-	if (!error) {
-		op.flags = ML_OP_REPLACE;
-		op.reserve = &reserve;
-		error = replace_unit(unit, &op, pa);
-		ml_reserve_empty(t, &reserve, &op);
-	}
+	op.flags |= ML_OP_REPLACE;
+	ml_space_begin(s, unit->va, last);
+	error = ml_space_together(&s->table, &op, replace_unit, unit);
+	ml_space_end(s, unit->va, last);
 	if (error)
-		frames->put(unit->s->frames_cookie, pa, unit->bytes);
+		s->frames->put(s->frames_cookie, unit->pa, unit->bytes);
 	return error;
 }
 

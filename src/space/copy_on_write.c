@@ -82,7 +82,7 @@ enum ml_fault_result ml_copy_in(const struct access *a, ml_pa from)
 		return ML_FAULT_NO_MEMORY;
 	s->frames->copy(s->frames_cookie, pa, from, bytes);
 	publish_frames();
-	op.flags = ML_OP_REPLACE;
+	op.flags |= ML_OP_REPLACE;
 	op.rungs = region_rungs(s, a->region);
 	ml_space_begin(s, a->va, a->va + (bytes - 1));
 	error = ml_map(&s->table, a->va, bytes, pa, prot, &op);

@@ -75,7 +75,7 @@ static enum ml_fault_result bring_in(const struct access *a, unsigned rung, ml_p
 	struct ml_op op = ml_space_op(s);
 	int error;
 
-	op.flags = flags;
+	op.flags |= flags;
 	op.rungs = region_rungs(s, a->region);
 	publish_frames();
 	if (flags)

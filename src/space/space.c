@@ -76,14 +76,19 @@ static void put_counted(void *space, const struct ml_run *run)
 {
 	const struct ml_space *s = space;
 
-	if (!(run->prot & ML_SPECIAL))
-		s->frames->put(s->frames_cookie, run->pa, run->length);
+	if (run->prot & ML_SPECIAL)
+		return;
+	if (run->prot & ML_DIRTY && s->frames->dirty)
+		s->frames->dirty(s->frames_cookie, run->pa, run->length);
+	s->frames->put(s->frames_cookie, run->pa, run->length);
 }
 
 struct ml_op ml_space_op(struct ml_space *s)
 {
-	const struct ml_op op = { .context = s->context, .sink = put_counted, .sink_cookie = s };
+	struct ml_op op = { .context = s->context, .sink = put_counted, .sink_cookie = s };
 
+	if (s->frames->dirty)
+		op.flags = ML_OP_EXACT_DIRTY;
 	return op;
 }
 

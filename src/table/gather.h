@@ -64,6 +64,12 @@ ML_INLINE bool gather_has_sink(const struct gather *g)
 	return g->op && g->op->sink;
 }
 
+/* Whether the sink is told of dirty leaf by leaf. */
+ML_INLINE bool gather_is_exact(const struct gather *g)
+{
+	return g->op->flags & ML_OP_EXACT_DIRTY;
+}
+
 /*
  * Joining ranges is worth so many steps: a call has costs of its own, up to an interrupt to every
  * CPU.
@@ -235,7 +241,7 @@ ML_INLINE void gather_report(const struct ml_format *f, struct gather *g, ml_va 
 {
 	const struct ml_run piece = run_of(f, &g->t->types, va, pte, count, level);
 
-	if (joins(&g->joiner, &piece)) {
+	if (joins(&g->joiner, &piece, gather_is_exact(g) ? ML_ACCESSED : ML_PROT_AD)) {
 		join(&g->joiner, &piece);
 		return;
 	}
@@ -247,6 +253,7 @@ ML_INLINE void gather_report(const struct ml_format *f, struct gather *g, ml_va 
 ML_PART void gather_read_table(const struct ml_format *f, struct gather *g, const ml_pte *table,
 			       unsigned from, unsigned to, ml_va va, unsigned level)
 {
+	const bool sink = gather_has_sink(g), exact = sink && gather_is_exact(g);
 	unsigned i = from, count;
 
 	for (i = from; i < to; i += count) {
@@ -256,8 +263,9 @@ ML_PART void gather_read_table(const struct ml_format *f, struct gather *g, cons
 		count = 1;
 		if (!codec_is_leaf(f, pte, level))
 			continue;
-		count = run_length(f, table + i, pte, to - i, level, &merged);
-		if (gather_has_sink(g))
+		count = exact ? leaf_entries(f, pte, level) : to - i;
+		count = run_length(f, table + i, pte, count, level, &merged);
+		if (sink)
 			gather_report(f, g, va + ((uint64_t)(i - from) << f->level_shift[level]),
 				      merged, count, level);
 		owe_no_more(f, g->t, pte, level, count);
@@ -308,6 +316,7 @@ ML_PART void gather_release(const struct ml_format *f, struct gather *g, ml_va v
 	frame->table = table_at(f, g->t, frame->pa, level);
 	frame->index = 0;
 	for (;;) {
+		unsigned count;
 		ml_pte pte;
 
 		if (level == 1 && frame->index == 0 && !reads && !g->t->guaranteed) {
@@ -334,11 +343,12 @@ ML_PART void gather_release(const struct ml_format *f, struct gather *g, ml_va v
 			frame->index = 0;
 			continue;
 		}
+		count = codec_is_leaf(f, pte, level) ? leaf_entries(f, pte, level) : 1;
 		if (pte && (reads || g->t->guaranteed))
-			gather_read_table(f, g, frame->table, frame->index, frame->index + 1, va,
-					  level);
-		frame->index++;
-		va += ML_BIT(f->level_shift[level]);
+			gather_read_table(f, g, frame->table, frame->index, frame->index + count,
+					  va, level);
+		frame->index += count;
+		va += (uint64_t)count << f->level_shift[level];
 	}
 }
 

@@ -202,7 +202,7 @@ ML_INLINE bool table_run_next(const struct ml_format *f, const struct ml_table *
 			struct ml_run piece;
 
 			run_here(f, t, at, cursor->va, cursor->last, &piece);
-			if (joiner.run.length && !joins(&joiner, &piece))
+			if (joiner.run.length && !joins(&joiner, &piece, ML_PROT_AD))
 				break;
 			if (joiner.run.length)
 				join(&joiner, &piece);

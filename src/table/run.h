@@ -14,6 +14,12 @@ ML_INLINE unsigned rung_of(const struct ml_format *f, ml_pte pte, unsigned level
 	return pte & codec_group(f) ? f->group_rung[level] : f->block_rung[level];
 }
 
+/* How many entries the leaf is that pte, one of them, belongs to. */
+ML_INLINE unsigned leaf_entries(const struct ml_format *f, ml_pte pte, unsigned level)
+{
+	return 1u << f->rungs[rung_of(f, pte, level)].lg2_entries;
+}
+
 /* The entries of one leaf, and the first address it maps. */
 struct members {
 	ml_pte *first;
@@ -99,14 +105,14 @@ struct joiner {
 	struct ml_run run; /* length 0: nothing collected */
 };
 
-/* Whether the piece continues the run collected so far. */
-ML_INLINE bool joins(const struct joiner *joiner, const struct ml_run *piece)
+/* Whether the piece continues the run collected so far, but for these of accessed and dirty. */
+ML_INLINE bool joins(const struct joiner *joiner, const struct ml_run *piece, ml_prot ignored)
 {
 	const struct ml_run *run = &joiner->run;
 
 	return run->length && run->va + run->length == piece->va &&
 	       run->pa + run->length == piece->pa && run->rung == piece->rung &&
-	       !((run->prot ^ piece->prot) & ~ML_PROT_AD);
+	       !((run->prot ^ piece->prot) & ~ignored);
 }
 
 ML_INLINE void join(struct joiner *joiner, const struct ml_run *piece)

@@ -136,6 +136,17 @@ ML_INLINE void removed_end(const struct ml_format *f, struct gather *g, const st
 	gather_range(g, run->va, run->va + (((uint64_t)run->count << shift) - 1), level, shift);
 }
 
+/* Whether the sink may hear of the entry, at va, with the run. A group is told as a whole. */
+ML_INLINE bool removed_as_dirty(const struct ml_format *f, const struct gather *g,
+				const struct removed *run, ml_va va, ml_pte pte, unsigned level)
+{
+	if (!gather_is_exact(g))
+		return true;
+	if (pte & codec_group(f))
+		return !ml_aligned(va, f->rungs[f->group_rung[level]].shift);
+	return codec_is_dirty(f, pte) == codec_is_dirty(f, run->pte);
+}
+
 ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct removed *run,
 			   ml_va va, ml_pte pte, unsigned level)
 {
@@ -144,7 +155,7 @@ ML_INLINE void removed_add(const struct ml_format *f, struct gather *g, struct r
 
 	if (run->count && run->va + bytes == va &&
 	    codec_leaf_pa(f, pte, level) == codec_leaf_pa(f, run->pte, level) + bytes &&
-	    !(bits & ~codec_ad_bits(f, run->pte))) {
+	    !(bits & ~codec_ad_bits(f, run->pte)) && removed_as_dirty(f, g, run, va, pte, level)) {
 		run->bits |= bits;
 		run->count++;
 		return;

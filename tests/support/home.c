@@ -188,6 +188,21 @@ bool home_is_empty(enum world world)
 	       !pool->objects_used;
 }
 
+/*
+ * What an access leaves on its leaf, where hardware does; a CPU that marks nothing is not let
+ * through to what has no mark (the model's x86-64 and toy always mark).
+ */
+static bool mark(const struct home *home, const struct ml_model_result *seen, bool write)
+{
+	const bool lacks = !(seen->prot & ML_ACCESSED) || seen->sets_dirty;
+	const struct rig rig = { .model = home->model };
+
+	if (lacks && home->space.table.hardware_ad)
+		rig_mark(&rig, ml_arena_pointer(home->arena, seen->entry_pa, sizeof(ml_pte)),
+			 write);
+	return !lacks || home->space.table.hardware_ad;
+}
+
 /* One access; the byte's place, or NULL. */
 static unsigned char *reach(struct home *home, ml_va va, bool write)
 {
@@ -197,7 +212,8 @@ static unsigned char *reach(struct home *home, ml_va va, bool write)
 	for (tries = 0; tries < 8; tries++) {
 		const enum ml_model_access access = write ? ML_MODEL_WRITE : ML_MODEL_READ;
 
-		if (ml_model_walk(&home->model, va, access, true, &seen) == ML_MODEL_OK)
+		if (ml_model_walk(&home->model, va, access, true, &seen) == ML_MODEL_OK &&
+		    mark(home, &seen, write))
 			return home_byte(home, seen.pa);
 		home->faults++;
 		home->fault = ml_space_fault(&home->space, va, write ? ML_WRITE : ML_READ);
