@@ -36,8 +36,19 @@ links() {
 	done
 	is_empty "$missing"
 }
+# paths FILE: what stands in backquotes and begins with a folder of the tree is there; * is any text.
+paths() {
+	missing=
+	for path in $(grep -oE '`(src|ports|tests|tools|docs|mk|man|fuzz|proofs|examples|bench)/[^` ]*`' "$1" |
+		tr -d '`'); do
+		# shellcheck disable=SC2086 # a pattern
+		ls -d $path >/dev/null 2>&1 || missing="$missing $path"
+	done
+	is_empty "$missing"
+}
 for page in README.md CONTRIBUTING.md CHANGELOG.md docs/*.md; do
 	ok "links of $page" links "$page"
+	ok "paths of $page" paths "$page"
 done
 
 # names PAGE: every function of a link such as [`name()`](file) stands in that file.
