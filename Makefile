@@ -20,7 +20,7 @@ BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 FUZZ_SECONDS ?= 60
-STRESS_OPS ?= 20000000
+STRESS_TIMES ?= 20
 SIZE ?= size
 
 Q := $(if $(V),,@)
@@ -159,8 +159,8 @@ asan: $(ASAN_TESTS) $(REPLAYS) ## the hosted tests under ASan and UBSan, full le
 tsan: $(TSAN_TESTS) ## threads that pass each other, under ThreadSanitizer, full length
 	@ML_TEST_FULL=1 $(TEST_ENV) tools/run-tests $^
 
-stress: $(HOSTED_TESTS) ## the random tests for long, with a seed of the clock
-	@ML_TEST_OPS=$(STRESS_OPS) SEED=$$(date +%s) $(TEST_ENV) tools/run-tests $^
+stress: $(HOSTED_TESTS) ## the random tests 20 times as long, with a seed of the clock; all interleavings
+	@ML_TEST_TIMES=$(STRESS_TIMES) SEED=$$(date +%s) $(TEST_ENV) tools/run-tests $^
 .PHONY: test deps-test test-programs qemu asan tsan stress
 
 # ---- the rest --------------------------------------------------------------------

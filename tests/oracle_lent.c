@@ -73,24 +73,6 @@ static bool leaves_are_global(void)
 
 /* ---- what borrowers see -------------------------------------------------------------- */
 
-static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
-{
-	const struct reference *r = map;
-	const size_t index = reference_index(r, va);
-	const struct reference_span *span = &r->spans[index];
-
-	if (index == r->count)
-		return;
-	if (span->first > va) {
-		page->last = span->first - 1;
-		return;
-	}
-	page->mapped = true;
-	page->last = span->last;
-	page->pa = span->pa + (va - span->first);
-	page->prot = span->prot;
-}
-
 static void show(struct borrower *b)
 {
 	const struct reference *lent = &run.judge.model;
@@ -126,7 +108,7 @@ static bool settle(struct borrower *b)
 	struct judge *j = &run.judge;
 
 	show(b);
-	if (!ml_oracle_end(j->watch.oracle, promise, &run.before, &b->shown))
+	if (!ml_oracle_end(j->watch.oracle, watch_promise, &run.before, &b->shown))
 		return judge_fail(j, "borrower %u: %s", number_of(b),
 				  ml_oracle_fault(j->watch.oracle));
 	return true;
@@ -298,7 +280,7 @@ static bool lender_trims(void)
 	error = ml_table_trim(&j->rig.table, w->first, w->bytes, NULL);
 	if (error)
 		return judge_fail(j, "ml_table_trim says %s", ml_error_name(error));
-	if (!ml_oracle_end(j->watch.oracle, promise, &run.before, &j->model))
+	if (!ml_oracle_end(j->watch.oracle, watch_promise, &run.before, &j->model))
 		return judge_fail(j, "trim: %s", ml_oracle_fault(j->watch.oracle));
 	return judge_table(j, true) && borrowers_see();
 }

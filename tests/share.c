@@ -303,3 +303,22 @@ TEST(a_leaf_in_the_root_cannot_be_lent)
 	t_ok(rig_close(&user));
 	t_ok(rig_close(&kernel));
 }
+
+/* A table that leaves its place would be the lender's alone, or the borrower's. */
+TEST(the_link_of_a_lent_table_does_not_move)
+{
+	struct ml_translation found;
+	struct rig user, kernel;
+
+	t_eq(rig_open(&user, WORLD_TOY, NULL), ML_OK);
+	t_eq(rig_open(&kernel, WORLD_TOY, NULL), ML_OK);
+	t_eq(ml_table_share(&user.table, &kernel.table, 0x8000, 0x8000, NULL), ML_OK);
+	t_eq(ml_map(&kernel.table, 0x8000, 0x4000, 0x1000, ML_RW, NULL), ML_OK);
+	t_eq(ml_move(&kernel.table, 0x8000, 0, 0x4000, NULL), ML_OK);
+	t_ok(sees(&kernel, 0, 0x1000));
+	t_eq(ml_translate(&user.table, 0x8000, &found), ML_ERR_NOT_MAPPED);
+	t_eq(ml_map(&kernel.table, 0x8000, 0x1000, 0x3000, ML_RW, NULL), ML_OK);
+	t_ok(sees(&user, 0x8000, 0x3000));
+	t_ok(rig_close(&user));
+	t_ok(rig_close(&kernel));
+}

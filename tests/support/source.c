@@ -53,7 +53,9 @@ bool source_more(const struct source *s)
 
 uint64_t source_amount(uint64_t usual)
 {
-	const char *text = getenv("ML_TEST_OPS");
+	const char *text = getenv("ML_TEST_OPS"), *times = getenv("ML_TEST_TIMES");
 
-	return text ? strtoull(text, NULL, 0) : usual;
+	if (text)
+		return strtoull(text, NULL, 0);
+	return times ? usual * strtoull(times, NULL, 0) : usual;
 }

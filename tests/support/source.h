@@ -30,7 +30,7 @@ bool source_chance(struct source *s, unsigned in, unsigned of);
 /* Whether there are bytes left; always true when seeded. */
 bool source_more(const struct source *s);
 
-/* How much to do: ML_TEST_OPS, else `usual`. */
+/* How much to do: ML_TEST_OPS, else ML_TEST_TIMES as often as `usual`, else that. */
 uint64_t source_amount(uint64_t usual);
 
 #endif
