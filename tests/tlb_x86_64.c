@@ -1,160 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * INVLPG, INVPCID and INVLPGB, decoded as the manuals describe them (SDM vol. 3A 4.10.4.1, APM
- * vol. 3): what each drops, of which PCID, from which caches. All of the small requests, with every
- * set of capabilities.
+ * INVLPG, INVPCID and INVLPGB, decoded (support/invlpg.h): what each drops, of which PCID, from
+ * which caches. All of the small requests, with every set of capabilities.
  */
-#include <maxleaf/tlb.h>
-
+#include "support/invlpg.h"
 #include "t.h"
 
 #define BIT(number) ((uint64_t)1 << (number))
 #define OPS_MOST 2048
 #define PAGES 1100
-#define OTHER 0x777 /* a PCID that is not this table's */
-
-/* What a form drops wherever it applies: leaves under this PCID, others, global; tables. */
-struct scope {
-	bool here, elsewhere, globals, tables_here, tables_elsewhere;
-};
-
-struct dropped {
-	struct scope scope;
-	bool all;
-	uint64_t first, last;
-};
-
-static bool is_current(const struct ml_tlb_x86_64 *space)
-{
-	return space->current || !space->pcids;
-}
-
-/* Under the one PCID, and nothing global. */
-static struct scope under(const struct ml_tlb_x86_64 *space, unsigned pcid)
-{
-	const bool here = !space->pcids || pcid == space->pcid;
-	const struct scope scope = { here, !here || !space->pcids, false, here,
-				     !here || !space->pcids };
-
-	t_ok(space->pcids || pcid == 0);
-	return scope;
-}
-
-static unsigned current_pcid(const struct ml_tlb_x86_64 *space)
-{
-	if (!space->pcids)
-		return 0;
-	return space->current ? space->pcid : OTHER;
-}
-
-static const struct scope every = { true, true, true, true, true };
-
-static struct scope scope_of_invlpg(const struct ml_tlb_x86_64 *space)
-{
-	struct scope scope = under(space, current_pcid(space));
-
-	scope.globals = !(space->pcids && space->spares_globals);
-	return scope;
-}
-
-static struct dropped decode_invpcid(const struct ml_tlb_x86_64 *space,
-				     const struct ml_tlb_x86_64_op *op, unsigned shift)
-{
-	struct dropped d = { every, true, 0, 0 };
-
-	t_ok(space->invpcid);
-	t_eq(op->operand[0] >> 12, 0);
-	if (op->type < 2)
-		d.scope = under(space, (unsigned)op->operand[0]);
-	d.scope.globals = op->type == 2;
-	if (op->type == 0) {
-		d.all = false;
-		d.first = op->operand[1] & ~(BIT(shift) - 1);
-		d.last = op->operand[1] | (BIT(shift) - 1);
-	} else {
-		t_eq(op->operand[1], 0);
-	}
-	t_ok(op->type <= 3);
-	return d;
-}
-
-/* RAX: VA, PCID, ASID valid, global too, final only: bits 0 to 4; 5 to 11 are not used here. */
-static struct dropped decode_invlpgb(const struct ml_tlb_x86_64 *space,
-				     const struct ml_tlb_x86_64_op *op, unsigned shift)
-{
-	const uint64_t rax = op->operand[0], extra = op->ecx & 0xffff;
-	const unsigned step = op->ecx >> 31 ? 21 : 12;
-	struct dropped d = { every, !(rax & 1), 0, 0 };
-
-	t_ok(space->invlpgb);
-	t_eq(rax >> 5 & 0x7f, 0);
-	t_eq(op->ecx >> 16 & 0x7fff, 0);
-	t_ok(extra <= space->invlpgb_most);
-	t_eq(op->edx >> 28, 0);
-	if (rax >> 2 & 1)
-		t_eq(op->edx & 0xffff, space->asid);
-	else
-		t_ok(!"of every guest, too");
-	if (rax >> 1 & 1)
-		d.scope = under(space, op->edx >> 16);
-	else
-		t_eq(op->edx >> 16, 0);
-	d.scope.globals = rax >> 3 & 1;
-	if (rax >> 4 & 1)
-		d.scope.tables_here = d.scope.tables_elsewhere = false;
-	if (d.all) {
-		t_eq(rax >> 12, 0);
-		t_eq(op->ecx, 0);
-		return d;
-	}
-	t_ok(extra == 0 || step == shift);
-	d.first = (rax & ~(uint64_t)0xfff) & ~(BIT(shift) - 1);
-	d.last = d.first + (extra << step) + BIT(shift) - 1;
-	return d;
-}
-
-static struct dropped decode(const struct ml_tlb_x86_64 *space, const struct ml_tlb_x86_64_op *op,
-			     unsigned shift)
-{
-	struct dropped d = { every, true, 0, 0 };
-
-	switch (op->form) {
-	case ML_INVLPG:
-		d.scope = scope_of_invlpg(space);
-		d.all = false;
-		d.first = op->operand[0] & ~(BIT(shift) - 1);
-		d.last = op->operand[0] | (BIT(shift) - 1);
-		break;
-	case ML_INVPCID:
-		return decode_invpcid(space, op, shift);
-	case ML_INVLPGB:
-		return decode_invlpgb(space, op, shift);
-	case ML_MOV_CR3:
-		d.scope = under(space, current_pcid(space));
-		break;
-	default:
-		t_eq(op->form, ML_TOGGLE_PGE);
-	}
-	return d;
-}
 
 /* What a request needs dropped, by its tags. */
-static struct scope needed(const struct ml_tlb_x86_64 *space, bool leaves_only)
+static struct invlpg_scope needed(const struct ml_tlb_x86_64 *space, bool leaves_only)
 {
-	static const struct scope scopes[] = {
+	static const struct invlpg_scope scopes[] = {
 		[ML_TLB_ANY] = { true, true, true, true, true },
 		[ML_TLB_ONE] = { true, false, false, true, false },
 		[ML_TLB_ONE_OR_GLOBAL] = { true, false, true, true, false },
 		[ML_TLB_GLOBAL] = { false, false, true, true, true },
 	};
-	struct scope scope = scopes[space->tags];
+	struct invlpg_scope scope = scopes[space->tags];
 
 	if (leaves_only)
 		scope.tables_here = scope.tables_elsewhere = false;
 	return scope;
 }
 
-static bool satisfies(struct scope has, struct scope needs)
+static bool satisfies(struct invlpg_scope has, struct invlpg_scope needs)
 {
 	return has.here >= needs.here && has.elsewhere >= needs.elsewhere &&
 	       has.globals >= needs.globals && has.tables_here >= needs.tables_here &&
@@ -164,16 +36,18 @@ static bool satisfies(struct scope has, struct scope needs)
 /* Whether any instruction there is reaches single addresses as needed. */
 static bool by_address(const struct ml_tlb_x86_64 *space, bool leaves_only)
 {
-	const struct scope needs = needed(space, leaves_only);
+	const struct invlpg_scope needs = needed(space, leaves_only);
 
-	return space->invlpgb || satisfies(scope_of_invlpg(space), needs) ||
-	       (space->invpcid && satisfies(under(space, space->pcids ? space->pcid : 0), needs));
+	return space->invlpgb || satisfies(invlpg_alone(space), needs) ||
+	       (space->invpcid &&
+		satisfies(invlpg_under(space, space->pcids ? space->pcid : 0), needs));
 }
 
 /* No more goes than must: another PCID's, and global ones, only if no instruction spares them. */
-static void check_spared(const struct ml_tlb_x86_64 *space, const struct dropped *d)
+static void check_spared(const struct ml_tlb_x86_64 *space, const struct invlpg_dropped *d)
 {
-	if (space->tags != ML_TLB_ONE || !(space->invlpgb || space->invpcid || is_current(space)))
+	if (space->tags != ML_TLB_ONE ||
+	    !(space->invlpgb || space->invpcid || invlpg_is_current(space)))
 		return;
 	t_ok(!d->all || !d->scope.globals);
 	t_ok(!space->pcids || !d->scope.elsewhere);
@@ -194,7 +68,7 @@ static struct result run(const struct ml_tlb_x86_64 *space, const struct ml_inva
 	const unsigned shift = what->stride_shift ? what->stride_shift : 12;
 
 	for (; r.count < OPS_MOST && ml_tlb_x86_64_next(&cursor, &op); r.count++) {
-		const struct dropped d = decode(space, &op, shift);
+		const struct invlpg_dropped d = invlpg_decode(space, &op, shift);
 
 		t_ok(!r.all);
 		t_ok(satisfies(d.scope, needed(space, what->leaves_only)));

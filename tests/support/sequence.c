@@ -461,6 +461,9 @@ void sequence_print_setting(const struct setting *setting)
 	       setting->ad_shift, setting->unit_shift, setting->window);
 	printf("# its walkers: BBM %u, errata 0x%x%s", setting->bbm, setting->errata,
 	       setting->each_member ? ", each member" : "");
+	if (setting->instructions)
+		printf(", invalidations %s",
+		       setting->instructions == 2 ? "by range" : "one by one");
 	if (setting->never.len)
 		printf(", never fault 0x%" PRIx64 "+0x%" PRIx64 " in pieces of 0x%" PRIx64,
 		       setting->never.va, setting->never.len, setting->never.piece);

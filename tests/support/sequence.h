@@ -53,6 +53,7 @@ struct setting {
 	uint8_t window;     /* index of the window its actions fall into */
 	uint8_t bbm, errata;
 	bool each_member;
+	uint8_t instructions;        /* enum instructions, under the adversarial TLB */
 	struct ml_never_fault never; /* declared before anything is mapped; len 0: not */
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instructions.h"
 #include "watch.h"
 
 const enum ml_oracle_agent *watch_agents(bool each_member)
@@ -25,6 +26,17 @@ enum ml_oracle_rules watch_rules(const struct rig *rig, unsigned bbm, unsigned e
 			  : ML_ORACLE_ARM64_BBM0;
 }
 
+static void hear(void *cookie, const struct ml_event *event)
+{
+	struct watch *w = cookie;
+
+	if (event->kind == ML_EVENT_INVALIDATE && w->setting->instructions)
+		instructions_issue(w->oracle, w->setting->instructions, w->rig->facts->format, 0,
+				   &event->what);
+	else
+		ml_oracle_event(w->oracle, event);
+}
+
 void watch_begin(struct watch *w, struct rig *rig, const struct setting *setting)
 {
 	struct ml_model model = rig->model;
@@ -39,7 +51,7 @@ void watch_begin(struct watch *w, struct rig *rig, const struct setting *setting
 		exit(2);
 	ml_oracle_enter(w->oracle, 0, &model, rig->table.live);
 	w->trace = (struct ml_trace){
-		.arena = rig->arena, .watch = ml_oracle_event, .cookie = w->oracle, .forget = true
+		.arena = rig->arena, .watch = hear, .cookie = w, .forget = true
 	};
 	ml_trace_to(&w->trace);
 }
