@@ -295,8 +295,9 @@ int main(int argc, char **argv)
 	}
 	count = count_chosen(&arguments);
 	if (count == 0) {
-		fprintf(stderr, "maxleaf: bench: nothing to measure: no such workload or format\n"
-				"Names are printed by --list; formats are x86-64 and arm64-4k.\n");
+		fputs("maxleaf: bench: nothing to measure: no such workload or format\n"
+		      "hint: names are printed by --list; formats are x86-64 and arm64-4k\n",
+		      stderr);
 		return EXIT_TROUBLE;
 	}
 	error = arena_init(&arena, ARENA_TABLES);

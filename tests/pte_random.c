@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * Random calls of the entry-level contract, on every format and at every level that has leaves,
- * beside a flat model that is told of every entry singly (S0.7, S1.1, S1.4, S1.8, S1.24), and beside
- * hardware that marks leaves between any two accesses of a call. After each: every entry, every
- * group, every mark, the order of events, the table's own accounts, what had to fold, and, on live
- * tables, the adversarial TLB, for which a call ends when its caller has flushed.
- * ML_TEST_OPS= says how many calls, SEED= repeats a run.
+ * beside a flat model that is told of every entry singly (S0.7, S1.1, S1.4, S1.8, S1.24), and
+ * beside hardware that marks leaves between any two accesses of a call. After each: every entry,
+ * every group, every mark, the order of events, the table's own accounts, what had to fold, and, on
+ * live tables, the adversarial TLB, for which a call ends when its caller has flushed. ML_TEST_OPS=
+ * says how many calls, SEED= repeats a run.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -153,7 +153,7 @@ TEST(a_group_goes_page_by_page)
 	t_eq(r.last, 0x4ffff);
 }
 
-/* The fences around those by address count, too: all of them are as many as can be told, or fewer. */
+/* The fences around those by address count, too: all are as many as can be told, or fewer. */
 TEST(no_more_than_can_be_told)
 {
 	const struct ml_tlb_riscv space = { .most = UINT32_MAX, .svinval = true };

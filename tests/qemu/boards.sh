@@ -63,6 +63,7 @@ on_board() {
 catches() {
 	count=$1
 	shift
+	# shellcheck disable=SC2154 # of tap.sh
 	"$@" >"$scratch/lie"
 	status=$?
 	cat "$scratch/lie"
