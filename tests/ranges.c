@@ -123,8 +123,8 @@ static void resize(struct ml_range *range, unsigned first, unsigned last)
 	ml_ranges_resized(range);
 }
 
-/* In two at a unit in it, which is not its first. */
-static void cut(struct ml_range *range, unsigned unit)
+/* What of the range begins at a unit in it, which is not its first, is another one. */
+static struct ml_range *cut_off(struct ml_range *range, unsigned unit)
 {
 	const unsigned number = free_number();
 	struct ml_range *behind = &flat.ranges[number];
@@ -134,7 +134,19 @@ static void cut(struct ml_range *range, unsigned unit)
 	range->last = at(unit) - 1;
 	own(unit, (unsigned)(behind->last - flat.base), number);
 	flat.count++;
-	ml_ranges_cut(&flat.root, range, behind);
+	return behind;
+}
+
+/* In two at a unit in it, which is not its first; in three at another one behind that. */
+static void cut(struct ml_range *range, unsigned unit, unsigned more)
+{
+	const unsigned last = (unsigned)(range->last - flat.base);
+	struct ml_range *end = NULL, *behind;
+
+	if (more && unit + more <= last)
+		end = cut_off(range, unit + more);
+	behind = cut_off(range, unit);
+	ml_ranges_cut(&flat.root, range, behind, end);
 }
 
 /* One random change that is allowed. */
@@ -151,7 +163,7 @@ static void change(uint64_t *state, unsigned longest)
 		erase(range);
 	} else if (flat.owner[first] && unit_of(range) < first && (flat.base || first > 1) &&
 		   t_random(state) % 2) {
-		cut(range, first);
+		cut(range, first, (unsigned)(t_random(state) % 4));
 	} else if (flat.owner[first]) {
 		const struct ml_range *before = flat_before(unit_of(range));
 		unsigned from = unit_of(range), to = (unsigned)(range->last - flat.base);
@@ -195,8 +207,10 @@ static void ask(unsigned unit, uint64_t length, unsigned side)
 static bool is_low(void)
 {
 	static const unsigned most[] = { 0, 1, 2, 4, 7, 12, 20, 33, 54, 88, 143, 232, 376 };
-	const unsigned height = flat.root ? flat.root->height : 0;
+	unsigned height = 0;
 
+	if (flat.root)
+		height = 1u + (flat.root->heights[flat.root->heights[1] > flat.root->heights[0]]);
 	return height < 13 && flat.count >= most[height];
 }
 
@@ -279,7 +293,7 @@ TEST(the_check_checks)
 		range->gap++;
 		t_ok(!ml_ranges_check(flat.root));
 		*range = was;
-		range->height++;
+		range->heights[i % 2]++;
 		t_ok(!ml_ranges_check(flat.root));
 		*range = was;
 		range->last = range->first - 1;

@@ -116,7 +116,7 @@ struct ml_range {
 	struct ml_range *child[2], *parent;
 	uint64_t hole; /* bytes between the range before this one, or 0, and this one */
 	uint64_t gap;  /* the longest hole of the subtree */
-	uint32_t height;
+	uint8_t heights[2]; /* of the subtrees below it */
 };
 
 #ifdef __cplusplus

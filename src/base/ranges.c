@@ -2,19 +2,14 @@
 /* The tree of ranges: everything that is not a plain search. */
 #include "base/ranges.h"
 
-static uint32_t height(const struct ml_range *node)
+static uint8_t height(const struct ml_range *node)
 {
-	return node ? node->height : 0;
+	return node ? (uint8_t)(1 + ml_max(node->heights[0], node->heights[1])) : 0;
 }
 
 static uint64_t gap(const struct ml_range *node)
 {
 	return node ? node->gap : 0;
-}
-
-static uint32_t height_of_children(const struct ml_range *node)
-{
-	return (uint32_t)ml_max(height(node->child[0]), height(node->child[1]));
 }
 
 static uint64_t gap_with_children(const struct ml_range *node)
@@ -25,30 +20,39 @@ static uint64_t gap_with_children(const struct ml_range *node)
 /* Whether what is above must know. */
 static bool refresh(struct ml_range *node)
 {
-	const uint32_t old_height = node->height;
-	const uint64_t old_gap = node->gap;
+	const uint64_t old = node->gap;
 
-	node->height = 1 + height_of_children(node);
 	node->gap = gap_with_children(node);
-	return node->height != old_height || node->gap != old_gap;
+	return node->gap != old;
+}
+
+static void refresh_up(struct ml_range *node)
+{
+	while (node && refresh(node))
+		node = node->parent;
+}
+
+/* Of its parent; a root counts as a left one. */
+static unsigned side_of(const struct ml_range *node)
+{
+	return node->parent && node->parent->child[1] == node;
 }
 
 /* What linked `old` links `node` from now on. */
 static void replace(struct ml_range **root, struct ml_range *old, struct ml_range *node)
 {
-	struct ml_range *parent = old->parent;
-
 	if (node)
-		node->parent = parent;
-	if (parent)
-		parent->child[parent->child[1] == old] = node;
+		node->parent = old->parent;
+	if (old->parent)
+		old->parent->child[side_of(old)] = node;
 	else
 		*root = node;
 }
 
-static void set_child(struct ml_range *node, unsigned side, struct ml_range *child)
+static void set_child(struct ml_range *node, unsigned side, struct ml_range *child, uint8_t high)
 {
 	node->child[side] = child;
+	node->heights[side] = high;
 	if (child)
 		child->parent = node;
 }
@@ -59,38 +63,37 @@ static struct ml_range *rotate(struct ml_range **root, struct ml_range *node, un
 	struct ml_range *up = node->child[side];
 
 	replace(root, node, up);
-	set_child(node, side, up->child[!side]);
-	set_child(up, !side, node);
+	set_child(node, side, up->child[!side], up->heights[!side]);
+	set_child(up, !side, node, height(node));
+	up->gap = node->gap;
 	refresh(node);
-	refresh(up);
 	return up;
 }
 
+/* The taller child takes the place of node, or the nearer one of its children does. */
 static struct ml_range *balance(struct ml_range **root, struct ml_range *node)
 {
-	const uint32_t left = height(node->child[0]), right = height(node->child[1]);
-	const unsigned heavy = right > left;
-	struct ml_range *child = node->child[heavy];
+	const unsigned tall = node->heights[1] > node->heights[0];
+	struct ml_range *child = node->child[tall];
 
-	if (left <= right + 1 && right <= left + 1) {
-		refresh(node);
-		return node;
-	}
-	if (height(child->child[!heavy]) > height(child->child[heavy]))
-		rotate(root, child, !heavy);
-	return rotate(root, node, heavy);
+	if (child->heights[!tall] > child->heights[tall])
+		rotate(root, child, !tall);
+	return rotate(root, node, tall);
 }
 
-/* From where something changed, as far as it matters. */
-static void balance_up(struct ml_range **root, struct ml_range *node)
+/*
+ * The subtree on that side of node has this height now. Gaps are right: what only turns keeps its
+ * own. A node knows the heights on both sides, so that nothing is looked at beside the way up.
+ */
+static void balance_up(struct ml_range **root, struct ml_range *node, unsigned side, uint8_t high)
 {
-	while (node) {
-		const uint32_t old_height = node->height;
-		const uint64_t old_gap = node->gap;
-
-		node = balance(root, node);
-		if (node->height == old_height && node->gap == old_gap)
-			break;
+	while (node && node->heights[side] != high) {
+		node->heights[side] = high;
+		if (node->heights[side] > node->heights[!side] + 1 ||
+		    node->heights[!side] > node->heights[side] + 1)
+			node = balance(root, node);
+		high = height(node);
+		side = side_of(node);
 		node = node->parent;
 	}
 }
@@ -116,12 +119,6 @@ static uint64_t hole_between(const struct ml_range *before, const struct ml_rang
 	return before ? range->first - before->last - 1 : range->first;
 }
 
-static void refresh_up(struct ml_range *node)
-{
-	while (node && refresh(node))
-		node = node->parent;
-}
-
 /* What is before range, which may be NULL, is another one now, or ends elsewhere. */
 static void remeasure(struct ml_range *range, const struct ml_range *before)
 {
@@ -131,77 +128,95 @@ static void remeasure(struct ml_range *range, const struct ml_range *before)
 	refresh_up(range);
 }
 
+/* Its parent does not know of its height yet. */
 static void link_leaf(struct ml_range **root, struct ml_range *range, struct ml_range *parent,
 		      unsigned side)
 {
 	range->child[0] = range->child[1] = NULL;
+	range->heights[0] = range->heights[1] = 0;
 	range->parent = parent;
+	range->hole = range->gap = 0;
 	if (parent)
 		parent->child[side] = range;
 	else
 		*root = range;
 }
 
-static void weigh_leaf(struct ml_range **root, struct ml_range *range, uint64_t hole)
-{
-	range->hole = range->gap = hole;
-	range->height = 1;
-	balance_up(root, range->parent);
-}
-
 void ml_ranges_insert(struct ml_range **root, struct ml_range *range)
 {
-	struct ml_range *parent = NULL, *node = *root, *before, *behind;
+	struct ml_range *parent = NULL, *node = *root;
+	unsigned side = 0;
 
 	while (node) {
 		parent = node;
-		node = node->child[range->first > node->first];
+		side = range->first > node->first;
+		node = node->child[side];
 	}
-	link_leaf(root, range, parent, parent && range->first > parent->first);
-	before = ml_ranges_beside(range, 0);
-	behind = ml_ranges_beside(range, 1);
-	weigh_leaf(root, range, hole_between(before, range));
-	remeasure(behind, range);
+	link_leaf(root, range, parent, side);
+	remeasure(range, ml_ranges_beside(range, 0));
+	remeasure(ml_ranges_beside(range, 1), range);
+	balance_up(root, parent, side, 1);
 }
 
-void ml_ranges_cut(struct ml_range **root, struct ml_range *range, struct ml_range *behind)
+/* Two at once make no subtree higher by more than one: what stood there was balanced. */
+void ml_ranges_cut(struct ml_range **root, struct ml_range *range, struct ml_range *behind,
+		   struct ml_range *end)
 {
 	struct ml_range *next = ml_ranges_outermost(range->child[1], 0);
 
 	link_leaf(root, behind, next ? next : range, !next);
-	weigh_leaf(root, behind, 0);
+	if (end) {
+		link_leaf(root, end, behind, 1);
+		behind->heights[1] = 1;
+	}
+	balance_up(root, behind->parent, !next, height(behind));
 }
 
-/*
- * The node behind, which has no child on its near side, takes the place of one with two, and
- * counts as unchanged there until it is looked at.
- */
-static struct ml_range *swap_out(struct ml_range **root, struct ml_range *range)
-{
-	struct ml_range *heir = ml_ranges_beside(range, 1);
-	struct ml_range *from = heir->parent == range ? heir : heir->parent;
+/* A side of a node that is lower now. */
+struct lowered {
+	struct ml_range *node;
+	unsigned side;
+	uint8_t height;
+};
 
-	replace(root, heir, heir->child[1]);
-	replace(root, range, heir);
-	set_child(heir, 0, range->child[0]);
-	set_child(heir, 1, range->child[1]);
-	heir->height = range->height;
-	heir->gap = range->gap;
-	return from;
+/* A node with one child, or none, is taken out. */
+static struct lowered take_out(struct ml_range **root, struct ml_range *range)
+{
+	const unsigned side = range->child[1] != NULL;
+	const struct lowered lowered = { range->parent, side_of(range), range->heights[side] };
+
+	replace(root, range, range->child[side]);
+	return lowered;
+}
+
+/* The node behind takes the place of one with two children. */
+static struct lowered swap_out(struct ml_range **root, struct ml_range *range,
+			       struct ml_range *behind)
+{
+	struct lowered lowered = take_out(root, behind);
+
+	if (lowered.node == range)
+		lowered.node = behind;
+	replace(root, range, behind);
+	set_child(behind, 0, range->child[0], range->heights[0]);
+	set_child(behind, 1, range->child[1], range->heights[1]);
+	behind->gap = range->gap;
+	return lowered;
 }
 
 void ml_ranges_remove(struct ml_range **root, struct ml_range *range)
 {
 	struct ml_range *before = ml_ranges_beside(range, 0);
 	struct ml_range *behind = ml_ranges_beside(range, 1);
-	struct ml_range *from = range->parent;
+	struct lowered lowered;
 
 	if (range->child[0] && range->child[1])
-		from = swap_out(root, range);
+		lowered = swap_out(root, range, behind);
 	else
-		replace(root, range, range->child[range->child[1] != NULL]);
-	balance_up(root, from);
+		lowered = take_out(root, range);
+	refresh_up(lowered.node);
 	remeasure(behind, before);
+	balance_up(root, lowered.node, lowered.side, lowered.height);
 }
 
 void ml_ranges_resized(struct ml_range *range)
@@ -245,12 +260,12 @@ struct ml_range *ml_ranges_hole(struct ml_range *root, const struct ml_range *ra
 
 static bool node_is_right(const struct ml_range *node, const struct ml_range *before)
 {
-	const uint32_t left = height(node->child[0]), right = height(node->child[1]);
+	const unsigned left = height(node->child[0]), right = height(node->child[1]);
 	const uint64_t start = before ? before->last + 1 : 0;
 
 	return node->last >= node->first && (!before || node->first > before->last) &&
 	       node->hole == node->first - start && node->gap == gap_with_children(node) &&
-	       node->height == 1 + height_of_children(node) && left <= right + 1 &&
+	       node->heights[0] == left && node->heights[1] == right && left <= right + 1 &&
 	       right <= left + 1;
 }
 

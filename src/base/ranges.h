@@ -42,9 +42,11 @@ struct ml_range *ml_ranges_beside(const struct ml_range *range, unsigned side);
 void ml_ranges_insert(struct ml_range **root, struct ml_range *range);
 
 /*
- * range was cut in two: its last and the ends of the part behind it are set. No hole changes.
+ * range was cut in two, or in three if `end` is not NULL: its last and the ends of the parts behind
+ * it are set. No hole changes.
  */
-void ml_ranges_cut(struct ml_range **root, struct ml_range *range, struct ml_range *behind);
+void ml_ranges_cut(struct ml_range **root, struct ml_range *range, struct ml_range *behind,
+		   struct ml_range *end);
 
 void ml_ranges_remove(struct ml_range **root, struct ml_range *range);
 

@@ -161,12 +161,15 @@ static int cut_prepare(struct ml_space *s, const struct ml_region *region, ml_va
 	return *fresh ? ML_OK : ML_ERR_NO_MEMORY;
 }
 
+static bool region_holds(const struct ml_region *region, ml_va va)
+{
+	return region && va - region->range.first <= region->range.last - region->range.first;
+}
+
 /* The region that holds va, most likely this one. */
 static struct ml_region *find_near(const struct ml_space *s, struct ml_region *region, ml_va va)
 {
-	if (region && va - region->range.first <= region->range.last - region->range.first)
-		return region;
-	return ml_space_find(s, va);
+	return region_holds(region, va) ? region : ml_space_find(s, va);
 }
 
 int ml_cuts_prepare_in(struct ml_space *s, struct ml_region *first, ml_va va, ml_va last,
@@ -210,6 +213,16 @@ static void copy_attributes(struct ml_region *region, const struct ml_region *fr
 	region->space = from->space;
 }
 
+/* The upper part of the region is another one, not among the others yet. */
+static void cut_off(struct ml_region *region, ml_va at, struct ml_region *fresh)
+{
+	copy_attributes(fresh, region);
+	fresh->range.first = at;
+	fresh->range.last = region->range.last;
+	fresh->offset = region_offset(region, at);
+	region->range.last = at - 1;
+}
+
 /* Returns the region that begins at `at`. */
 static struct ml_region *cut(struct ml_space *s, struct ml_region *region, ml_va at,
 			     struct ml_region *fresh)
@@ -218,20 +231,30 @@ static struct ml_region *cut(struct ml_space *s, struct ml_region *region, ml_va
 		ml_region_free(s, fresh);
 		return region;
 	}
-	copy_attributes(fresh, region);
-	fresh->range.first = at;
-	fresh->range.last = region->range.last;
-	fresh->offset = region_offset(region, at);
-	region->range.last = at - 1;
-	ml_ranges_cut(&s->root, &region->range, &fresh->range);
+	cut_off(region, at, fresh);
+	ml_ranges_cut(&s->root, &region->range, &fresh->range, NULL);
 	announce(fresh);
 	return fresh;
+}
+
+/* Both cuts, of one region; returns what lies between. */
+static struct ml_region *cut_out(struct ml_space *s, struct ml_region *region, struct cuts *cuts)
+{
+	cut_off(region, cuts->last + 1, cuts->at_last);
+	cut_off(region, cuts->va, cuts->at_va);
+	ml_ranges_cut(&s->root, &region->range, &cuts->at_va->range, &cuts->at_last->range);
+	announce(cuts->at_va);
+	announce(cuts->at_last);
+	return cuts->at_va;
 }
 
 struct ml_region *ml_cuts_make(struct ml_space *s, struct cuts *cuts)
 {
 	struct ml_region *first = cuts->first;
 
+	if (cuts->at_va && cuts->at_last && region_holds(first, cuts->va - 1) &&
+	    region_holds(first, cuts->last + 1))
+		return cut_out(s, first, cuts);
 	if (cuts->at_va)
 		first = cut(s, find_near(s, first, cuts->va), cuts->va, cuts->at_va);
 	if (cuts->at_last)
