@@ -35,7 +35,7 @@ BEGIN {
 	goals("c4k", 1.5, 0)
 	goals("c4kl", 1.1, 0)
 	goals("s16 s512", 1.05, 0)
-	goals("remap remapd part partd", 2, 0)
+	goals("remap remapd part partd parts", 2, 0)
 	time_goals("sfork sforkd", 3000, 1)
 	time_goals("find findd", 90, 0)
 	time_goals("r1t", 10000, 0)

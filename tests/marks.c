@@ -291,3 +291,64 @@ TEST(a_mark_of_a_member_is_that_of_those_which_were)
 		t_ok(rig_close(&rig));
 	}
 }
+
+/* ---- a leaf of 1G, marked while tables over two levels take its place ------------------- */
+
+#define GIB ((uint64_t)1 << 30)
+#define PART (GIB + (GIB >> 1) + 0x7000) /* a page in its middle */
+
+static struct {
+	struct rig rig;
+	bool marked;
+} gigabyte;
+
+static void mark_once(void *cookie, const struct ml_event *event)
+{
+	struct ml_model_result seen;
+
+	(void)cookie;
+	if (event->kind <= ML_EVENT_EXCHANGE && !gigabyte.marked)
+		gigabyte.marked = rig_touch(&gigabyte.rig, GIB, true, &seen);
+}
+
+static ml_prot prot_of_page(ml_va va)
+{
+	const struct ml_table *t = &gigabyte.rig.table;
+	struct ml_translation found;
+
+	return ml_translate(t, va, &found) ? 0 : ml_translation_prot(t, &found);
+}
+
+TEST(marks_that_come_before_two_levels_break)
+{
+	struct ml_trace trace = { .watch = mark_once, .forget = true };
+
+	for (unsigned i = 0; i < 6; i++) {
+		const enum world world = i % 2 ? WORLD_ARM_LOW : WORLD_X86_4;
+		const struct ml_table_config wish = { .live = true,
+						      .track_ad = true,
+						      .hardware_ad = true };
+		struct ml_table *t = &gigabyte.rig.table;
+		const uint64_t page = (uint64_t)1 << worlds[world].format->page_shift;
+		int error;
+
+		T_CONTEXT(worlds[world].name, i);
+		t_eq(rig_open(&gigabyte.rig, world, &wish), ML_OK);
+		t_eq(ml_map(t, GIB, GIB, GIB, ML_RW, NULL), ML_OK);
+		gigabyte.marked = false;
+		ml_trace_to(&trace);
+		error = i < 2   ? ml_protect(t, PART, page, ML_WRITE, 0, NULL)
+			: i < 4 ? ml_unmap(t, PART, page, NULL)
+				: ml_split(t, PART, page, 0, NULL);
+		ml_trace_to(NULL);
+		t_eq(error, ML_OK);
+		t_ok(gigabyte.marked);
+		t_eq(prot_of_page(PART) & (ML_RW | ML_DIRTY), i < 2   ? ML_READ | ML_DIRTY
+							      : i < 4 ? 0
+								      : ML_RW | ML_DIRTY);
+		t_eq(prot_of_page(PART - page) & (ML_RW | ML_DIRTY), ML_RW | ML_DIRTY);
+		t_eq(prot_of_page(PART + page) & (ML_RW | ML_DIRTY), ML_RW | ML_DIRTY);
+		t_eq(prot_of_page(2 * GIB - page) & (ML_RW | ML_DIRTY), ML_RW | ML_DIRTY);
+		t_ok(rig_close(&gigabyte.rig));
+	}
+}

@@ -177,8 +177,8 @@ struct ml_region_spec {
 struct ml_region {
 	struct ml_range range; /* must be first */
 	ml_prot prot;
-	ml_prot may;
-	unsigned flags;
+	uint32_t may; /* rights alone */
+	uint16_t flags;
 	bool copied; /* private, refaultable: it holds pages that are nobody else's */
 	uint64_t offset;
 	struct ml_mapping *mapping;

@@ -114,8 +114,8 @@ enum ml_error {
 struct ml_range {
 	ml_va first, last; /* inclusive */
 	struct ml_range *child[2], *parent;
-	uint64_t hole; /* bytes between the range before this one, or 0, and this one */
-	uint64_t gap;  /* the longest hole of the subtree */
+	uint64_t hole;      /* bytes between the range before this one, or 0, and this one */
+	uint64_t gap;       /* the longest hole of the subtree */
 	uint8_t heights[2]; /* of the subtrees below it */
 };
 

@@ -66,7 +66,7 @@ static int set_huge(struct ml_space *s, ml_va va, ml_va last, unsigned flag)
 		return error;
 	ml_cuts_make(s, &cuts);
 	for (region = ml_region_in(s, va, last); region; region = region_next_in(region, last))
-		region->flags = (region->flags & ~ML_REGION_NO_HUGE) | flag;
+		region->flags = (uint16_t)((region->flags & ~ML_REGION_NO_HUGE) | flag);
 	ml_regions_merge(s, va, last);
 	return ML_OK;
 }

@@ -188,8 +188,8 @@ static void fill_region(struct ml_region *region, const struct ml_region_spec *s
 	region->range.first = va;
 	region->range.last = last;
 	region->prot = spec->prot;
-	region->may = spec->may;
-	region->flags = spec->flags;
+	region->may = (uint32_t)spec->may;
+	region->flags = (uint16_t)spec->flags;
 	region->copied = false;
 	region->offset = spec->offset;
 	region->mapping = spec->mapping;

@@ -130,7 +130,7 @@ ML_PART void apart_fill(const struct ml_format *f, struct gather *g, struct supp
 	ml_va v = ml_max(a->run.va, parting->va), known = ~v;
 
 	for (;;) {
-		ml_va end = v;
+		ml_va end = ml_align_last(v, f->page_shift);
 
 		apart_fill_way(f, g, supply, a, v, known, again);
 		if (parting->rung != PARTING_ENDS)
@@ -331,10 +331,9 @@ ML_INLINE void apart_leaf(const struct ml_format *f, struct apart *a, const stru
  * no break for it do so at once; what is left is the member at v, if the range cuts that, too.
  */
 ML_PART bool apart_at(const struct ml_format *f, struct gather *g, struct apart *a,
-		      const struct parting *parting, ml_va v)
+		      const struct parting *parting, struct place at, ml_va v)
 {
-	const struct place at = descend(f, g->t, v, 0);
-
+	at.pte = entry_load(f, at.entry); /* the other edge may have taken its group apart */
 	if (!codec_is_leaf(f, at.pte, at.level) ||
 	    !span_is_cut(leaf_span(f, at, v), parting->va, parting->last))
 		return false;
@@ -357,9 +356,10 @@ struct ends {
 	ml_va from, to;
 };
 
-/* first, second: whether what the ends cut there is to come apart. */
+/* first, second: whether what the edges cut there is to come apart. */
 ML_PART void ends_find(const struct ml_format *f, struct gather *g, struct ends *ends,
-		       const struct parting *parting, bool first, bool second)
+		       const struct parting *parting, const struct edges *edges, bool first,
+		       bool second)
 {
 	const struct apart *a = ends->apart;
 
@@ -367,28 +367,28 @@ ML_PART void ends_find(const struct ml_format *f, struct gather *g, struct ends 
 	ends->between = true;
 	ends->from = parting->va;
 	ends->to = parting->last;
-	if (first && apart_at(f, g, ends->apart, parting, parting->va)) {
+	if (first && apart_at(f, g, ends->apart, parting, edges->first, parting->va)) {
 		ends->count = 1;
 		ends->between = apart_last(f, a) < parting->last;
 		ends->from = apart_last(f, a) + 1;
 	}
 	if (second && ends->between &&
-	    apart_at(f, g, ends->apart + ends->count, parting, parting->last)) {
+	    apart_at(f, g, ends->apart + ends->count, parting, edges->end, parting->last)) {
 		a += ends->count++;
 		ends->between = a->run.va > ends->from;
 		ends->to = a->run.va - 1;
 	}
 }
 
-/* What the ends of a range cut comes apart as it is. */
+/* What the edges of a range cut comes apart as it is. */
 ML_PART void part_unchanged(const struct ml_format *f, struct gather *g, struct supply *supply,
-			    ml_va va, ml_va last, bool first, bool second)
+			    const struct edges *edges, bool first, bool second)
 {
 	const struct ml_edit none = edit_make(f, 0, 0);
-	const struct parting parting = { va, last, &none, PARTING_ENDS };
+	const struct parting parting = { edges->va, edges->last, &none, PARTING_ENDS };
 	struct ends ends;
 
-	ends_find(f, g, &ends, &parting, first, second);
+	ends_find(f, g, &ends, &parting, edges, first, second);
 	take_apart(f, g, supply, ends.apart, ends.count);
 }
 

@@ -132,7 +132,8 @@ ML_PART void copy_pieces(const struct ml_format *f, struct copier *copier, struc
 		pte = codec_limit(f, pte, limits.all, limits.any);
 	(void)put_pieces(f, c, g->op, step, copied(f, copier->clears, pte));
 	if (copier->protects)
-		protect_range(f, g, &c->cut, &copier->edit, step->va, step->end);
+		protect_range(f, g, &c->cut, &copier->edit,
+			      edges_find(f, c->from, step->va, step->end));
 	copier->bytes += step->end - step->va + 1;
 }
 
@@ -211,7 +212,7 @@ ML_INLINE int table_copy(const struct ml_format *f, struct ml_table *to, struct 
 	begin(from, op);
 	begin(to, op);
 	if (copier.protects)
-		cut = protect_tables(f, from, &copier.edit, va, c->last);
+		cut = protect_tables(f, from, &copier.edit, edges_find(f, from, va, c->last));
 	error = open_carrier(c, op, cut, demand.tables + demand.deposits);
 	if (error || is_dry(op))
 		return error;

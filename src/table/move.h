@@ -122,10 +122,11 @@ ML_PART void move_prune(const struct ml_format *f, struct carrier *c, struct gat
 /* Everything that can fail is behind us. */
 ML_PART void move_range(const struct ml_format *f, struct carrier *c, struct gather *g)
 {
+	const struct edges edges = edges_find(f, g->t, c->first, c->last);
 	struct carry_step step;
 	ml_va va = c->first;
 
-	part_unchanged(f, g, &c->cut, c->first, c->last, true, true);
+	part_unchanged(f, g, &c->cut, &edges, true, true);
 	do {
 		(void)carry_next(f, c, va, &step);
 		if (step.kind == CARRY_ENTRIES)
@@ -144,6 +145,7 @@ ML_INLINE int table_move(const struct ml_format *f, struct ml_table *t, ml_va fr
 		.from = t, .to = t, .first = from, .last = from + (len - 1), .delta = to - from
 	};
 	struct demand demand;
+	struct edges edges;
 	struct gather g;
 	int error = check_move(f, t, from, to, len);
 
@@ -155,7 +157,8 @@ ML_INLINE int table_move(const struct ml_format *f, struct ml_table *t, ml_va fr
 	if (error)
 		return error;
 	begin(t, op);
-	error = open_carrier(&c, op, edge_tables(f, t, from, c.last, true),
+	edges = edges_find(f, t, from, c.last);
+	error = open_carrier(&c, op, edge_tables(f, t, &edges, true),
 			     demand.tables + demand.deposits);
 	if (error || is_dry(op))
 		return error;

@@ -26,9 +26,8 @@ ML_PART void edit_ends(const struct ml_format *f, struct gather *g, struct suppl
 
 /* Whether the leaf at va, or any of its group, changes, and comes apart if it is cut. */
 ML_PART bool edit_cuts(const struct ml_format *f, const struct ml_table *t,
-		       const struct ml_edit *edit, ml_va va)
+		       const struct ml_edit *edit, struct place at, ml_va va)
 {
-	const struct place at = descend(f, t, va, 0);
 	const struct editor e = editor_at(f, t, edit, at.level);
 	struct members m = { at.entry, 1, va };
 	unsigned i;
@@ -54,6 +53,7 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 {
 	const struct place at = descend(f, g->t, va, 0);
 	const unsigned shift = f->level_shift[at.level];
+	struct edges edges;
 	unsigned count;
 
 	if (e->level != at.level)
@@ -65,8 +65,9 @@ ML_PART ml_va protect_some(const struct ml_format *f, struct gather *g, struct s
 		if (!ml_aligned(va, shift) || entry_last(f, va, at.level) > last) {
 			if (edited(f, g->t, e, at.pte) == at.pte)
 				return ml_min(last, entry_last(f, va, at.level));
-			/* hardware marked it after the ends were looked at */
-			part_unchanged(f, g, supply, parting->va, parting->last, va == parting->va,
+			/* hardware marked it after the edges were looked at */
+			edges = edges_find(f, g->t, parting->va, parting->last);
+			part_unchanged(f, g, supply, &edges, va == parting->va,
 				       entry_last(f, va, at.level) > parting->last);
 			return va - 1;
 		}
@@ -186,47 +187,54 @@ ML_INLINE bool may_change(const struct ml_format *f, const struct ml_table *t,
 	return edited(f, t, &editor, at.pte) != at.pte || (edit->mask & ML_PROT_AD && marked);
 }
 
-/* Tables that cutting the leaves at both ends takes, if they change. */
+/* Tables that cutting the leaves at both edges takes, if they change. */
 ML_INLINE uint64_t protect_tables(const struct ml_format *f, const struct ml_table *t,
-				  const struct ml_edit *edit, ml_va va, ml_va last)
+				  const struct ml_edit *edit, struct edges edges)
 {
-	const struct place first = descend(f, t, va, 0), end = descend(f, t, last, 0);
+	bool changes;
 
-	if (first.level == 0 && end.level == 0)
+	if (edges.first.level == 0 && edges.end.level == 0)
 		return 0;
-	if (!may_change(f, t, edit, first))
-		va = ml_align_down(va, f->level_shift[first.level]);
-	if (!may_change(f, t, edit, end))
-		last = entry_last(f, last, end.level);
-	return edge_tables(f, t, va, last, true);
+	changes = may_change(f, t, edit, edges.first);
+	if (!changes)
+		edges.va = ml_align_down(edges.va, f->level_shift[edges.first.level]);
+	if (edges.end.entry != edges.first.entry)
+		changes = may_change(f, t, edit, edges.end);
+	if (!changes)
+		edges.last = entry_last(f, edges.last, edges.end.level);
+	return edge_tables(f, t, &edges, true);
 }
 
 /*
- * Whether the leaf at va comes apart under the eyes of walkers that bear both sizes, but only if
- * nothing else about it changes (Arm ARM D8.16.1).
+ * Whether a leaf comes apart under the eyes of walkers that bear both sizes, but only if nothing
+ * else about it changes (Arm ARM D8.16.1).
  */
-ML_INLINE bool edit_passes(const struct ml_format *f, const struct ml_table *t, ml_va va)
+ML_INLINE bool edit_passes(const struct ml_format *f, const struct ml_table *t, struct place at)
 {
-	return t->live && !t->break_size &&
-	       !(t->break_group && descend(f, t, va, 0).pte & codec_group(f));
+	return t->live && !t->break_size && !(t->break_group && at.pte & codec_group(f));
 }
 
-/* [va, last] with everything that can fail behind us; what comes apart at both ends, last. */
+/* Everything that can fail is behind us; what comes apart at both edges, comes last. */
 ML_PART void protect_range(const struct ml_format *f, struct gather *g, struct supply *supply,
-			   const struct ml_edit *edit, ml_va va, ml_va last)
+			   const struct ml_edit *edit, struct edges edges)
 {
-	const struct parting parting = { va, last, edit, PARTING_ENDS };
-	const bool first = edit_cuts(f, g->t, edit, va), second = edit_cuts(f, g->t, edit, last);
-	const bool passes[] = { first && edit_passes(f, g->t, va),
-				second && edit_passes(f, g->t, last) };
+	const struct parting parting = { edges.va, edges.last, edit, PARTING_ENDS };
+	const bool first = edit_cuts(f, g->t, edit, edges.first, edges.va);
+	const bool second = edges.end.entry == edges.first.entry
+				    ? first
+				    : edit_cuts(f, g->t, edit, edges.end, edges.last);
+	const bool passes[] = { first && edit_passes(f, g->t, edges.first),
+				second && edit_passes(f, g->t, edges.end) };
 	struct editor editor = editor_at(f, g->t, edit, 0);
 	struct ends ends;
 
-	if (passes[0] || passes[1])
-		part_unchanged(f, g, supply, va, last, passes[0], passes[1]);
-	if ((passes[0] || passes[1]) && edit->mask & (ML_TYPE_MASK | ML_GLOBAL))
-		gather_flush(f, g); /* of one type only may walkers hold two sizes */
-	ends_find(f, g, &ends, &parting, first, second);
+	if (passes[0] || passes[1]) {
+		part_unchanged(f, g, supply, &edges, passes[0], passes[1]);
+		if (edit->mask & (ML_TYPE_MASK | ML_GLOBAL))
+			gather_flush(f, g); /* of one type only may walkers hold two sizes */
+		edges = edges_find(f, g->t, edges.va, edges.last);
+	}
+	ends_find(f, g, &ends, &parting, &edges, first, second);
 	while (ends.between) {
 		const ml_va end = protect_some(f, g, supply, &parting, &editor, ends.from, ends.to);
 
@@ -241,6 +249,7 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 {
 	const struct ml_edit edit = edit_make(f, mask, value);
 	const ml_va last = va + len - 1;
+	struct edges edges;
 	struct change c;
 	int error = check_change(f, t, va, len);
 
@@ -249,10 +258,11 @@ ML_INLINE int table_protect(const struct ml_format *f, struct ml_table *t, ml_va
 	if (error)
 		return error;
 	begin(t, op);
-	error = open_change(t, op, &c, protect_tables(f, t, &edit, va, last));
+	edges = edges_find(f, t, va, last);
+	error = open_change(t, op, &c, protect_tables(f, t, &edit, edges));
 	if (error || is_dry(op))
 		return error;
-	protect_range(f, &c.gather, &c.supply, &edit, va, last);
+	protect_range(f, &c.gather, &c.supply, &edit, edges);
 	close_change(f, &c);
 	return ML_OK;
 }

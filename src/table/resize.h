@@ -213,6 +213,9 @@ ML_PART void fill_edited(const struct ml_format *f, const struct ml_table *t, ml
 	}
 }
 
+/* A hole of so small a part of a table is filled with the rest, in one run, and then once more. */
+#define HOLE_IS_SMALL 8
+
 /*
  * Fill the table that replaces a leaf, the hole left out or changed. Groups that the hole, or what
  * comes apart, cuts are none.
@@ -228,19 +231,22 @@ ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_
 	const uint64_t step = ML_BIT(f->level_shift[below]);
 	const ml_pte grouped = split_first(f, t, leaf, level);
 	const ml_pte single = grouped & ~codec_group(f), first = hole.plain ? single : grouped;
+	const bool links = hole.before || hole.behind || hole.apart;
 
-	if (from == to) {
+	if (from == to || (to - from <= entries / HOLE_IS_SMALL && !links)) {
 		entry_put_run(f, table, entries, first, step, true);
-		return;
+	} else {
+		entry_put_run(f, table, head, first, step, true);
+		entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
 	}
-	entry_put_run(f, table, head, first, step, true);
+	if (from == to)
+		return;
 	entry_put_run(f, table + head, from - head, single + head * step, step, true);
+	entry_put_run(f, table + to, tail - to, single + to * step, step, true);
 	if (hole.edit)
 		fill_edited(f, t, table, first, below, hole);
 	else if (!hole.apart)
 		entry_clear_run(f, table + hole.from, hole.to - hole.from);
-	entry_put_run(f, table + to, tail - to, single + to * step, step, true);
-	entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
 }
 
 /* Whether va is a boundary inside the leaf at `at`. */
@@ -263,27 +269,43 @@ ML_INLINE unsigned edge_levels(const struct ml_format *f, struct place at, ml_va
 	return at.level;
 }
 
-/* What is to be allocated for cutting leaves at va and behind last, if all pieces are `kept`. */
-ML_PART uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
-			     ml_va last, bool kept)
+/* A range, and what stands at its ends. */
+struct edges {
+	ml_va va, last;
+	struct place first, end;
+};
+
+ML_INLINE struct edges edges_find(const struct ml_format *f, const struct ml_table *t, ml_va va,
+				  ml_va last)
 {
-	unsigned low, end_low, high, end_high = 0, level;
-	struct place at = descend(f, t, va, 0);
+	struct edges edges = { va, last, descend(f, t, va, 0), { 0 } };
+
+	edges.end = edges.first;
+	if (last > entry_last(f, va, edges.first.level))
+		edges.end = descend(f, t, last, 0);
+	return edges;
+}
+
+/* What is to be allocated for cutting leaves at both edges, if all pieces are `kept`. */
+ML_PART uint64_t edge_tables(const struct ml_format *f, const struct ml_table *t,
+			     const struct edges *edges, bool kept)
+{
+	const ml_va va = edges->va, last = edges->last;
+	unsigned low, end_low, high, end_high, level;
 	uint64_t tables = 0;
 
-	high = edge_levels(f, at, va, &low);
+	high = edge_levels(f, edges->first, va, &low);
 	for (level = low; level < high; level++)
-		tables += kept ? split_cost(f, t, at.pte, level) : 1;
+		tables += kept ? split_cost(f, t, edges->first.pte, level) : 1;
 	if (!covers(t, last, last + 1)) /* nothing behind it */
 		return tables;
-	at = descend(f, t, last, 0);
-	end_high = edge_levels(f, at, last + 1, &end_low);
+	end_high = edge_levels(f, edges->end, last + 1, &end_low);
 	for (level = end_low; level < end_high; level++) {
 		const unsigned shift = f->level_shift[level + 1];
 		const bool counted = level >= low && level < high && va >> shift == last >> shift;
 
 		if (!counted)
-			tables += kept ? split_cost(f, t, at.pte, level) : 1;
+			tables += kept ? split_cost(f, t, edges->end.pte, level) : 1;
 	}
 	return tables;
 }
@@ -313,14 +335,13 @@ ML_INLINE uint64_t owed_behind(const struct ml_format *f, const struct ml_table 
 ML_PART uint64_t cut_tables(const struct ml_format *f, const struct ml_table *t, ml_va va,
 			    ml_va last)
 {
-	const uint64_t tables = edge_tables(f, t, va, last, false);
-	struct place first, end;
+	const struct edges edges = edges_find(f, t, va, last);
+	const struct place first = edges.first, end = edges.end;
+	const uint64_t tables = edge_tables(f, t, &edges, false);
 	uint64_t before = 0, after;
 
 	if (ML_LIKELY(!t->guaranteed))
 		return tables;
-	first = descend(f, t, va, 0);
-	end = descend(f, t, last, 0);
 	after = tables + owed_before(f, t, first, va) + owed_behind(f, t, end, last);
 	if (is_cut(f, first, va))
 		before += tables_owed(f, t, first.pte, first.level);

@@ -258,10 +258,11 @@ ML_PART void unmap_range(const struct ml_format *f, struct gather *g, struct sup
 {
 	const struct parting parting = { va, last, NULL, PARTING_ENDS };
 	const unsigned top = top_level(f, g->t, va, last);
+	const struct edges edges = edges_find(f, g->t, va, last);
 	struct ends ends;
 	unsigned i;
 
-	ends_find(f, g, &ends, &parting, true, true);
+	ends_find(f, g, &ends, &parting, &edges, true, true);
 	while (ends.between) {
 		const ml_va end = unmap_some(f, g, ends.from, ends.to, top);
 
