@@ -156,6 +156,33 @@ TEST(references_are_counted_page_by_page)
 	t_eq(pool.free_pages, 64);
 }
 
+TEST(pins_are_counted_apart)
+{
+	ml_pa pa;
+
+	open_pool(16 * PAGE, 64);
+	t_ok(ops->alloc(&pool, 8 * PAGE, false, &pa));
+	t_ok(!ops->pinned(&pool, pa, 8 * PAGE));
+	t_ok(ops->pin(&pool, pa + PAGE, 2 * PAGE));
+	t_ok(ops->pin(&pool, pa + 2 * PAGE, PAGE));
+	t_eq(ml_frame_pins(&pool, pa + 2 * PAGE), 2);
+	t_eq(ml_frame_references(&pool, pa + 2 * PAGE), 3);
+	t_ok(ops->exclusive(&pool, pa, 8 * PAGE));
+	t_ok(ops->pinned(&pool, pa, 8 * PAGE));
+	t_ok(!ops->pinned(&pool, pa + 3 * PAGE, 5 * PAGE));
+	ops->get(&pool, pa + PAGE, PAGE);
+	t_ok(!ops->exclusive(&pool, pa, 2 * PAGE));
+	ops->put(&pool, pa + PAGE, PAGE);
+	ops->put(&pool, pa, 8 * PAGE);
+	t_eq(pool.free_pages, 62); /* pins hold what nobody maps */
+	ops->unpin(&pool, pa + PAGE, 2 * PAGE);
+	t_eq(pool.free_pages, 63);
+	ops->unpin(&pool, pa + 2 * PAGE, PAGE);
+	t_eq(pool.free_pages, 64);
+	t_eq(pool.pins, 0);
+	t_eq(ml_frame_pins(&pool, pa), 0);
+}
+
 TEST(contents)
 {
 	static const char zeroes[4 * 4096];

@@ -101,6 +101,12 @@ TEST(a_pin_for_writing_holds_the_copy)
 
 static unsigned gets;
 
+static bool count_pins(void *cookie, ml_pa pa, uint64_t length)
+{
+	gets++;
+	return ml_frame_pool_frames.pin(cookie, pa, length);
+}
+
 static void count_gets(void *cookie, ml_pa pa, uint64_t length)
 {
 	gets++;
@@ -120,6 +126,7 @@ TEST(raw_frames_are_refused_at_every_level_unseen)
 		ml_va va;
 
 		frames.get = count_gets;
+		frames.pin = count_pins;
 		owner_home(&home, world, kind, &frames);
 		s = &home.space;
 		va = s->first;

@@ -492,6 +492,9 @@ TEST(configurations_that_make_no_sense)
 	LACKS(put);
 	LACKS(exclusive);
 	LACKS(copy);
+	LACKS(pin);
+	LACKS(unpin);
+	LACKS(pinned);
 	wish.first = 8 * K;
 	wish.last = 4 * K;
 	t_eq(home_open(&home, WORLD_X86_4, &wish), ML_ERR_CONFIG);

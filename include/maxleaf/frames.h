@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * A ready-made struct ml_frames: one block of physical memory, handed out in powers of two of the
- * base page, with a count of references for each page. Freestanding. No lock: it belongs under that
- * of the spaces it serves, or behind callbacks of the embedder's that take one.
+ * base page, with a count of references for each page, fewer than 1 << 20, and one of pins, fewer
+ * than 1 << 11. Freestanding. No lock: it belongs under that of the spaces it serves, or behind
+ * callbacks of the embedder's that take one.
  */
 #ifndef MAXLEAF_FRAMES_H
 #define MAXLEAF_FRAMES_H
@@ -26,6 +27,7 @@ struct ml_frame_pool {
 	ml_pa pa;
 	uint64_t pages;
 	uint64_t free_pages;
+	uint64_t pins; /* of all pages */
 	uint32_t *counts;
 	unsigned page_shift;
 	struct ml_free_frames *free[ML_FRAME_ORDERS];
@@ -46,8 +48,11 @@ extern ML_API const struct ml_frames ml_frame_pool_frames;
 ML_API ML_MUST_CHECK int ml_frame_pool_init(struct ml_frame_pool *pool, void *memory, ml_pa pa,
 					    uint64_t bytes, unsigned page_shift, uint32_t *counts);
 
-/* How many references the page at pa (any byte of the pool) has; 0: it is free. */
+/* How many references, pins among them, the page at pa (any byte of the pool) has; 0: it is free. */
 ML_API uint32_t ml_frame_references(const struct ml_frame_pool *pool, ml_pa pa);
+
+/* How many of them are pins. */
+ML_API uint32_t ml_frame_pins(const struct ml_frame_pool *pool, ml_pa pa);
 
 /* Where the byte at pa is, for whoever runs beside the pool's memory; NULL: not of the pool. */
 ML_API void *ml_frame_pointer(const struct ml_frame_pool *pool, ml_pa pa);

@@ -23,17 +23,26 @@ static struct ml_cursor unit_cursor(const struct unit *unit)
 	return cursor;
 }
 
+/* Whether these pages are nobody else's, and nobody relies on where they are. */
+static bool may_move(const struct ml_space *s, const struct ml_run *run)
+{
+	const struct ml_frames *frames = s->frames;
+
+	if (frames->pinned && frames->pinned(s->frames_cookie, run->pa, run->length))
+		return false;
+	return frames->exclusive(s->frames_cookie, run->pa, run->length);
+}
+
 /* Whether all that there is of it may be moved. */
 static bool unit_is_movable(struct unit *unit)
 {
-	const struct ml_frames *frames = unit->s->frames;
 	struct ml_cursor cursor = unit_cursor(unit);
 	struct ml_run run;
 
 	unit->present = 0;
 	unit->marks = 0;
 	while (ml_run_next(&unit->s->table, &cursor, &run)) {
-		if (!frames->exclusive(unit->s->frames_cookie, run.pa, run.length))
+		if (!may_move(unit->s, &run))
 			return false;
 		unit->present += run.length;
 		unit->marks |= run.prot & ML_PROT_AD;

@@ -65,6 +65,16 @@ enum ml_fault_result ml_relax_leaf(const struct access *a, const struct ml_trans
 /* Let the region write to what of the leaf lies in it. */
 enum ml_fault_result ml_grant_leaf(const struct access *a, const struct ml_translation *leaf);
 
+/* A page of the space's own that somebody has pinned. */
+struct pinned {
+	ml_va va, last;
+	ml_pa pa;
+	ml_prot prot;
+};
+
+/* The first one in [va, last]; false: there is none. */
+bool ml_pinned_next(const struct ml_space *s, ml_va va, ml_va last, struct pinned *page);
+
 /*
  * Make the leaves of [va, last], inside the region, as large as can be. Errors: ML_ERR_NO_MEMORY;
  * what was done before stays.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * Fork: regions are copied one by one, leaves in runs of regions of one kind. What the child needs
- * is counted and taken first; then nothing fails.
+ * is counted and taken first, pages that are pinned are copied for it; then nothing fails.
  */
-#include "space/space.h"
+#include "space/fault.h"
 
 /* Neighbouring regions whose leaves are copied in one call; holes between them hold nothing. */
 struct fork_run {
@@ -47,22 +47,99 @@ static struct ml_region *next_run(const struct forking *fork, struct ml_region *
 	return region;
 }
 
-/* Private pages lose the right to write on both sides; marks are the parent's (S4.24). */
-static int copy_run(struct ml_space *child, struct ml_space *parent, const struct fork_run *run,
-		    struct ml_op *op)
+/* One more reference on everything counted that the child has there. */
+static void get_range(struct ml_space *child, const struct fork_run *run)
 {
-	const ml_prot marks = child->table.track_ad ? ML_ACCESSED : 0;
-	const ml_prot write = run->shared ? 0 : ML_WRITE;
-	const ml_prot dirty = run->shared && marks ? ML_DIRTY : 0;
+	struct ml_cursor cursor = { run->va, run->last, false };
+	struct ml_run found;
 
-	return ml_copy(&child->table, &parent->table, run->va, run->last - run->va + 1, write,
-		       write | marks | dirty, op);
+	while (ml_space_run_next(child, &cursor, &found))
+		if (!(found.prot & ML_SPECIAL))
+			child->frames->get(child->frames_cookie, found.pa, found.length);
 }
 
-/* Copy all leaves, or find out what tables that takes. */
-static int copy_leaves(void *what, struct ml_op *op, uint64_t *tables)
+/* Private pages lose the right to write on both sides; marks are the parent's (S4.24). */
+static int copy_part(const struct forking *fork, const struct fork_run *run, struct ml_op *op,
+		     uint64_t *tables)
 {
-	const struct forking *fork = what;
+	const ml_prot marks = fork->child->table.track_ad ? ML_ACCESSED : 0;
+	const ml_prot write = run->shared ? 0 : ML_WRITE;
+	const ml_prot dirty = run->shared && marks ? ML_DIRTY : 0;
+	const int error = ml_copy(&fork->child->table, &fork->parent->table, run->va,
+				  run->last - run->va + 1, write, write | marks | dirty, op);
+
+	*tables += op->tables_needed;
+	if (!error && !(op->flags & ML_OP_DRY))
+		get_range(fork->child, run);
+	return error;
+}
+
+/* All of a run but the pages that the child has copies of. */
+static int copy_run(const struct forking *fork, const struct fork_run *run, struct ml_op *op,
+		    uint64_t *tables)
+{
+	struct fork_run part = *run;
+	struct pinned page;
+	int error = ML_OK;
+
+	while (!error && !run->shared && ml_pinned_next(fork->parent, part.va, run->last, &page)) {
+		part.last = page.va - 1;
+		if (page.va > part.va)
+			error = copy_part(fork, &part, op, tables);
+		if (page.last == run->last)
+			return error;
+		part.va = page.last + 1;
+	}
+	part.last = run->last;
+	return error ? error : copy_part(fork, &part, op, tables);
+}
+
+/* The child's own copy of a page that somebody wants to stay the parent's. */
+static int copy_page(const struct forking *fork, const struct pinned *page)
+{
+	struct ml_space *child = fork->child;
+	const uint64_t bytes = page->last - page->va + 1;
+	struct ml_op op = { .context = fork->parent->context, .rungs = 1 };
+	ml_pa pa;
+	int error;
+
+	if (!child->frames->alloc(child->frames_cookie, bytes, false, &pa))
+		return ML_ERR_NO_MEMORY;
+	child->frames->copy(child->frames_cookie, pa, page->pa, bytes);
+	publish_frames();
+	error = ml_map(&child->table, page->va, bytes, pa, page->prot, &op);
+	if (error)
+		child->frames->put(child->frames_cookie, pa, bytes);
+	return error;
+}
+
+static int copy_pinned(const struct forking *fork, const struct fork_run *run, struct ml_op *op,
+		       uint64_t *tables)
+{
+	struct pinned page = { .last = run->va - 1 };
+	int error = ML_OK;
+
+	(void)op;
+	(void)tables;
+	while (!error && !run->shared && page.last != run->last &&
+	       ml_pinned_next(fork->parent, page.last + 1, run->last, &page))
+		error = copy_page(fork, &page);
+	return error;
+}
+
+/* What copy_pinned() has done is undone: base pages, which takes no tables. */
+static int drop_pinned(const struct forking *fork, const struct fork_run *run, struct ml_op *op,
+		       uint64_t *tables)
+{
+	(void)tables;
+	return ml_unmap(&fork->child->table, run->va, run->last - run->va + 1, op);
+}
+
+typedef int fork_step(const struct forking *fork, const struct fork_run *run, struct ml_op *op,
+		      uint64_t *tables);
+
+static int each_run(const struct forking *fork, fork_step *step, struct ml_op *op, uint64_t *tables)
+{
 	struct ml_region *region = ml_space_find_from(fork->parent, 0);
 	struct fork_run run = { 0, 0, false };
 	int error = ML_OK;
@@ -72,10 +149,15 @@ static int copy_leaves(void *what, struct ml_op *op, uint64_t *tables)
 		region = next_run(fork, region, &run);
 		if (!run.last)
 			break;
-		error = copy_run(fork->child, fork->parent, &run, op);
-		*tables += op->tables_needed;
+		error = step(fork, &run, op, tables);
 	}
 	return error;
+}
+
+/* Copy all leaves, or find out what tables that takes. */
+static int copy_leaves(void *what, struct ml_op *op, uint64_t *tables)
+{
+	return each_run(what, copy_run, op, tables);
 }
 
 /* Take what the child needs, and copy. */
@@ -83,26 +165,19 @@ static int fork_leaves(struct ml_space *child, struct ml_space *parent)
 {
 	const struct ml_cursor span = ml_space_span(parent);
 	struct forking fork = { child, parent };
-	struct ml_op op = { .context = parent->context };
+	struct ml_op op = { .context = parent->context }, undo = ml_space_op(child);
 	int error;
 
 	if (span.done)
 		return ML_OK;
 	ml_space_begin(parent, span.va, span.last);
-	error = ml_space_together(&child->table, &op, copy_leaves, &fork);
+	error = each_run(&fork, copy_pinned, NULL, NULL);
+	if (!error)
+		error = ml_space_together(&child->table, &op, copy_leaves, &fork);
+	if (error)
+		(void)each_run(&fork, drop_pinned, &undo, NULL);
 	ml_space_end(parent, span.va, span.last);
 	return error;
-}
-
-/* One more reference on everything counted that the child maps. */
-static void get_all(struct ml_space *child, const struct ml_space *parent)
-{
-	struct ml_cursor cursor = ml_space_span(parent);
-	struct ml_run run;
-
-	while (ml_space_run_next(child, &cursor, &run))
-		if (!(run.prot & ML_SPECIAL))
-			child->frames->get(child->frames_cookie, run.pa, run.length);
 }
 
 static void free_chain(struct ml_space *s, struct ml_region *chain)
@@ -161,7 +236,6 @@ int ml_space_fork(struct ml_space *child, struct ml_space *parent)
 	}
 	if (error)
 		return error;
-	get_all(child, parent);
 	copy_regions(child, parent, chain);
 	return ML_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * Frames in powers of two: free blocks of each order in a list, buddies found by the counts. The
- * count of a page that begins a free block says so, and its order.
+ * count of a page that begins a free block says so, and its order; that of others holds references
+ * below pins.
  */
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include <maxleaf/frames.h>
 
 #define FREE 0x80000000u
+#define PIN 0x100000u /* one of them */
 
 static ml_pa page_pa(const struct ml_frame_pool *pool, uint64_t page)
 {
@@ -98,7 +100,14 @@ uint32_t ml_frame_references(const struct ml_frame_pool *pool, ml_pa pa)
 {
 	const uint32_t count = pool->counts[page_of(pool, pa)];
 
-	return count & FREE ? 0 : count;
+	return count & FREE ? 0 : count / PIN + count % PIN;
+}
+
+uint32_t ml_frame_pins(const struct ml_frame_pool *pool, ml_pa pa)
+{
+	const uint32_t count = pool->counts[page_of(pool, pa)];
+
+	return count & FREE ? 0 : count / PIN;
 }
 
 void *ml_frame_pointer(const struct ml_frame_pool *pool, ml_pa pa)
@@ -147,20 +156,64 @@ static void pool_get(void *cookie, ml_pa pa, uint64_t length)
 	struct ml_frame_pool *pool = cookie;
 	uint64_t page = page_of(pool, pa), end = page + (length >> pool->page_shift);
 
-	for (; page < end; page++)
+	for (; page < end; page++) {
 		pool->counts[page]++;
+		ML_ASSERT(pool->counts[page] % PIN);
+	}
+}
+
+/* One reference, or one pin, less. */
+static void drop(struct ml_frame_pool *pool, ml_pa pa, uint64_t length, uint32_t one)
+{
+	uint64_t page = page_of(pool, pa), end = page + (length >> pool->page_shift);
+
+	for (; page < end; page++) {
+		ML_ASSERT(pool->counts[page] < FREE);
+		ML_ASSERT(one == PIN ? pool->counts[page] / PIN : pool->counts[page] % PIN);
+		pool->counts[page] -= one;
+		if (!pool->counts[page])
+			give_back(pool, page);
+	}
 }
 
 static void pool_put(void *cookie, ml_pa pa, uint64_t length)
 {
+	drop(cookie, pa, length, 1);
+}
+
+static bool pool_pin(void *cookie, ml_pa pa, uint64_t length)
+{
 	struct ml_frame_pool *pool = cookie;
+	const uint64_t first = page_of(pool, pa), end = first + (length >> pool->page_shift);
+	uint64_t page;
+
+	for (page = first; page < end; page++)
+		if (pool->counts[page] + PIN >= FREE)
+			return false;
+	for (page = first; page < end; page++)
+		pool->counts[page] += PIN;
+	pool->pins += end - first;
+	return true;
+}
+
+static void pool_unpin(void *cookie, ml_pa pa, uint64_t length)
+{
+	struct ml_frame_pool *pool = cookie;
+
+	pool->pins -= length >> pool->page_shift;
+	drop(pool, pa, length, PIN);
+}
+
+static bool pool_pinned(void *cookie, ml_pa pa, uint64_t length)
+{
+	const struct ml_frame_pool *pool = cookie;
 	uint64_t page = page_of(pool, pa), end = page + (length >> pool->page_shift);
 
-	for (; page < end; page++) {
-		ML_ASSERT(pool->counts[page] && pool->counts[page] < FREE);
-		if (--pool->counts[page] == 0)
-			give_back(pool, page);
-	}
+	if (!pool->pins)
+		return false;
+	while (page < end && pool->counts[page] < PIN)
+		page++;
+	return page < end;
 }
 
 static bool pool_exclusive(void *cookie, ml_pa pa, uint64_t length)
@@ -168,7 +221,7 @@ static bool pool_exclusive(void *cookie, ml_pa pa, uint64_t length)
 	const struct ml_frame_pool *pool = cookie;
 	uint64_t page = page_of(pool, pa), end = page + (length >> pool->page_shift);
 
-	while (page < end && pool->counts[page] == 1)
+	while (page < end && pool->counts[page] % PIN == 1)
 		page++;
 	return page == end;
 }
@@ -236,5 +289,8 @@ const struct ml_frames ml_frame_pool_frames = {
 	.get = pool_get,
 	.put = pool_put,
 	.exclusive = pool_exclusive,
+	.pin = pool_pin,
+	.unpin = pool_unpin,
+	.pinned = pool_pinned,
 	.copy = pool_copy,
 };

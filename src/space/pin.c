@@ -34,6 +34,22 @@ static int add_extent(struct ml_extent *extents, size_t most, size_t *count, ml_
 	return ML_OK;
 }
 
+static bool hold(struct ml_space *s, ml_pa pa, uint64_t length)
+{
+	if (s->frames->pin)
+		return s->frames->pin(s->frames_cookie, pa, length);
+	s->frames->get(s->frames_cookie, pa, length);
+	return true;
+}
+
+static void let_go(struct ml_space *s, ml_pa pa, uint64_t length)
+{
+	if (s->frames->pin)
+		s->frames->unpin(s->frames_cookie, pa, length);
+	else
+		s->frames->put(s->frames_cookie, pa, length);
+}
+
 static int pin_pages(struct ml_space *s, ml_va va, ml_va last, ml_prot access,
 		     struct ml_extent *extents, size_t most, size_t *count)
 {
@@ -45,10 +61,13 @@ static int pin_pages(struct ml_space *s, ml_va va, ml_va last, ml_prot access,
 		if (error)
 			return error;
 		end = ml_min(reached.last, last);
+		if (!hold(s, reached.leaf.pa, end - va + 1))
+			return ML_ERR_NO_MEMORY;
 		error = add_extent(extents, most, count, reached.leaf.pa, end - va + 1);
-		if (error)
+		if (error) {
+			let_go(s, reached.leaf.pa, end - va + 1);
 			return error;
-		s->frames->get(s->frames_cookie, reached.leaf.pa, end - va + 1);
+		}
 		if (end == last)
 			return ML_OK;
 		va = end + 1;
@@ -76,7 +95,39 @@ void ml_unpin_pages(struct ml_space *s, const struct ml_extent *extents, size_t 
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		s->frames->put(s->frames_cookie, extents[i].pa, extents[i].length);
+		let_go(s, extents[i].pa, extents[i].length);
+}
+
+/* The first page of the run that is pinned, and nobody else's; false: there is none. */
+static bool pinned_in(const struct ml_space *s, const struct ml_run *run, struct pinned *page)
+{
+	const struct ml_frames *frames = s->frames;
+	const uint64_t bytes = page_bytes(s);
+	uint64_t at;
+
+	if (!frames->pinned(s->frames_cookie, run->pa, run->length))
+		return false;
+	for (at = 0; at < run->length; at += bytes) {
+		page->va = run->va + at;
+		page->last = page->va + (bytes - 1);
+		page->pa = run->pa + at;
+		page->prot = run->prot;
+		if (frames->pinned(s->frames_cookie, page->pa, bytes) &&
+		    frames->exclusive(s->frames_cookie, page->pa, bytes))
+			return true;
+	}
+	return false;
+}
+
+bool ml_pinned_next(const struct ml_space *s, ml_va va, ml_va last, struct pinned *page)
+{
+	struct ml_cursor cursor = { va, last, !s->frames->pinned || !s->frames->alloc };
+	struct ml_run run;
+
+	while (ml_run_next(&s->table, &cursor, &run))
+		if (!(run.prot & (ML_SPECIAL | s->table.refaultable)) && pinned_in(s, &run, page))
+			return true;
+	return false;
 }
 
 int ml_follow_pfn(const struct ml_space *s, ml_va va, struct ml_follow *follow)

@@ -2,11 +2,12 @@
 /* The life of a space, and what its calls share. */
 #include "space/space.h"
 
-/* What frames->alloc brings must be told apart, and copied. */
+/* What frames->alloc brings must be told apart, and copied; pins are all there, or none. */
 static bool frames_are_whole(const struct ml_frames *frames)
 {
 	return frames && frames->object_alloc && frames->object_free && frames->get &&
-	       frames->put && (!frames->alloc || (frames->exclusive && frames->copy));
+	       frames->put && (!frames->alloc || (frames->exclusive && frames->copy)) &&
+	       !frames->pin == !frames->unpin && !frames->pin == !frames->pinned;
 }
 
 int ml_space_init(struct ml_space *s, const struct ml_format *format,

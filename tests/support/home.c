@@ -111,6 +111,21 @@ static bool frames_exclusive(void *pool, ml_pa pa, uint64_t length)
 	return ml_frame_pool_frames.exclusive(pool, pa, length);
 }
 
+static bool frames_pin(void *pool, ml_pa pa, uint64_t length)
+{
+	return ml_frame_pool_frames.pin(pool, pa, length);
+}
+
+static void frames_unpin(void *pool, ml_pa pa, uint64_t length)
+{
+	ml_frame_pool_frames.unpin(pool, pa, length);
+}
+
+static bool frames_pinned(void *pool, ml_pa pa, uint64_t length)
+{
+	return ml_frame_pool_frames.pinned(pool, pa, length);
+}
+
 static void frames_copy(void *pool, ml_pa to, ml_pa from, uint64_t length)
 {
 	memcpy(byte_at(pool, to), byte_at(pool, from), length);
@@ -123,6 +138,9 @@ const struct ml_frames home_frame_ops = {
 	.get = frames_get,
 	.put = frames_put,
 	.exclusive = frames_exclusive,
+	.pin = frames_pin,
+	.unpin = frames_unpin,
+	.pinned = frames_pinned,
 	.copy = frames_copy,
 };
 
