@@ -21,9 +21,15 @@
 #define NOT_TRANSLATED ((uint64_t)1 << 16)
 #define ACCESS_FLAG ((uint64_t)1 << 10)
 
-static uint64_t ram[3 * TABLE_BYTES / 8];
+/* Another space's, in which nothing is mapped. */
+#define OTHER_ROOT (RAM_PA + 0x3000)
+#define OTHER_PAGE0 (RAM_PA + 0x4000)
+
+static uint64_t ram[5 * TABLE_BYTES / 8];
 static struct ml_oracle *oracle;
-static ml_prot global_after; /* the promise of page 0 */
+static ml_prot global_after; /* the promise of page 0, */
+static ml_prot type_after;   /* and of its type */
+static bool gone;            /* or that it is none */
 
 static bool read_ram(void *cookie, ml_pa pa, uint64_t *memory)
 {
@@ -39,9 +45,9 @@ static void promise(const void *map, ml_va va, struct ml_oracle_page *page)
 	const ml_prot prot = ML_RW | ML_WB | ML_PROT_AD;
 
 	(void)map;
-	page->mapped = va < 0x1000 || (va >= BLOCK_VA && va < 2 * BLOCK_VA);
+	page->mapped = (va < 0x1000 && !gone) || (va >= BLOCK_VA && va < 2 * BLOCK_VA);
 	page->pa = va < 0x1000 ? FRAME + va : BLOCK + (va - BLOCK_VA);
-	page->prot = va < 0x1000 ? prot | global_after : prot;
+	page->prot = va < 0x1000 ? (prot & ~ML_TYPE_MASK) | global_after | type_after : prot;
 	page->last = va | 0xfff;
 }
 
@@ -58,12 +64,17 @@ static void start(enum ml_oracle_rules rules)
 	memset(ram, 0, sizeof(ram));
 	ram[0] = PAGE0 | 3;
 	ram[1] = BLOCK | ATTRIBUTES;
+	ram[(OTHER_ROOT - RAM_PA) / 8] = OTHER_PAGE0 | 3;
 	ram[(PAGE0 - RAM_PA) / 8] = FRAME | ATTRIBUTES | 2;
 	for (unsigned i = 0; i < 512; i++)
 		ram[(NEW_TABLE - RAM_PA) / 8 + i] = (BLOCK + i * 0x1000) | ATTRIBUTES | 2;
 	global_after = 0;
+	type_after = ML_WB;
+	gone = false;
 	oracle = ml_oracle_new(rules, agents);
 	ml_oracle_enter(oracle, 0, &model, true);
+	model.root = OTHER_ROOT;
+	ml_oracle_enter(oracle, 1, &model, true);
 	ml_oracle_begin(oracle, 0, 0, 0);
 }
 
@@ -208,5 +219,67 @@ TEST(global_no_more)
 		if (flushes)
 			flush(0, 0x1000);
 		t_eq(verdict(), flushes ? '-' : 'a');
+	}
+}
+
+/* Arm ARM D8.16.1: tagged or not, it is write-back; no break is needed. */
+TEST(tagged_memory_is_write_back)
+{
+	const uint64_t page = FRAME | ATTRIBUTES | 2;
+
+	start(ML_ORACLE_ARM64_BBM0);
+	type_after = ML_TAGGED;
+	store(PAGE0, page | 1u << 2);
+	flush(0, 0x1000);
+	t_eq(verdict(), '-');
+	start(ML_ORACLE_ARM64_BBM0);
+	type_after = ML_NC;
+	store(PAGE0, page | 2u << 2);
+	flush(0, 0x1000);
+	t_eq(verdict(), 'b');
+}
+
+static void begin_with_page_0(bool global)
+{
+	start(ML_ORACLE_ARM64_BBM0);
+	store(PAGE0, 0);
+	flush(0, 0x1000);
+	store(PAGE0, (FRAME | ATTRIBUTES | 2) & ~(global ? NOT_GLOBAL : 0));
+	global_after = global ? ML_GLOBAL : 0;
+	t_ok(ml_oracle_end(oracle, promise, NULL, NULL));
+	ml_oracle_begin(oracle, 0, 0, 0);
+	gone = true;
+	store(PAGE0, 0);
+}
+
+/* What is held for every space meets what another maps there. */
+TEST(another_space_meets_what_was_global)
+{
+	for (unsigned global = 0; global < 2; global++) {
+		const char *fault;
+
+		begin_with_page_0(global);
+		store(OTHER_PAGE0, (FRAME + 0x5000) | ATTRIBUTES | 2);
+		fault = ml_oracle_fault(oracle);
+		t_eq(fault ? fault[1] : '-', global ? 'b' : '-');
+		ml_oracle_free(oracle);
+	}
+}
+
+/* An invalidation for another space forgets it, if it was global. */
+TEST(another_space_is_invalidated)
+{
+	const struct ml_oracle_invalidation other = {
+		.what = { .length = 0x1000, .stride_shift = 12, .level = 0xff },
+		.agents = ML_ORACLE_EVERYWHERE,
+		.space = 1,
+	};
+	const struct ml_event complete = { .kind = ML_EVENT_COMPLETE };
+
+	for (unsigned global = 0; global < 2; global++) {
+		begin_with_page_0(global);
+		ml_oracle_invalidate(oracle, &other);
+		ml_oracle_event(oracle, &complete);
+		t_eq(verdict(), global ? '-' : 'a');
 	}
 }

@@ -16,6 +16,14 @@
 		PUBLISH                   \
 	}
 
+/* Pages 8 to 11 stand at 4 to 7, where a block was, by their table's link. */
+#define MOVED                                                                              \
+	{ WANT, 4, RW(0x34000) }, { WANT, 5, RW(0x35000) }, { WANT, 6, RW(0x36000) },      \
+		{ WANT, 7, RW(0x37000) }, NOTHING(8), { SWAP, ROOT(1), 0 }, FLUSHED(4, 4), \
+		{ SWAP, ROOT(2), 0 },                                                      \
+	{                                                                                  \
+		LINK, ROOT(1), TABLE(E(0))                                                 \
+	}
 static const struct litmus tables[] = {
 	{ "split by break before make",
 	  "--------",
@@ -32,6 +40,16 @@ static const struct litmus tables[] = {
 	  { { FILL, B(0), RW(0x24000) },
 	    { FILL, B(1), RW(0x25000) },
 	    { FILL, B(2), RW(0x36000) },
+	    { FILL, B(3), RW(0x27000) },
+	    { PUBLISH },
+	    { SWAP, ROOT(1), TABLE(B(0)) },
+	    FLUSHED(4, 4) } },
+	{ "split in place, one page of another type",
+	  "bbbbbbbb",
+	  { { WANT, 5, NC(0x25000) },
+	    { FILL, B(0), RW(0x24000) },
+	    { FILL, B(1), NC(0x25000) },
+	    { FILL, B(2), RW(0x26000) },
 	    { FILL, B(3), RW(0x27000) },
 	    { PUBLISH },
 	    { SWAP, ROOT(1), TABLE(B(0)) },
@@ -103,6 +121,46 @@ static const struct litmus tables[] = {
 	{ "pages of an unlinked table are left out",
 	  "aaaaaaaa",
 	  { NOTHING(8), { SWAP, ROOT(2), 0 }, FLUSHED(8, 3), { FREE, E(0) } } },
+	{ "its first page is left out",
+	  "aaaaaaaa",
+	  { NOTHING(8), { SWAP, ROOT(2), 0 }, FLUSHED(9, 3), { FREE, E(0) } } },
+	{ "the invalidation comes before the link goes",
+	  "eeeeeeee",
+	  { NOTHING(8),
+	    { FLUSH, 8, 4 },
+	    { SWAP, ROOT(2), 0 },
+	    { PUBLISH },
+	    { COMPLETE },
+	    { FREE, E(0) } } },
+	{ "free a table after another space was invalidated",
+	  "eeeeeeee",
+	  { UNLINKED,
+	    { FOREIGN, 8 },
+	    { FOREIGN, 9 },
+	    { FOREIGN, 10 },
+	    { FOREIGN, 11 },
+	    { COMPLETE },
+	    { FREE, E(0) } } },
+	{ "free a table after invalidations with the level of its leaves",
+	  "eeeeeeee",
+	  { UNLINKED,
+	    { HINT, 8, 0 },
+	    { HINT, 9, 0 },
+	    { HINT, 10, 0 },
+	    { HINT, 11, 0 },
+	    { COMPLETE },
+	    { FREE, E(0) } } },
+	{ "a table moves", "--------", { MOVED, FLUSHED(4, 8) } },
+	{ "a table moves, and its old place is invalidated with the level of its leaves",
+	  "eeeeeeee",
+	  { MOVED,
+	    { PUBLISH },
+	    { FLUSH, 4, 4 },
+	    { HINT, 8, 0 },
+	    { HINT, 9, 0 },
+	    { HINT, 10, 0 },
+	    { HINT, 11, 0 },
+	    { COMPLETE } } },
 	{ "free a table after instructions by address",
 	  "------ee",
 	  { UNLINKED,

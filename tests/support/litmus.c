@@ -54,6 +54,7 @@ static void want(struct map *m, uint64_t page, uint64_t entry)
 		return;
 	m->prot[page] = ML_READ | (entry & 0x100 ? ML_NC : ML_WB);
 	m->prot[page] |= entry & 8 ? ML_WRITE : 0;
+	m->prot[page] |= entry & USERS ? ML_USER : 0;
 	m->prot[page] |= entry & 0x20 ? ML_ACCESSED : 0;
 	m->prot[page] |= entry & 0x40 ? ML_DIRTY : 0;
 }
@@ -61,6 +62,28 @@ static void want(struct map *m, uint64_t page, uint64_t entry)
 static uint64_t *word(uint64_t pa)
 {
 	return &ram[(pa - RAM_PA) / 8];
+}
+
+/* ---- hardware that writes when it is told to ------------------------------------------- */
+
+static enum { RESTS, STRIKES, WRITES } hardware;
+
+/* Whether it acts; in a table that is linked; where; whether it writes: in this order. */
+static uint64_t below(void *cookie, uint64_t limit)
+{
+	const bool writes = hardware == WRITES;
+
+	(void)cookie;
+	if (hardware == RESTS)
+		return limit - 1;
+	hardware = writes ? RESTS : limit > 4 ? WRITES : STRIKES;
+	return writes;
+}
+
+static uint64_t *memory(void *cookie, ml_pa pa)
+{
+	(void)cookie;
+	return word(pa);
 }
 
 /* va 0: pages RW, RO and a group; 16K: a block; 32K: four pages, clean; 48K: three of others. */
@@ -72,6 +95,7 @@ static void start(enum ml_oracle_rules rules, const enum ml_oracle_agent *agents
 				  .hardware_accessed = marks,
 				  .hardware_dirty = marks,
 				  .read = read_ram };
+	const struct ml_oracle_actor actor = { .below = below, .memory = memory };
 	struct ml_event event = { .kind = ML_EVENT_ALLOC, .address = B(0), .value = TABLE_BYTES };
 	static const uint64_t pages[PAGES] = {
 		RW(0x20000), RO(0x21000), RW(0x22000) | GROUP, RW(0x23000) | GROUP, RW(0x24000),
@@ -101,6 +125,8 @@ static void start(enum ml_oracle_rules rules, const enum ml_oracle_agent *agents
 	model.root = OTHER_ROOT(0);
 	ml_oracle_enter(oracle, 1, &model, true);
 	ml_oracle_event(oracle, &event);
+	ml_oracle_act_with(oracle, &actor);
+	hardware = RESTS;
 }
 
 static void store(enum ml_event_kind kind, uint64_t entry, uint64_t value)
@@ -179,6 +205,9 @@ static void play(const struct line *line)
 		break;
 	case TOLD:
 		ml_oracle_told(oracle, line->a * PAGE, PAGE, line->b, 0);
+		break;
+	case MARK:
+		hardware = STRIKES;
 		break;
 	case WANT:
 	case NEVER:

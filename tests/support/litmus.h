@@ -40,6 +40,7 @@
 #define UNUSED(pa) ((pa) | 0x4b)
 #define NC(pa) ((pa) | 0x16b)
 #define GROUP 4
+#define USERS 0x10
 
 enum deed {
 	END,
@@ -62,6 +63,7 @@ enum deed {
 	CPU,
 	FREE,
 	TOLD, /* page, frame */
+	MARK, /* hardware writes by the entry stored last, before the next event */
 	WANT, /* page, entry: the map says so afterwards */
 	NEVER /* page: never faults */
 };
@@ -74,7 +76,7 @@ struct line {
 struct litmus {
 	const char *name;
 	const char *verdicts;
-	struct line lines[20];
+	struct line lines[24];
 };
 
 /* Four pages from this one on are mapped no more. */
