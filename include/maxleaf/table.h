@@ -14,10 +14,10 @@
  * - Flushing: on a live table every call invalidates what it changed and waits for
  *   completion before it returns, and releases tables and reports leaves only then. What was not
  *   valid needs no invalidation, unless the format says that walkers hold that, too
- *   (caches_invalid). A table that is not live is never invalidated. A call waits once, and once
- *   more for every 16 that it takes out beyond the first 16: runs of leaves that a sink is to hear
- *   of, subtrees, and tables that became empty; and before it makes what it had to break: leaves
- *   and groups that reach over the ends of the range are broken together, for all sizes at once.
+ *   (caches_invalid). A table that is not live is never invalidated. A call waits once, however
+ *   much it takes out, and before it makes what it had to break: leaves and groups that reach over
+ *   the ends of the range are broken together, for all sizes at once. Of tables that leaves replace
+ *   directly, by a fold, 14 wait together.
  * - op may be NULL: no reserve, no sink, no flags.
  *
  * Locking:
@@ -43,8 +43,9 @@
  *    replaced serves the next split at once. What one call of ml_translate says, and
  *    each entry of ml_walk, was so at one instant between the call's beginning and its end; of
  *    ml_run_next each page by itself. Where a writer breaks an entry in order to change it, that
- *    instant may show nothing mapped. Of a group whose members hardware or a writer is marking, the
- *    marks are those of several instants.
+ *    instant may show nothing mapped; where one takes much out, what went may be shown as an entry
+ *    that is invalid and not empty until the call returns. Of a group whose members hardware or a
+ *    writer is marking, the marks are those of several instants.
  *
  * Mapping over an existing mapping is refused (ML_ERR_EXISTS) unless ML_OP_REPLACE is
  * given; then the old leaves are removed, reported to the sink, invalidated, and the new

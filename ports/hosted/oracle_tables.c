@@ -550,6 +550,19 @@ static void fill_hole(struct oracle_table *table, unsigned index)
 	table->holes--;
 }
 
+/* A store to a table that is not linked: whether it is of matter to walkers that may be in it. */
+static void fill_again(struct ml_oracle *o, ml_pa table, const struct change *c)
+{
+	const struct oracle_route *route = ml_oracle_route_to(o, table);
+	const struct ml_model *model = route ? model_of(o, route->space) : NULL;
+
+	if (route && (ml_model_sort(model, c->old, c->level) != MODEL_INVALID ||
+		      ml_model_sort(model, c->new, c->level) != MODEL_INVALID))
+		ml_oracle_fail(
+			o, "(e) va 0x%" PRIx64 ": a table that walkers may be in is filled again",
+			route->first);
+}
+
 void ml_oracle_stored(struct ml_oracle *o, const struct ml_event *event)
 {
 	struct oracle_table *table = ml_oracle_table(o, event->address);
@@ -569,10 +582,8 @@ void ml_oracle_stored(struct ml_oracle *o, const struct ml_event *event)
 	count = table->place_count;
 	pa = table->pa;
 	memcpy(places, table->places, sizeof(places));
-	if (!count && ml_oracle_route_to(o, pa))
-		ml_oracle_fail(
-			o, "(e) va 0x%" PRIx64 ": a table that walkers may be in is filled again",
-			ml_oracle_route_to(o, pa)->first);
+	if (!count)
+		fill_again(o, pa, &c);
 	for (unsigned i = 0; i < count; i++) {
 		const bool live = o->spaces[places[i].space].live;
 

@@ -123,4 +123,50 @@ ML_INLINE ml_pte absent_restore(const struct ml_format *f, ml_pte pte)
 	return ((pte ^ at.flip) & ~at.hidden) | codec_valid(f);
 }
 
+/*
+ * An entry that was removed and waits, where it stood, until walkers have left: of no kind. The two
+ * bits that may be a kind, and the group's, stand elsewhere; what they displace is not asked for
+ * any more.
+ */
+#define ABSENT_WAITS ML_BIT(61)
+#define ABSENT_HOLDS ML_BIT(62) /* of a link: entries of its table wait, too */
+#define ABSENT_GROUP ML_BIT(62) /* of a leaf */
+#define ABSENT_LOW ML_BITS(2, 1)
+#define ABSENT_LOW_UP 58
+
+ML_INLINE bool absent_waits(const struct ml_format *f, ml_pte pte)
+{
+	const ml_pte none = codec_valid(f) | ABSENT_LOW | absent_layout(f).hidden;
+
+	return (pte & (none | ABSENT_WAITS)) == ABSENT_WAITS;
+}
+
+/* What such an entry keeps where it was. */
+ML_INLINE ml_pte absent_kept(const struct ml_format *f)
+{
+	return ~(codec_valid(f) | ABSENT_LOW | ABSENT_LOW << ABSENT_LOW_UP | ABSENT_WAITS |
+		 ABSENT_HOLDS | absent_layout(f).hidden | codec_group(f));
+}
+
+/* A leaf, or the link of a table as codec_table() makes it. */
+ML_INLINE ml_pte absent_wait(const struct ml_format *f, ml_pte pte)
+{
+	const ml_pte group = pte & codec_group(f) ? ABSENT_GROUP : 0;
+
+	return ((pte & absent_kept(f)) | (pte & ABSENT_LOW) << ABSENT_LOW_UP | group |
+		ABSENT_WAITS) ^
+	       absent_layout(f).flip;
+}
+
+/* What waits there, as far as it is asked for: frame, size, protection; 0: nothing. */
+ML_INLINE ml_pte absent_waited(const struct ml_format *f, ml_pte waiting)
+{
+	const ml_pte pte = waiting ^ absent_layout(f).flip;
+
+	if (!absent_waits(f, waiting))
+		return 0;
+	return (pte & absent_kept(f)) | (pte >> ABSENT_LOW_UP & ABSENT_LOW) |
+	       (pte & ABSENT_GROUP ? codec_group(f) : 0) | codec_valid(f);
+}
+
 #endif

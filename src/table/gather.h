@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * The gather: the one caller of the platform's invalidation, and the one who frees tables
- * and reports removed leaves. It collects what an operation changed, invalidates once, waits
- * for completion, and only then lets anything go.
+ * The gather: the one caller of the platform's invalidation. It collects what an operation changed,
+ * invalidates once, and waits for completion. What it then lets go is in detached.h.
  */
 #ifndef ML_TABLE_GATHER_H
 #define ML_TABLE_GATHER_H
@@ -12,11 +11,10 @@
 #include "table/run.h"
 
 /*
- * Runs of removed leaves for the sink, and tables, that wait for one completion. They are on the
- * stack, because their own memory is not to be written: walkers are still in it. A subtree is one,
- * and so is a run in one table.
+ * Runs of removed leaves for the sink, and tables, that wait for completion on the stack; more of
+ * them wait where they stood. A subtree is one, and so is a run in one table.
  */
-#define GATHER_ITEMS 16
+#define GATHER_ITEMS 14
 
 enum gather_what {
 	GATHER_LEAVES,
@@ -34,15 +32,43 @@ struct gather_item {
 	uint8_t what; /* enum gather_what */
 };
 
+/* What waits elsewhere. */
+struct gather_crowd {
+	ml_va first, last; /* entries that wait where they stood; from the table's origin on */
+	ml_pte emptied;    /* the link of the latest of a chain of tables; 0: there is none */
+};
+
+/* What becomes of a table in which nothing is left. */
+enum gather_emptied {
+	EMPTIED_GOES,
+	EMPTIED_WAITS, /* it goes, and it may be that entries of it wait there */
+	EMPTIED_STAYS  /* it is about to be filled again */
+};
+
 struct gather {
 	struct ml_table *t;
 	struct ml_op *op;
 	struct joiner joiner; /* what the sink will hear next */
 	struct hulls hulls;   /* of what changed */
-	bool keeps;           /* emptied tables stay: they are about to be filled again */
-	uint8_t items_count;
-	struct gather_item items[GATHER_ITEMS];
+	uint8_t emptied;      /* enum gather_emptied */
+	uint8_t items_count;  /* one more than there is room for: the others are in the crowd */
+	struct gather_crowd crowd;
+	struct gather_item items[GATHER_ITEMS + 2]; /* the last: on their way elsewhere */
 };
+
+/*
+ * How many wait on the stack. Where tables are small, so few that in them, too, some wait
+ * elsewhere.
+ */
+ML_INLINE unsigned gather_room(const struct ml_format *f)
+{
+	return (unsigned)ml_min(GATHER_ITEMS, 1u << f->index_bits[0] / 2);
+}
+
+ML_INLINE bool gather_is_crowded(const struct ml_format *f, const struct gather *g)
+{
+	return g->items_count > gather_room(f);
+}
 
 ML_INLINE void gather_restart(struct gather *g)
 {
@@ -55,7 +81,7 @@ ML_INLINE void gather_open(struct gather *g, struct ml_table *t, struct ml_op *o
 	g->t = t;
 	g->op = op;
 	g->joiner.run.length = 0;
-	g->keeps = false;
+	g->emptied = EMPTIED_GOES;
 	gather_restart(g);
 }
 
@@ -224,234 +250,6 @@ ML_PART void tell_linked(const struct ml_format *f, struct ml_table *t, struct m
 	gather_open(&g, t, op);
 	gather_new(f, &g, va, last, 0, true);
 	gather_invalidate(&g);
-}
-
-/* Tell the sink what the joiner holds. */
-ML_INLINE void gather_tell(struct gather *g)
-{
-	if (!g->joiner.run.length)
-		return;
-	g->op->bytes += g->joiner.run.length;
-	g->op->sink(g->op->sink_cookie, &g->joiner.run);
-	g->joiner.run.length = 0;
-}
-
-ML_INLINE void gather_report(const struct ml_format *f, struct gather *g, ml_va va, ml_pte pte,
-			     uint64_t count, unsigned level)
-{
-	const struct ml_run piece = run_of(f, &g->t->types, va, pte, count, level);
-
-	if (joins(&g->joiner, &piece, gather_is_exact(g) ? ML_ACCESSED : ML_PROT_AD)) {
-		join(&g->joiner, &piece);
-		return;
-	}
-	gather_tell(g);
-	g->joiner.run = piece;
-}
-
-/* Report every leaf of a detached table, and count what its large leaves owed. */
-ML_PART void gather_read_table(const struct ml_format *f, struct gather *g, const ml_pte *table,
-			       unsigned from, unsigned to, ml_va va, unsigned level)
-{
-	const bool sink = gather_has_sink(g), exact = sink && gather_is_exact(g);
-	unsigned i = from, count;
-
-	for (i = from; i < to; i += count) {
-		const ml_pte pte = entry_load(f, table + i);
-		ml_pte merged;
-
-		count = 1;
-		if (!codec_is_leaf(f, pte, level))
-			continue;
-		count = exact ? leaf_entries(f, pte, level) : to - i;
-		count = run_length(f, table + i, pte, count, level, &merged);
-		if (sink)
-			gather_report(f, g, va + ((uint64_t)(i - from) << f->level_shift[level]),
-				      merged, count, level);
-		owe_no_more(f, g->t, pte, level, count);
-	}
-}
-
-ML_INLINE void gather_free(const struct ml_format *f, struct gather *g, ml_pte *table, ml_pa pa,
-			   unsigned level)
-{
-	struct ml_table *t = g->t;
-
-	tally(t, &t->stats.tables, ~(uint64_t)0);
-	t->platform->table_free(t->cookie, g->op, table, pa, table_bytes(f, level));
-}
-
-/* One table on the way through a detached subtree. */
-struct gather_frame {
-	ml_pte *table;
-	ml_pa pa;
-	unsigned index;
-};
-
-/* Free every leaf table that a table of level 1 links; nobody wants to know what they held. */
-ML_PART void gather_free_leaf_tables(const struct ml_format *f, struct gather *g,
-				     const ml_pte *table)
-{
-	struct ml_table *t = g->t;
-	unsigned i;
-
-	for (i = 0; i < table_entries(f, 1); i++) {
-		const ml_pte pte = entry_load(f, table + i);
-
-		if (codec_is_table(f, pte, 1))
-			gather_free(f, g, table_below(f, t, pte, 1), codec_table_pa(f, pte), 0);
-	}
-}
-
-/* Read what must be read of a detached subtree, and free it, children before parents. */
-ML_PART void gather_release(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
-			    unsigned level)
-{
-	const bool reads = gather_has_sink(g);
-	struct gather_frame frames[ML_LEVEL_MAX];
-	struct gather_frame *frame = frames + --level;
-	const unsigned top = level;
-
-	frame->pa = codec_table_pa(f, link);
-	frame->table = table_at(f, g->t, frame->pa, level);
-	frame->index = 0;
-	for (;;) {
-		unsigned count;
-		ml_pte pte;
-
-		if (level == 1 && frame->index == 0 && !reads && !g->t->guaranteed) {
-			gather_free_leaf_tables(f, g, frame->table);
-			frame->index = table_entries(f, 1);
-		}
-		if (level == 0 || frame->index == table_entries(f, level)) {
-			if (level == 0 && reads)
-				gather_read_table(f, g, frame->table, 0, table_entries(f, 0), va,
-						  0);
-			va = level == 0 ? va + ML_BIT(f->level_shift[1]) : va;
-			gather_free(f, g, frame->table, frame->pa, level);
-			if (level == top)
-				return;
-			frame = frames + ++level;
-			continue;
-		}
-		pte = entry_load(f, frame->table + frame->index);
-		if (codec_is_table(f, pte, level)) {
-			frame->index++;
-			frame = frames + --level;
-			frame->pa = codec_table_pa(f, pte);
-			frame->table = table_at(f, g->t, frame->pa, level);
-			frame->index = 0;
-			continue;
-		}
-		count = codec_is_leaf(f, pte, level) ? leaf_entries(f, pte, level) : 1;
-		if (pte && (reads || g->t->guaranteed))
-			gather_read_table(f, g, frame->table, frame->index, frame->index + count,
-					  va, level);
-		frame->index += count;
-		va += (uint64_t)count << f->level_shift[level];
-	}
-}
-
-/* A table that a leaf replaced, and its walkers have left, is that leaf's deposit. */
-ML_INLINE void gather_spare(struct gather *g, ml_pte *table, ml_pa pa)
-{
-	tally(g->t, &g->t->stats.tables, ~(uint64_t)0);
-	spare_push(&g->t->spare, table, pa);
-}
-
-ML_INLINE void gather_release_item(const struct ml_format *f, struct gather *g,
-				   const struct gather_item *item)
-{
-	const ml_pa pa = codec_table_pa(f, item->pte);
-
-	switch (item->what) {
-	case GATHER_EMPTY:
-		gather_free(f, g, table_at(f, g->t, pa, item->level - 1u), pa, item->level - 1u);
-		break;
-	case GATHER_SPARE:
-		gather_spare(g, table_at(f, g->t, pa, item->level - 1u), pa);
-		break;
-	case GATHER_LEAVES:
-		gather_report(f, g, item->va, item->pte, item->count, item->level);
-		break;
-	default:
-		gather_release(f, g, item->va, item->pte, item->level);
-	}
-}
-
-/* Invalidate, then release and report everything collected. */
-ML_PART void gather_flush(const struct ml_format *f, struct gather *g)
-{
-	const unsigned count = g->items_count;
-	unsigned i;
-
-	gather_invalidate(g);
-	for (i = 0; i < count; i++)
-		gather_release_item(f, g, &g->items[i]);
-	gather_restart(g);
-}
-
-ML_INLINE struct gather_item *gather_item(const struct ml_format *f, struct gather *g)
-{
-	if (ML_UNLIKELY(g->items_count == GATHER_ITEMS))
-		gather_flush(f, g);
-	return &g->items[g->items_count++];
-}
-
-/* The table that the entry at va of this level linked waits until walkers have left it. */
-ML_INLINE void gather_table(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
-			    unsigned level, enum gather_what what)
-{
-	struct gather_item *item = gather_item(f, g);
-
-	item->va = ml_align_down(va, f->level_shift[level]);
-	item->pte = link;
-	item->count = 0;
-	item->level = (uint8_t)level;
-	item->what = (uint8_t)what;
-}
-
-/* The entry at va of this level linked a table and no longer does. */
-ML_INLINE void gather_subtree(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
-			      unsigned level, enum gather_what what)
-{
-	gather_table(f, g, va, link, level, what);
-	gather_subtree_range(f, g, va, level);
-}
-
-/* The same of a table in which nothing is left, at va the least. */
-ML_INLINE void gather_emptied(const struct ml_format *f, struct gather *g, ml_va va, ml_pte link,
-			      unsigned level)
-{
-	gather_table(f, g, va, link, level, GATHER_EMPTY);
-	gather_link_range(f, g, va, level);
-}
-
-/* count leaf entries from va on were removed; pte is the first with accessed and dirty merged. */
-ML_INLINE void gather_leaves(const struct ml_format *f, struct gather *g, ml_va va, ml_pte pte,
-			     uint32_t count, unsigned level)
-{
-	struct gather_item *item;
-
-	if (!gather_has_sink(g))
-		return;
-	item = gather_item(f, g);
-	item->va = va;
-	item->pte = pte;
-	item->count = count;
-	item->level = (uint8_t)level;
-	item->what = GATHER_LEAVES;
-}
-
-/* The end of an operation: nothing may be left over, and deposits nobody needs go back. */
-ML_INLINE void gather_close(const struct ml_format *f, struct gather *g)
-{
-	if (g->items_count || g->hulls.count)
-		gather_flush(f, g);
-	if (gather_has_sink(g))
-		gather_tell(g);
-	if (ML_UNLIKELY(g->t->spare.count > g->t->owed + g->t->pledged))
-		ml_supply_trim(g->t, g->op, &g->t->spare, g->t->owed + g->t->pledged);
 }
 
 #endif

@@ -146,7 +146,7 @@ ML_PART void commit_mapping(const struct ml_format *f, struct ml_table *t, struc
 	if (op && op->flags & ML_OP_REPLACE) {
 		struct supply deposits = { &t->spare, { NULL, 0 } };
 
-		g.keeps = true;
+		g.emptied = EMPTIED_STAYS;
 		if (t->guaranteed)
 			deposit(t, supply, demand->cuts);
 		unmap_range(f, &g, t->guaranteed ? &deposits : supply, m->va, last);

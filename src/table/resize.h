@@ -11,7 +11,7 @@
 #include "format/absent.h"
 #include "format/edit.h"
 #include "table/careful.h"
-#include "table/gather.h"
+#include "table/detached.h"
 
 /* Put the same into entries of a sequence; returns what differed in it from what pte begins. */
 ML_INLINE ml_pte exchange_run(const struct ml_format *f, ml_pte *p, unsigned count, ml_pte pte,

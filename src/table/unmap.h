@@ -71,6 +71,15 @@ ML_INLINE bool table_is_empty(const struct ml_format *f, struct ml_table *t, con
 	return true;
 }
 
+/* The same, if it goes then; what waits in it goes with it. */
+ML_INLINE bool table_goes(const struct ml_format *f, const struct gather *g, ml_va va,
+			  const ml_pte *table, unsigned from, unsigned to, unsigned level)
+{
+	if (ML_LIKELY(g->emptied == EMPTIED_GOES))
+		return table_is_empty(f, g->t, table, from, to, level);
+	return g->emptied == EMPTIED_WAITS && crowd_is_all(f, g, table, va, level);
+}
+
 /*
  * Entries [from, to) of the table of this level that holds va were cleared: take empty tables
  * out, upwards.
@@ -80,7 +89,7 @@ ML_PART void prune(const struct ml_format *f, struct gather *g, ml_va va, ml_pte
 {
 	struct ml_table *t = g->t;
 
-	while (level < top && !g->keeps && table_is_empty(f, t, table, from, to, level)) {
+	while (level < top && table_goes(f, g, va, table, from, to, level)) {
 		const struct place up = descend(f, t, va, level + 1);
 
 		entry_store(f, up.entry, 0);
