@@ -121,6 +121,28 @@ static unsigned level_or_die(const char *where, const struct ml_format *format, 
 	exit(CLI_TROUBLE);
 }
 
+/* --- records ----------------------------------------------------------------------------- */
+
+static void put_head(const struct ml_format *format)
+{
+	struct cli_json json;
+
+	cli_json_schema(&json, stdout, "pte");
+	cli_json_text(&json, "format", format->name);
+	cli_json_close(&json);
+}
+
+static void put_summary(const struct pte_sums *sums)
+{
+	struct cli_json json;
+
+	cli_json_open(&json, stdout);
+	cli_json_object(&json, "summary");
+	cli_json_integer(&json, "entries", sums->entries);
+	cli_json_integer(&json, "malformed", sums->malformed);
+	cli_json_close(&json);
+}
+
 /* --- decoding ---------------------------------------------------------------------------- */
 
 struct request {
@@ -144,44 +166,34 @@ static struct request request_or_die(const struct ml_format *format, const char 
 }
 
 /* Everything is read before anything is shown: bad input shows nothing at all. */
-static struct pte_sums decode_all(const struct arguments *a, const struct ml_types *types)
+static void check_values(const struct arguments *a)
 {
-	struct pte_sums sums = { 0, 0 };
 	int i;
 
 	for (i = 0; i < a->value_count; i++)
 		request_or_die(a->format, a->values[i]);
+	if (i)
+		return;
+	cli_error("pte", "a value is missing");
+	cli_hint("maxleaf pte --format %s 0xe7@1", a->format->name);
+	exit(CLI_TROUBLE);
+}
+
+static int decode(const struct arguments *a, const struct ml_types *types)
+{
+	struct pte_sums sums = { 0, 0 };
+	int i;
+
+	check_values(a);
+	if (a->common.json)
+		put_head(a->format);
 	for (i = 0; i < a->value_count; i++) {
 		const struct request r = request_or_die(a->format, a->values[i]);
 
 		pte_decode(a->format, types, r.pte, r.level, a->common.json, &sums);
 	}
-	return sums;
-}
-
-static int decode(const struct arguments *a, const struct ml_types *types)
-{
-	struct cli_json json;
-	struct pte_sums sums;
-
-	if (!a->value_count) {
-		cli_error("pte", "a value is missing");
-		cli_hint("maxleaf pte --format %s 0xe7@1", a->format->name);
-		return CLI_TROUBLE;
-	}
-	if (a->common.json) {
-		cli_json_schema(&json, stdout, "pte");
-		cli_json_text(&json, "format", a->format->name);
-		cli_json_close(&json);
-	}
-	sums = decode_all(a, types);
-	if (a->common.json) {
-		cli_json_open(&json, stdout);
-		cli_json_object(&json, "summary");
-		cli_json_integer(&json, "entries", sums.entries);
-		cli_json_integer(&json, "malformed", sums.malformed);
-		cli_json_close(&json);
-	}
+	if (a->common.json)
+		put_summary(&sums);
 	return sums.malformed ? CLI_FINDING : CLI_FINE;
 }
 
@@ -243,20 +255,14 @@ static void report_encoding(const struct arguments *a, ml_pte pte, unsigned leve
 		printf("0x%016" PRIx64 "\n", pte);
 		return;
 	}
-	cli_json_schema(&json, stdout, "pte");
-	cli_json_text(&json, "format", a->format->name);
-	cli_json_close(&json);
+	put_head(a->format);
 	cli_json_open(&json, stdout);
 	cli_json_address(&json, "value", pte);
 	cli_json_integer(&json, "level", level);
 	cli_json_text(&json, "level_name", a->format->level_names[level]);
 	cli_json_bool(&json, "group", group);
 	cli_json_close(&json);
-	cli_json_open(&json, stdout);
-	cli_json_object(&json, "summary");
-	cli_json_integer(&json, "entries", 1);
-	cli_json_integer(&json, "malformed", 0);
-	cli_json_close(&json);
+	put_summary(&(struct pte_sums){ .entries = 1 });
 }
 
 static int encode(const struct arguments *a, const struct ml_types *types)
