@@ -314,6 +314,44 @@ TEST(sizes_are_a_matter_of_regions)
 	}
 }
 
+/* S1.6: a border across a leaf changes no entry; it comes apart when one side changes. */
+TEST(a_border_inside_a_leaf_is_none_of_its_business)
+{
+	EACH_HOME(world, kind)
+	{
+		struct home home;
+		uint64_t large, page, at;
+		ml_prot prot;
+		ml_va va;
+		ml_pa pa;
+		int rung;
+
+		owner_home(&home, world, kind, NULL);
+		va = home.space.first;
+		large = home_large(&home);
+		page = home_page(&home);
+		home_map(&home, va, large, &home_memory);
+		t_ok(home_store(&home, va, 1));
+		rung = home_rung(&home, va);
+		prot = home_prot(&home, va);
+		pa = home_leaf(&home, va).pa;
+		ml_doors = (struct ml_doors){ 0 };
+		advise(&home, va + large / 2, large / 2, ML_ADVISE_NO_HUGE);
+		t_eq(home.space.regions, 2);
+		t_eq(ml_doors.stores + ml_doors.fills + ml_doors.links + ml_doors.exchanges, 0);
+		t_eq(home_rung(&home, va + large / 2 - page), rung);
+		t_eq(home_rung(&home, va + large / 2), rung);
+		t_ok(home_is_sound(&home));
+		t_eq(ml_space_protect(&home.space, va + large / 2, large / 2, ML_READ), ML_OK);
+		for (at = 0; at < large; at += page) {
+			t_eq(home_leaf(&home, va + at).pa, pa + at);
+			t_eq(home_prot(&home, va + at), at < large / 2 ? prot : prot & ~ML_WRITE);
+			t_ok(home_rung(&home, va + at) < rung);
+		}
+		home_leave(&home);
+	}
+}
+
 /* ---- collapsing ------------------------------------------------------------------ */
 
 /* Small private pages at the first large place, scattered, all written but `holes` at its end. */

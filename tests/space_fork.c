@@ -119,6 +119,78 @@ TEST(raw_frames_are_always_copied)
 	}
 }
 
+/* S4.10: whoever goes first, each owns what the splits of its leaves need: no table is to be had. */
+static void part_company(enum world world, bool child_first)
+{
+	struct home parent, child;
+	struct home *last = child_first ? &parent : &child;
+	uint64_t large, page;
+	ml_va va;
+	int rung;
+
+	open_with(&parent, world, true, true);
+	va = parent.space.first;
+	large = home_large(&parent);
+	page = home_page(&parent);
+	home_map_raw(&parent, va, 2 * large, parent.raw->first);
+	rung = home_rung(&parent, va + page);
+	fork_into(&child, &parent, world);
+	t_eq(child.space.table.spare.count, parent.space.table.spare.count);
+	parent.arena->in_use_limit = parent.arena->in_use;
+	t_eq(ml_space_protect(&child.space, va + page, page, ML_READ), ML_OK);
+	t_eq(ml_space_unmap(&child.space, va + large + page, page), ML_OK);
+	t_eq(home_rung(&parent, va + page), rung);
+	t_ok(home_is_sound(&child));
+	t_ok(home_close(child_first ? &child : &parent));
+	t_ok(home_is_sound(last));
+	last->arena->in_use_limit = last->arena->in_use;
+	t_eq(ml_space_protect(&last->space, va + 2 * page, page, ML_READ), ML_OK);
+	t_eq(ml_space_unmap(&last->space, va + large + 2 * page, page), ML_OK);
+	last->arena->in_use_limit = 0;
+	t_eq(home_read(last, va + large - 1), *home_byte(last, last->raw->first + large - 1));
+	home_leave(last);
+}
+
+TEST(either_may_go_first)
+{
+	FOR_EACH_WORLD(world)
+	{
+		part_company(world, false);
+		part_company(world, true);
+	}
+}
+
+/* S4.24: nobody has used, or written, anything through the child's leaves. */
+TEST(what_is_shared_arrives_clean_and_old)
+{
+	FOR_EACH_WORLD(world)
+	{
+		for (unsigned kind = 2; kind <= 3; kind++) { /* those that track */
+			struct home parent, child;
+			uint64_t large;
+			ml_va va;
+
+			T_CONTEXT(worlds[world].name, kind);
+			owner_home(&parent, world, kind, NULL);
+			owner_home(&child, world, kind, NULL);
+			va = parent.space.first;
+			large = home_large(&parent);
+			home_map_raw(&parent, va, large, parent.raw->first);
+			home_map_raw(&parent, va + 2 * large, home_page(&parent), 0);
+			t_ok(home_store(&parent, va, 1));
+			t_eq(ml_insert_pfn(&parent.space, va + 2 * large, 0, 0, ML_NC, true),
+			     ML_OK);
+			t_eq(ml_space_fork(&child.space, &parent.space), ML_OK);
+			t_eq(home_prot(&parent, va) & ML_PROT_AD, ML_PROT_AD);
+			t_eq(home_prot(&parent, va + 2 * large) & ML_PROT_AD, ML_PROT_AD);
+			t_eq(home_prot(&child, va) & ML_PROT_AD, 0);
+			t_eq(home_prot(&child, va + 2 * large) & ML_PROT_AD, 0);
+			t_ok(home_close(&child));
+			home_leave(&parent);
+		}
+	}
+}
+
 TEST(what_fails_has_changed_nothing)
 {
 	FOR_EACH_WORLD(world)

@@ -158,6 +158,114 @@ TEST(raw_frames_are_refused_at_every_level_unseen)
 	}
 }
 
+/* Raw, though somebody counts references to these very frames: nobody else may. */
+static ml_pa counted_pa;
+static uint64_t counted_bytes, meddled;
+
+static void note_meddling(ml_pa pa)
+{
+	meddled += pa - counted_pa < counted_bytes;
+}
+
+static void get_elsewhere(void *cookie, ml_pa pa, uint64_t length)
+{
+	note_meddling(pa);
+	home_frame_ops.get(cookie, pa, length);
+}
+
+static void put_elsewhere(void *cookie, ml_pa pa, uint64_t length)
+{
+	note_meddling(pa);
+	home_frame_ops.put(cookie, pa, length);
+}
+
+static bool exclusive_elsewhere(void *cookie, ml_pa pa, uint64_t length)
+{
+	note_meddling(pa);
+	return home_frame_ops.exclusive(cookie, pa, length);
+}
+
+static bool pin_elsewhere(void *cookie, ml_pa pa, uint64_t length)
+{
+	note_meddling(pa);
+	return home_frame_ops.pin(cookie, pa, length);
+}
+
+static bool pinned_elsewhere(void *cookie, ml_pa pa, uint64_t length)
+{
+	note_meddling(pa);
+	return home_frame_ops.pinned(cookie, pa, length);
+}
+
+static void dirty_elsewhere(void *cookie, ml_pa pa, uint64_t length)
+{
+	(void)cookie, (void)length;
+	note_meddling(pa);
+}
+
+static void refuse_pins(struct home *home, ml_va va, uint64_t len)
+{
+	t_eq(ml_pin_pages(&home->space, va, len, ML_READ, extents, EXTENTS, &count), ML_ERR_FAULT);
+	t_eq(ml_pin_pages(&home->space, va + len - home_page(home), home_page(home), ML_READ,
+			  extents, EXTENTS, &count),
+	     ML_ERR_FAULT);
+}
+
+TEST(frames_that_are_counted_elsewhere_are_raw_all_the_same)
+{
+	struct ml_frames frames = home_frame_ops;
+
+	frames.get = get_elsewhere;
+	frames.put = put_elsewhere;
+	frames.exclusive = exclusive_elsewhere;
+	frames.pin = pin_elsewhere;
+	frames.pinned = pinned_elsewhere;
+	frames.dirty = dirty_elsewhere;
+	EACH_HOME(world, kind)
+	{
+		for (unsigned flags = 0; flags < 2; flags++) { /* private and shared */
+			struct ml_region_spec spec = home_device;
+			struct home home, child;
+			uint64_t large, page;
+			ml_va va, to;
+
+			owner_home(&home, world, kind, &frames);
+			owner_home(&child, world, kind, &frames);
+			va = home.space.first;
+			large = home_large(&home);
+			page = home_page(&home);
+			t_ok(home_frame_ops.alloc(home.pool, large, true, &counted_pa));
+			counted_bytes = large;
+			meddled = 0;
+			spec.flags = ML_REGION_RAW | (flags ? ML_REGION_SHARED : 0);
+			home_map(&home, va, large, &spec);
+			t_eq(ml_remap_pfn_range(&home.space, va, large, counted_pa, ML_WB), ML_OK);
+			t_ok(home_rung(&home, va) > 0);
+			refuse_pins(&home, va, large);
+			t_eq(ml_space_protect(&home.space, va + page, page, ML_READ), ML_OK);
+			refuse_pins(&home, va, large);
+			t_eq(ml_space_protect(&home.space, va, large, ML_RW), ML_OK);
+			refuse_pins(&home, va, large);
+			t_eq(ml_space_fork(&child.space, &home.space), ML_OK);
+			refuse_pins(&child, va, large);
+			t_ok(home_store(&home, va + 2 * page, 1)); /* in a copy, if private */
+			t_eq(*home_byte(&home, counted_pa + 2 * page), flags);
+			t_eq(ml_space_advise(&home.space, va, large, ML_ADVISE_COLLAPSE), ML_OK);
+			to = va + 2 * large;
+			home_move(&home, va, large, large, to);
+			t_eq(ml_space_unmap(&home.space, to + page, 2 * page), ML_OK);
+			t_ok(home_close(&child));
+			t_ok(home_is_sound(&home));
+			t_ok(home_close(&home));
+			t_eq(meddled, 0);
+			for (uint64_t at = 0; at < large; at += page)
+				t_eq(ml_frame_references(home.pool, counted_pa + at), 1);
+			home_frame_ops.put(home.pool, counted_pa, large);
+			t_ok(home_is_empty(world));
+		}
+	}
+}
+
 TEST(a_pin_that_fails_holds_nothing)
 {
 	EACH_HOME(world, kind)

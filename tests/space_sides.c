@@ -133,3 +133,78 @@ TEST(a_range_over_both_kinds_goes_and_only_one_is_put)
 		home_leave(&s.home);
 	}
 }
+
+/* ---- what release callbacks see ---------------------------------------------------------- */
+
+/* The space whose frames are put, what it counted before, and what it has put since. */
+static struct {
+	const struct home *home; /* NULL: nobody looks */
+	struct ml_space_stats before;
+	uint64_t put, calls;
+} looked;
+
+static void look_and_put(void *cookie, ml_pa pa, uint64_t length)
+{
+	struct ml_space_stats stats;
+	uint64_t bytes = 0;
+
+	home_frame_ops.put(cookie, pa, length);
+	if (!looked.home)
+		return;
+	looked.put += length;
+	looked.calls++;
+	ml_space_stats(&looked.home->space, &stats);
+	for (unsigned rung = 0; rung < looked.home->facts->format->rung_count; rung++)
+		bytes += stats.leaves[rung] << looked.home->facts->format->rungs[rung].shift;
+	t_eq(bytes, stats.counted_bytes + stats.raw_bytes);
+	t_ok(stats.counted_bytes + looked.put <= looked.before.counted_bytes);
+	t_eq(stats.raw_bytes, looked.before.raw_bytes);
+	t_ok(stats.deposits <= looked.before.deposits);
+}
+
+static void unmap_looked_at(struct home *home, ml_va va, uint64_t len)
+{
+	struct ml_space_stats after;
+
+	ml_space_stats(&home->space, &looked.before);
+	looked.put = looked.calls = 0;
+	looked.home = home;
+	t_eq(ml_space_unmap(&home->space, va, len), ML_OK);
+	looked.home = NULL;
+	ml_space_stats(&home->space, &after);
+	t_ok(looked.calls > 0);
+	t_eq(looked.put, looked.before.counted_bytes - after.counted_bytes);
+}
+
+/* S4.32: what a callback is told has gone is no longer counted, whatever goes after it. */
+TEST(counts_are_right_when_references_are_dropped)
+{
+	FOR_EACH_WORLD(world)
+	{
+		struct ml_frames frames = home_frame_ops;
+		struct ml_space_config looking = wish;
+		struct ml_region_spec small = home_memory;
+		struct home home;
+		uint64_t large, page, at;
+		ml_va va;
+
+		frames.put = look_and_put;
+		looking.frames = &frames;
+		small.flags = ML_REGION_NO_HUGE;
+		t_eq(home_open(&home, world, &looking), ML_OK);
+		large = home_large(&home);
+		page = home_page(&home);
+		va = home.space.first;
+		home_map_raw(&home, va + 3 * large, large, home.raw->first);
+		home_map(&home, va, large, &small);
+		home_map(&home, va + large, 2 * large, &home_memory);
+		for (at = large; at; at -= page) /* each a run of its own */
+			t_ok(home_store(&home, va + at - page, 1));
+		t_ok(home_store(&home, va + large, 1));
+		t_ok(home_store(&home, va + 2 * large, 1));
+		unmap_looked_at(&home, va + page, large / 2);
+		unmap_looked_at(&home, va + 2 * large - 2 * page, page); /* a part of a leaf */
+		unmap_looked_at(&home, va, 3 * large);
+		home_leave(&home);
+	}
+}
