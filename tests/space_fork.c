@@ -119,7 +119,7 @@ TEST(raw_frames_are_always_copied)
 	}
 }
 
-/* S4.10: whoever goes first, each owns what the splits of its leaves need: no table is to be had. */
+/* S4.10: whoever goes first, each owns what its leaves need to come apart: no table is left. */
 static void part_company(enum world world, bool child_first)
 {
 	struct home parent, child;

@@ -48,7 +48,7 @@ extern ML_API const struct ml_frames ml_frame_pool_frames;
 ML_API ML_MUST_CHECK int ml_frame_pool_init(struct ml_frame_pool *pool, void *memory, ml_pa pa,
 					    uint64_t bytes, unsigned page_shift, uint32_t *counts);
 
-/* How many references, pins among them, the page at pa (any byte of the pool) has; 0: it is free. */
+/* How many references, pins among them, the page at pa (any byte) has; 0: it is free. */
 ML_API uint32_t ml_frame_references(const struct ml_frame_pool *pool, ml_pa pa);
 
 /* How many of them are pins. */

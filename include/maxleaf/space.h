@@ -77,12 +77,12 @@ struct ml_frames {
 	/* Whether each page has one reference only: a private page may then be written in place. */
 	bool (*exclusive)(void *cookie, ml_pa pa, uint64_t length);
 	/*
-	 * ml_pin_pages() and ml_unpin_pages(): references that exclusive() does not see, and whether
-	 * any of these pages has one. A private page that is pinned stays where it is as long as it
-	 * is mapped: who gets the right to write back writes to it as it is, ML_ADVISE_COLLAPSE
-	 * passes it by, and of a fork the child gets a copy at once. pin says false, and has done
-	 * nothing, where there can be no more of them. All three, or NULL: get() and put() instead,
-	 * and to the space a pin is one more owner like any other.
+	 * ml_pin_pages() and ml_unpin_pages(): references that exclusive() does not see, and
+	 * whether any of these pages has one. A private page that is pinned stays where it is as
+	 * long as it is mapped: who gets the right to write back writes to it as it is,
+	 * ML_ADVISE_COLLAPSE passes it by, and of a fork the child gets a copy at once. pin says
+	 * false, and has done nothing, where there can be no more of them. All three, or NULL:
+	 * get() and put() instead, and to the space a pin is one more owner like any other.
 	 */
 	bool (*pin)(void *cookie, ml_pa pa, uint64_t length);
 	void (*unpin)(void *cookie, ml_pa pa, uint64_t length);
@@ -345,8 +345,8 @@ enum ml_advice {
 /*
  * Collapsing folds what lies in sequence, and copies anonymous memory together, holes filled with
  * zeroes, into the largest leaves that frames->alloc() has memory for. Pages that others hold, or
- * pin, stay where they are, places that are empty, and regions of base pages, as they are. Errors: range
- * errors, ML_ERR_NOT_MAPPED (a hole), ML_ERR_REFUSED (DONTNEED where nothing brings it back;
+ * pin, stay where they are, places that are empty, and regions of base pages, as they are. Errors:
+ * range errors, ML_ERR_NOT_MAPPED (a hole), ML_ERR_REFUSED (DONTNEED where nothing brings it back;
  * may_split), ML_ERR_NO_MEMORY; populating: ML_ERR_ACCESS (not allowed), ML_ERR_FAULT (its owner
  * has nothing there), ML_ERR_CONTENDED (its owner said ML_FAULT_RETRY again and again). Populating
  * and collapsing stop at the first error, and keep what is done.
@@ -419,8 +419,9 @@ ML_API ML_MUST_CHECK enum ml_fault_result ml_space_fault(struct ml_space *s, ml_
  * the parent (S4.10, S4.24): regions, and leaves of the same sizes. Private memory is copied when
  * either writes to it, and at once where it is pinned (frames->pinned): what is written to such a
  * page meanwhile, by a device or another thread, may be missing in the copy. Raw frames are always
- * copied, refaultable regions without private pages are left to be faulted in. Takes the tables that the child needs, deposits included, before anything
- * changes. The caller holds both locks. Errors: ML_ERR_NO_MEMORY, ML_ERR_CONFIG.
+ * copied, refaultable regions without private pages are left to be faulted in. Takes the tables
+ * that the child needs, deposits included, before anything changes. The caller holds both locks.
+ * Errors: ML_ERR_NO_MEMORY, ML_ERR_CONFIG.
  */
 ML_API ML_MUST_CHECK int ml_space_fork(struct ml_space *child, struct ml_space *parent);
 
@@ -431,10 +432,11 @@ ML_API ML_MUST_CHECK int ml_space_fork(struct ml_space *child, struct ml_space *
  * extents, of which there is room for `most`; *count says how many there are. Raw frames are
  * refused at every level, before anybody asks for a descriptor (S4.22). Errors: range errors,
  * ML_ERR_NOT_MAPPED, ML_ERR_ACCESS, ML_ERR_NO_MEMORY (frames->pin says no, too), ML_ERR_FAULT (raw
- * frames, or the owner has no memory there), ML_ERR_CONTENDED (as when populating), ML_ERR_ARGUMENT (more extents than there is
- * room for). On error no reference is held. Whether a private page stays where it is: frames->pin.
- * It must be the process's own by then, as any page is that was pinned for ML_WRITE; of one that
- * others hold, too, who writes to it gets a copy, and the pin keeps the page that was.
+ * frames, or the owner has no memory there), ML_ERR_CONTENDED (as when populating), ML_ERR_ARGUMENT
+ * (more extents than there is room for). On error no reference is held. Whether a private page
+ * stays where it is: frames->pin. It must be the process's own by then, as any page is that was
+ * pinned for ML_WRITE; of one that others hold, too, who writes to it gets a copy, and the pin
+ * keeps the page that was.
  */
 ML_API ML_MUST_CHECK int ml_pin_pages(struct ml_space *s, ml_va va, uint64_t len, ml_prot access,
 				      struct ml_extent *extents, size_t most, size_t *count);
