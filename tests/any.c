@@ -11,7 +11,7 @@
 #include "support/source.h"
 #include "t.h"
 
-#define OPERATIONS 60000 /* a twelfth of what random.c does */
+#define OPERATIONS 60000 /* and a twelfth of ML_TEST_OPS= */
 #define CASE_LENGTH 150
 #define HEARD_MOST 4096
 

@@ -32,7 +32,7 @@ static void write_backwards(struct home *home, ml_va va, uint64_t len)
 		t_ok(home_store(home, at + page / 2, mark_of(home, at)));
 }
 
-/* Whether the pages are as write_backwards() left them; with no more faults than `faults`. */
+/* The pages are as write_backwards() left them. */
 static void compare_marks(struct home *home, ml_va va, uint64_t len)
 {
 	const uint64_t page = home_page(home);

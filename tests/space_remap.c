@@ -135,7 +135,7 @@ TEST(the_ends_of_the_space)
 	}
 }
 
-/* What keeps the third megabyte-sized piece of a mapping from being one leaf (S4.1 a to d). */
+/* What keeps a mapping from being large leaves: a handler, its region, the table (S4.1 a to d). */
 TEST(each_condition_of_a_large_leaf)
 {
 	FOR_EACH_WORLD(world)

@@ -86,7 +86,6 @@ static uint64_t *memory(void *cookie, ml_pa pa)
 	return word(pa);
 }
 
-/* va 0: pages RW, RO and a group; 16K: a block; 32K: four pages, clean; 48K: three of others. */
 static void start(enum ml_oracle_rules rules, const enum ml_oracle_agent *agents, bool marks)
 {
 	struct ml_model model = { .kind = ML_MODEL_TOY,

@@ -159,7 +159,7 @@ void reference_protect(struct reference *r, ml_va first, ml_va last, ml_prot mas
 	join(r, from, to);
 }
 
-ml_prot reference_ad(const struct reference *r, ml_va first, ml_va last)
+static ml_prot all_ad(const struct reference *r, ml_va first, ml_va last)
 {
 	ml_prot ad = 0;
 
@@ -170,7 +170,7 @@ ml_prot reference_ad(const struct reference *r, ml_va first, ml_va last)
 
 void reference_share_ad(struct reference *r, ml_va first, ml_va last)
 {
-	reference_protect(r, first, last, ML_PROT_AD, reference_ad(r, first, last));
+	reference_protect(r, first, last, ML_PROT_AD, all_ad(r, first, last));
 }
 
 bool reference_has_run(const struct reference *r, const struct ml_run *run)
@@ -186,7 +186,7 @@ bool reference_has_run(const struct reference *r, const struct ml_run *run)
 		    s->pa + (va - s->first) != run->pa + (va - run->va))
 			return false;
 		if (s->last >= last)
-			return (run->prot & ML_PROT_AD) == reference_ad(r, run->va, last);
+			return (run->prot & ML_PROT_AD) == all_ad(r, run->va, last);
 		va = s->last + 1;
 	}
 	return false;

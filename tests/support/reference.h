@@ -47,9 +47,6 @@ void reference_move(struct reference *r, ml_va first, ml_va last, ml_va to);
 /* Replace the bits of mask by value in every page of first..last. */
 void reference_protect(struct reference *r, ml_va first, ml_va last, ml_prot mask, ml_prot value);
 
-/* The accessed and dirty bits of all pages of first..last, OR-ed. */
-ml_prot reference_ad(const struct reference *r, ml_va first, ml_va last);
-
 /* One leaf covers first..last: all its pages share the accessed and dirty bits of any. */
 void reference_share_ad(struct reference *r, ml_va first, ml_va last);
 
