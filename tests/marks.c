@@ -157,7 +157,7 @@ static bool run_case(uint64_t number)
 
 TEST(no_mark_is_lost)
 {
-	const uint64_t cases = source_amount(OPERATIONS * 8) / 8 / CASE_LENGTH + 1;
+	const uint64_t cases = source_amount(OPERATIONS * 2) / 2 / CASE_LENGTH + 1;
 	struct ml_trace trace = { .watch = watch, .forget = true };
 	uint64_t number = 0;
 
