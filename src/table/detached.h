@@ -77,7 +77,7 @@ ML_INLINE void crowd_free(const struct ml_format *f, struct gather *g, ml_pte li
 		const ml_pa pa = codec_table_pa(f, link);
 
 		link = absent_waited(f, entry_load(f, table));
-		entry_store(f, table, 0);
+		entry_fill(f, table, 0);
 		gather_free(f, g, table, pa, 0);
 	}
 }
@@ -156,7 +156,7 @@ ML_INLINE bool crowd_chains(const struct ml_format *f, struct gather *g,
 	if (!is_blank(f, table, item->level - 1u))
 		return false;
 	if (g->crowd.emptied)
-		entry_store(f, table, absent_wait(f, g->crowd.emptied));
+		entry_fill(f, table, absent_wait(f, g->crowd.emptied));
 	g->crowd.emptied = codec_table(f, codec_table_pa(f, item->pte));
 	return true;
 }
