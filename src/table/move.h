@@ -138,6 +138,19 @@ ML_PART void move_range(const struct ml_format *f, struct carrier *c, struct gat
 	move_prune(f, c, g);
 }
 
+/* Everything that can fail is behind us. */
+ML_PART void move_all(const struct ml_format *f, struct carrier *c, uint64_t deposits,
+		      struct ml_op *op)
+{
+	struct gather g;
+
+	gather_open(&g, c->from, op);
+	move_range(f, c, &g);
+	gather_new(f, &g, c->first + c->delta, c->last + c->delta, 0, true);
+	deposit(c->from, &c->land, deposits);
+	gather_close(f, &g);
+}
+
 ML_INLINE int table_move(const struct ml_format *f, struct ml_table *t, ml_va from, ml_va to,
 			 uint64_t len, struct ml_op *op)
 {
@@ -146,7 +159,6 @@ ML_INLINE int table_move(const struct ml_format *f, struct ml_table *t, ml_va fr
 	};
 	struct demand demand;
 	struct edges edges;
-	struct gather g;
 	int error = check_move(f, t, from, to, len);
 
 	if (error)
@@ -162,11 +174,7 @@ ML_INLINE int table_move(const struct ml_format *f, struct ml_table *t, ml_va fr
 			     demand.tables + demand.deposits);
 	if (error || is_dry(op))
 		return error;
-	gather_open(&g, t, op);
-	move_range(f, &c, &g);
-	gather_new(f, &g, to, to + (len - 1), 0, true);
-	deposit(t, &c.land, demand.deposits);
-	gather_close(f, &g);
+	move_all(f, &c, demand.deposits, op);
 	close_carrier(&c, op);
 	return ML_OK;
 }
