@@ -21,7 +21,7 @@ struct ml_free_frames {
 	struct ml_free_frames *next, **link;
 };
 
-/* The fields are the library's; the counts may be read. */
+/* The fields are the library's; the numbers of pages and objects may be read. */
 struct ml_frame_pool {
 	char *memory;
 	ml_pa pa;
