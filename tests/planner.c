@@ -232,6 +232,62 @@ TEST(a_block_goes_down_to_groups_in_one_break)
 	take_down();
 }
 
+/* Calls since story_begin(), each waited for by itself. */
+static void waits(unsigned most)
+{
+	ml_trace_to(NULL);
+	t_eq(story_trace.kinds[ML_EVENT_INVALIDATE], most);
+	t_eq(story_trace.kinds[ML_EVENT_COMPLETE], most);
+}
+
+/* All of a table, or some of it; and what hardware marked is in the pieces. */
+TEST(blocks_of_a_table_come_down_in_one_break)
+{
+	for (unsigned w = 0; w < 3; w++)
+		for (unsigned marks = 0; marks < 2; marks++) {
+			const struct ml_table_config wish = { .live = true,
+							      .rungs = w == 2 ? 5 : 3,
+							      .track_ad = true,
+							      .hardware_ad = marks };
+			struct ml_model_result seen;
+
+			T_CONTEXT(worlds[wide[w]].name, marks);
+			t_eq(rig_open(&rig, wide[w], &wish), ML_OK);
+			t_eq(ml_map(&rig.table, AT, G, AT, ML_RW, NULL), ML_OK);
+			if (marks)
+				t_ok(rig_touch(&rig, AT + 4 * M, true, &seen));
+			story_begin(&rig);
+			t_eq(ml_split(&rig.table, AT + 2 * M, 8 * M, 0, NULL), ML_OK);
+			one(AT + 2 * M, 8 * M, 21, 1, true);
+			t_eq(rig_leaves(&rig, 0), 4 * 512);
+			story_begin(&rig);
+			t_eq(ml_split(&rig.table, AT, G, 0, NULL), ML_OK);
+			ml_trace_to(NULL);
+			t_eq(story_trace.kinds[ML_EVENT_COMPLETE], 1);
+			t_eq(rig_leaves(&rig, 0), 512 * 512);
+			take_down();
+		}
+}
+
+TEST(groups_of_a_table_come_apart_in_one_break)
+{
+	put_up(WORLD_ARM_LOW, ML_FOLD_MAP, false);
+	t_eq(ml_map(&rig.table, AT, 2 * M - GROUP, AT, ML_RW, NULL), ML_OK);
+	story_begin(&rig);
+	t_eq(ml_split(&rig.table, AT + PAGE, 10 * GROUP, 0, NULL), ML_OK);
+	one(AT, 11 * GROUP, 12, 0, true);
+	t_eq(rig_leaves(&rig, 0), 11 * 16);
+	t_eq(rig_leaves(&rig, 1), 20);
+	take_down();
+	put_up(WORLD_ARM_LOW, ML_FOLD_MAP, false);
+	t_eq(ml_map(&rig.table, AT, 128 * M, AT, ML_RW, NULL), ML_OK);
+	story_begin(&rig);
+	t_eq(ml_split(&rig.table, AT, 128 * M, 0, NULL), ML_OK);
+	waits(2); /* the groups of blocks, and the blocks */
+	t_eq(rig_leaves(&rig, 0), 64 * 512);
+	take_down();
+}
+
 TEST(a_table_changes_its_type_in_one_break)
 {
 	put_up(WORLD_ARM_LOW, ML_FOLD_MAP, false);

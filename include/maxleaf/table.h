@@ -16,8 +16,10 @@
  *   valid needs no invalidation, unless the format says that walkers hold that, too
  *   (caches_invalid). A table that is not live is never invalidated. A call waits once, however
  *   much it takes out, and before it makes what it had to break: leaves and groups that reach over
- *   the ends of the range are broken together, for all sizes at once. Of tables that leaves replace
- *   directly, by a fold, 14 wait together.
+ *   the ends of the range are broken together, for all sizes at once. A split breaks the leaves of
+ *   a table together, or its groups; but those by themselves that come down over several levels, or
+ *   whose change of size is announced (bbm 1). A fold breaks what each new leaf replaces by itself,
+ *   and where nothing breaks 14 replaced tables wait together.
  * - op may be NULL: no reserve, no sink, no flags.
  *
  * Locking:

@@ -75,13 +75,185 @@ ML_PART int check_split(const struct ml_format *f, const struct ml_table *t, ml_
 	}
 }
 
-/* The leaf at `at` comes down to the size; its group first. */
+/* Entries of one table that are broken together; no table has more. */
+#define SPLIT_ENTRIES 512
+
+/* Entries of a table that come down together, and which of them are broken. */
+struct batch {
+	ml_pte *p;
+	ml_va va;
+	unsigned count, level;
+	uint64_t broken[SPLIT_ENTRIES / 64];
+};
+
+ML_INLINE ml_va batch_va(const struct ml_format *f, const struct batch *b, unsigned i)
+{
+	return b->va + ((uint64_t)i << f->level_shift[b->level]);
+}
+
+ML_INLINE bool batch_breaks(struct batch *b, unsigned i)
+{
+	return b->broken[i / 64] >> (i % 64) & 1;
+}
+
+ML_INLINE void batch_break(struct batch *b, unsigned i)
+{
+	b->broken[i / 64] |= ML_BIT(i % 64);
+}
+
+/*
+ * What the table of `at` holds of [va, last], rounded out to what one entry or group maps; whether
+ * that is more than one.
+ */
+ML_INLINE bool batch_open(const struct ml_format *f, struct batch *b, struct place at, ml_va va,
+			  ml_va last)
+{
+	const struct members m = members_of(f, at.entry, at.pte, va, at.level);
+	const unsigned room = table_entries(f, at.level) - index_of(f, m.va, at.level);
+	const uint64_t wanted = ((last - m.va) >> f->level_shift[at.level]) + 1;
+	const uint64_t whole = (wanted + m.count - 1) & ~(uint64_t)(m.count - 1);
+	const struct batch batch = { m.first, m.va, 0, at.level, { 0 } };
+
+	*b = batch;
+	b->count = (unsigned)ml_min(ml_min(room, SPLIT_ENTRIES), whole);
+	return b->count > m.count;
+}
+
+/* All groups in it come apart. */
+ML_PART void split_groups(const struct ml_format *f, struct gather *g, struct batch *b)
+{
+	const unsigned size = 1u << f->rungs[f->group_rung[b->level]].lg2_entries;
+	const uint64_t step = ML_BIT(f->level_shift[b->level]);
+	unsigned i;
+
+	for (i = 0; i < b->count; i += size) {
+		const ml_pte pte = entry_load(f, b->p + i);
+		ml_pte merged;
+
+		if (!codec_is_leaf(f, pte, b->level) || !(pte & codec_group(f)))
+			continue;
+		merged = break_around(f, g, b->p + i, size, batch_va(f, b, i), b->level, 0, 0);
+		merged &= ~(codec_group(f) | codec_valid(f));
+		entry_put_run(f, b->p + i, size, merged, step, false);
+		batch_break(b, i);
+	}
+	gather_flush(f, g);
+	for (i = 0; i < b->count; i += size) {
+		if (!batch_breaks(b, i))
+			continue;
+		entry_put_run(f, b->p + i, size, entry_load(f, b->p + i) | codec_valid(f), step,
+			      false);
+		gather_made(f, g, batch_va(f, b, i), batch_va(f, b, i + size) - 1, b->level);
+		tally(g->t, &g->t->stats.splits, 1);
+	}
+	publish(g->t, g->op, b->p, b->count);
+}
+
+ML_INLINE bool is_single(const struct ml_format *f, ml_pte pte, unsigned level)
+{
+	return codec_is_leaf(f, pte, level) && !(pte & codec_group(f));
+}
+
+/*
+ * The tables of all leaves in it are filled before the first is broken: while they are still a
+ * chain, through what will be their first two entries.
+ */
+ML_PART void split_fill(const struct ml_format *f, struct change *c, const struct batch *b,
+			struct hole hole)
+{
+	struct spare *spare = c->supply.from->first;
+	unsigned i;
+
+	for (i = 0; i < b->count; i++) {
+		const ml_pte pte = entry_load(f, b->p + i);
+		struct spare *table = spare;
+		struct spare kept;
+
+		if (!is_single(f, pte, b->level))
+			continue;
+		__builtin_memcpy(&kept, table, sizeof(kept));
+		fill_split(f, c->gather.t, (ml_pte *)(void *)table, pte, b->level, hole);
+		__builtin_memcpy(table, &kept, sizeof(kept));
+		spare = kept.next;
+	}
+}
+
+/* The leaf of entry i is broken; its table is whole, and the entry holds the link in waiting. */
+ML_INLINE void split_break(const struct ml_format *f, struct change *c, struct batch *b, unsigned i,
+			   struct hole hole)
+{
+	const uint64_t step = ML_BIT(f->level_shift[b->level - 1]);
+	struct gather *g = &c->gather;
+	ml_pte leaf = entry_load(f, b->p + i), first;
+	ml_pa pa;
+	ml_pte *table = apart_table(f, g->t, &c->supply, leaf, b->level, &pa);
+
+	leaf = break_around(f, g, b->p + i, 1, batch_va(f, b, i), b->level, 0, 0);
+	first = split_first(f, g->t, leaf, b->level) & ~(hole.plain ? codec_group(f) : 0);
+	if (entry_load(f, table + 2) == first + 2 * step) {
+		entry_fill(f, table, first);
+		entry_fill(f, table + 1, first + step);
+	} else { /* hardware marked it meanwhile */
+		fill_split(f, g->t, table, leaf, b->level, hole);
+	}
+	write_back(g->t, g->op, table, table_entries(f, b->level - 1));
+	entry_store(f, b->p + i, absent_wait(f, codec_table(f, pa)));
+	batch_break(b, i);
+}
+
+/* All leaves in it that are no members of groups get a table. */
+ML_PART void split_leaves(const struct ml_format *f, struct change *c,
+			  const struct parting *parting, struct batch *b)
+{
+	const struct hole hole =
+		hole_of(f, parting, b->va, entry_last(f, b->va, b->level), b->level - 1);
+	struct gather *g = &c->gather;
+	unsigned i;
+
+	split_fill(f, c, b, hole);
+	for (i = 0; i < b->count; i++)
+		if (is_single(f, entry_load(f, b->p + i), b->level))
+			split_break(f, c, b, i, hole);
+	gather_flush(f, g);
+	for (i = 0; i < b->count; i++) {
+		if (!batch_breaks(b, i))
+			continue;
+		entry_link(f, b->p + i, absent_waited(f, entry_load(f, b->p + i)));
+		publish(g->t, g->op, b->p + i, 1);
+		gather_linked(f, g, batch_va(f, b, i), b->level);
+	}
+}
+
+/* Whether all that is like the leaf at `at` is broken, and at once, for it to come down. */
+ML_INLINE bool splits_together(const struct ml_format *f, const struct ml_table *t, struct place at,
+			       unsigned rung)
+{
+	if (at.pte & codec_group(f))
+		return t->live && t->break_group;
+	return t->live && t->break_size && at.level == f->rungs[rung].level + 1u;
+}
+
+/*
+ * The leaf at `at` comes down to the size; its group first. What has to be broken in its table for
+ * that is broken together, but for leaves that come down over several levels: while the many
+ * tables of one are filled, no other is to be missing.
+ */
 ML_INLINE void split_at(const struct ml_format *f, struct change *c, const struct parting *parting,
 			struct place at, ml_va va)
 {
+	const bool group = at.pte & codec_group(f);
+	struct batch b;
 	struct apart a;
 
-	if (at.pte & codec_group(f)) {
+	if (splits_together(f, c->gather.t, at, parting->rung) &&
+	    batch_open(f, &b, at, va, parting->last)) {
+		if (group)
+			split_groups(f, &c->gather, &b);
+		else
+			split_leaves(f, c, parting, &b);
+		return;
+	}
+	if (group) {
 		group_convert(f, &c->gather, at.entry, va, at.level, false);
 		return;
 	}
