@@ -19,7 +19,7 @@
  *   the ends of the range are broken together, for all sizes at once. A split breaks the leaves of
  *   a table together, or its groups; but those by themselves that come down over several levels, or
  *   whose change of size is announced (bbm 1). A fold breaks what each new leaf replaces by itself,
- *   and where nothing breaks 14 replaced tables wait together.
+ *   and where nothing breaks 12 replaced tables wait together.
  * - op may be NULL: no reserve, no sink, no flags.
  *
  * Locking:

@@ -14,7 +14,7 @@
  * Runs of removed leaves for the sink, and tables, that wait for completion on the stack; more of
  * them wait where they stood. A subtree is one, and so is a run in one table.
  */
-#define GATHER_ITEMS 14
+#define GATHER_ITEMS 12
 
 enum gather_what {
 	GATHER_LEAVES,

@@ -233,6 +233,21 @@ ML_INLINE bool splits_together(const struct ml_format *f, const struct ml_table 
 	return t->live && t->break_size && at.level == f->rungs[rung].level + 1u;
 }
 
+/* The same; false: it is alone. */
+ML_PART bool split_together(const struct ml_format *f, struct change *c,
+			    const struct parting *parting, struct place at, ml_va va)
+{
+	struct batch b;
+
+	if (!batch_open(f, &b, at, va, parting->last))
+		return false;
+	if (at.pte & codec_group(f))
+		split_groups(f, &c->gather, &b);
+	else
+		split_leaves(f, c, parting, &b);
+	return true;
+}
+
 /*
  * The leaf at `at` comes down to the size; its group first. What has to be broken in its table for
  * that is broken together, but for leaves that come down over several levels: while the many
@@ -241,19 +256,12 @@ ML_INLINE bool splits_together(const struct ml_format *f, const struct ml_table 
 ML_INLINE void split_at(const struct ml_format *f, struct change *c, const struct parting *parting,
 			struct place at, ml_va va)
 {
-	const bool group = at.pte & codec_group(f);
-	struct batch b;
 	struct apart a;
 
 	if (splits_together(f, c->gather.t, at, parting->rung) &&
-	    batch_open(f, &b, at, va, parting->last)) {
-		if (group)
-			split_groups(f, &c->gather, &b);
-		else
-			split_leaves(f, c, parting, &b);
+	    split_together(f, c, parting, at, va))
 		return;
-	}
-	if (group) {
+	if (at.pte & codec_group(f)) {
 		group_convert(f, &c->gather, at.entry, va, at.level, false);
 		return;
 	}
