@@ -7,6 +7,7 @@
 #include <maxleaf/pte.h>
 
 #include "support/story.h"
+#include "support/strike.h"
 #include "t.h"
 
 #define K ((uint64_t)1 << 10)
@@ -267,6 +268,32 @@ TEST(blocks_of_a_table_come_down_in_one_break)
 			t_eq(rig_leaves(&rig, 0), 512 * 512);
 			take_down();
 		}
+}
+
+/* Its table was filled before that. */
+TEST(what_is_marked_right_before_the_break_is_marked_in_all_pieces)
+{
+	for (unsigned w = 0; w < 3; w++) {
+		const struct ml_table_config wish = {
+			.live = true, .rungs = w == 2 ? 5 : 3, .track_ad = true, .hardware_ad = true
+		};
+		const ml_va block = AT + 4 * M;
+
+		T_CONTEXT(worlds[wide[w]].name, w);
+		t_eq(rig_open(&rig, wide[w], &wish), ML_OK);
+		t_eq(ml_map(&rig.table, AT, 8 * M, AT, ML_RW, NULL), ML_OK);
+		strike_begin(&rig, block, 0);
+		t_eq(ml_split(&rig.table, AT, 8 * M, 0, NULL), ML_OK);
+		t_ok(strike_end());
+		for (ml_va va = AT; va < AT + 8 * M; va += PAGE) {
+			struct ml_translation found;
+
+			t_eq(ml_translate(&rig.table, va, &found), ML_OK);
+			t_eq(ml_translation_prot(&rig.table, &found) & ML_DIRTY,
+			     va - block < 2 * M ? ML_DIRTY : 0);
+		}
+		take_down();
+	}
 }
 
 TEST(groups_of_a_table_come_apart_in_one_break)
