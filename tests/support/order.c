@@ -461,10 +461,12 @@ static void on_store(struct order *o, const struct ml_event *event)
 static void on_fill(struct order *o, const struct ml_event *event)
 {
 	struct order_table *table = table_at(o, event->address);
+	const struct ml_entry old = decode(o, event->old, table ? table->level : 0);
+	const struct ml_entry new = decode(o, event->value, table ? table->level : 0);
 
 	if (!table || table->linked)
 		fail(o, "0x%" PRIx64 " was filled, which walkers can reach", event->address);
-	else if (table->entered)
+	else if (table->entered && (present(&old) || present(&new)))
 		fail(o, "0x%" PRIx64 " was filled while walkers may still be in it",
 		     event->address);
 	else if (table->holes)
