@@ -232,21 +232,19 @@ ML_PART void fill_split(const struct ml_format *f, const struct ml_table *t, ml_
 	const ml_pte grouped = split_first(f, t, leaf, level);
 	const ml_pte single = grouped & ~codec_group(f), first = hole.plain ? single : grouped;
 	const bool links = hole.before || hole.behind || hole.apart;
+	const bool over = to - from <= entries / HOLE_IS_SMALL && !links;
 
-	if (from == to || (to - from <= entries / HOLE_IS_SMALL && !links)) {
-		entry_put_run(f, table, entries, first, step, true);
-	} else {
-		entry_put_run(f, table, head, first, step, true);
-		entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
-	}
+	entry_put_run(f, table, from == to || over ? entries : head, first, step, true);
 	if (from == to)
 		return;
 	entry_put_run(f, table + head, from - head, single + head * step, step, true);
-	entry_put_run(f, table + to, tail - to, single + to * step, step, true);
 	if (hole.edit)
 		fill_edited(f, t, table, first, below, hole);
 	else if (!hole.apart)
 		entry_clear_run(f, table + hole.from, hole.to - hole.from);
+	entry_put_run(f, table + to, tail - to, single + to * step, step, true);
+	if (!over)
+		entry_put_run(f, table + tail, entries - tail, first + tail * step, step, true);
 }
 
 /* Whether va is a boundary inside the leaf at `at`. */

@@ -135,6 +135,7 @@ ML_PART void split_groups(const struct ml_format *f, struct gather *g, struct ba
 		merged = break_around(f, g, b->p + i, size, batch_va(f, b, i), b->level, 0, 0);
 		merged &= ~(codec_group(f) | codec_valid(f));
 		entry_put_run(f, b->p + i, size, merged, step, false);
+		write_back(g->t, g->op, b->p + i, size);
 		batch_break(b, i);
 	}
 	gather_flush(f, g);
@@ -198,6 +199,7 @@ ML_INLINE void split_break(const struct ml_format *f, struct change *c, struct b
 	}
 	write_back(g->t, g->op, table, table_entries(f, b->level - 1));
 	entry_store(f, b->p + i, absent_wait(f, codec_table(f, pa)));
+	write_back(g->t, g->op, b->p + i, 1);
 	batch_break(b, i);
 }
 
